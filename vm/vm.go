@@ -1,0 +1,96 @@
+// Package vm says what an engine that evaluates messages is: bytes in, bytes out, gas.
+//
+// It knows nothing of messages, processes or HTTP. An engine turns a module into instances; an instance
+// holds the state of one process and evaluates one message at a time. An evaluation becomes the state only
+// by Commit; until then Rollback undoes it.
+package vm
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+)
+
+// Module is a program as published: its bytes and the format its publisher declared (the Module-Format tag).
+type Module struct {
+	ID     string // the id it was published under, used in logs only
+	Format string // e.g. "wasm64-unknown-emscripten-draft_2024_02_15"
+	Bytes  []byte
+}
+
+// Limits bound one instance. The zero value of a field means the format's own cap.
+type Limits struct {
+	MemoryMax uint64        // bytes of linear memory; growth past it fails as a failed allocation does
+	GasMax    uint64        // per evaluation, metered formats only
+	TimeMax   time.Duration // safety net per evaluation; reaching it never decides a result
+}
+
+// Input is one message and the environment it is evaluated in, both as the JSON text the module reads.
+type Input struct {
+	Message []byte
+	Env     []byte
+}
+
+// Output is what an evaluation that came to an end gave.
+type Output struct {
+	// Response is the text the module returned. Nil if Failure is set.
+	Response []byte
+	// Failure is the reason of an evaluation that ended without a response and would end so on every
+	// machine: a trap, an exit, exhausted gas. Such an evaluation is a result, and its state is to be rolled back.
+	Failure string
+	// Gas used by this evaluation; Metered tells whether the format counts gas at all.
+	Gas     uint64
+	Metered bool
+}
+
+// Engine makes instances of modules. It is safe for concurrent use.
+type Engine interface {
+	// Prepare compiles the module if that was not done before, on this or an earlier run, and reports what is
+	// wrong with a module that cannot run: ErrFormat for an unknown format, ErrModule for bytes that are no module.
+	Prepare(ctx context.Context, m Module) error
+	// New gives an instance in the module's initial state.
+	New(ctx context.Context, m Module, l Limits) (Instance, error)
+	// Restore gives an instance in the state of the last of the snapshots: one full snapshot, then the
+	// incremental ones made after it, in order.
+	Restore(ctx context.Context, m Module, l Limits, snapshots ...io.Reader) (Instance, error)
+	Close() error
+}
+
+// Instance is the state of one process. Eval, Commit, Rollback, Snapshot and Close are called by one goroutine
+// at a time; Fork and Resident may be called at any time by any goroutine.
+type Instance interface {
+	// Eval evaluates one message on the state. An error means that no result came about (ctx ended, the machine
+	// lacks memory, the safety net by time closed: ErrUnfinished): the caller rolls back and may try again.
+	Eval(ctx context.Context, in Input) (Output, error)
+	// Commit makes the last evaluation the state.
+	Commit() error
+	// Rollback forgets the last evaluation.
+	Rollback() error
+	// Snapshot writes the committed state: all of it the first time or if full is asked for, otherwise what
+	// changed since the last snapshot.
+	Snapshot(w io.Writer, full bool) error
+	// Memory writes the committed linear memory as one byte string, the form of legacy checkpoints.
+	Memory(w io.Writer) (int64, error)
+	// Fork gives an instance of its own in the last committed state, without waiting for an evaluation under way.
+	Fork(ctx context.Context) (Fork, error)
+	// Resident is the number of bytes of machine memory this instance holds, shadow included.
+	Resident() int64
+	Close() error
+}
+
+// Fork evaluates on a copy of an instance's committed state; nothing it does reaches the instance.
+type Fork interface {
+	// Eval evaluates one message on the copy and undoes it afterwards.
+	Eval(ctx context.Context, in Input) (Output, error)
+	// Refresh brings the copy to the instance's newest committed state, at a cost that follows what changed.
+	Refresh(ctx context.Context) error
+	Close() error
+}
+
+var (
+	ErrFormat     = errors.New("module format is not supported")
+	ErrModule     = errors.New("module cannot be compiled")
+	ErrUnfinished = errors.New("evaluation was stopped by time and is not a result")
+	ErrClosed     = errors.New("instance is closed")
+)
