@@ -1,0 +1,169 @@
+// Package message is the noun everything is made of: an immutable map of typed values with an id and the bytes it arrived in.
+//
+// A codec turns bytes into a Message and keeps both the bytes and its own decoded form with it, so that what was signed
+// can be verified and sent on unchanged. Nothing behind the codecs depends on the encoding a message came in.
+package message
+
+import (
+	"iter"
+	"slices"
+	"strings"
+)
+
+// Value is one of Bytes, Int, Float, Atom, List, Message, Link.
+type Value interface{ value() }
+
+type (
+	Bytes string  // binary or text; immutable
+	Int   int64   // whole number
+	Float float64 // any other number
+	Atom  string  // a symbol: true, false, null, ok
+	List  []Value // must not be changed once it is in a message
+	Link  struct {
+		To   ID     // the message or bytes meant
+		Type string // type of the target when it is not a message, "" otherwise
+	}
+)
+
+func (Bytes) value()   {}
+func (Int) value()     {}
+func (Float) value()   {}
+func (Atom) value()    {}
+func (List) value()    {}
+func (Link) value()    {}
+func (Message) value() {}
+
+// Field is one key with its value.
+type Field struct {
+	Key   string
+	Value Value
+}
+
+// Message is immutable; the zero Message is empty and without id. Copies share everything.
+type Message struct {
+	fields []Field // sorted by key, no duplicates
+	origin *origin
+}
+
+// origin is what a codec leaves with the messages it decodes.
+type origin struct {
+	id      ID
+	codec   string
+	raw     []byte
+	decoded any
+}
+
+// New makes a message of the fields; of fields with one key the last counts.
+func New(fields ...Field) Message {
+	fs := slices.Clone(fields)
+	slices.SortStableFunc(fs, func(a, b Field) int { return strings.Compare(a.Key, b.Key) })
+	out := fs[:0]
+	for i, f := range fs {
+		if i+1 < len(fs) && fs[i+1].Key == f.Key {
+			continue
+		}
+		out = append(out, f)
+	}
+	return Message{fields: slices.Clip(out)}
+}
+
+// Decoded gives the message as a codec hands it out: with its id, the codec's name, the bytes it came in and the codec's
+// own form of it. The bytes and the form must not change afterwards.
+func (m Message) Decoded(id ID, codec string, raw []byte, form any) Message {
+	m.origin = &origin{id: id, codec: codec, raw: raw, decoded: form}
+	return m
+}
+
+// ID is the id the message was committed under; zero for one that nobody has committed to.
+func (m Message) ID() ID {
+	if m.origin == nil {
+		return ID{}
+	}
+	return m.origin.id
+}
+
+// Codec names the codec the message was decoded by; "" if it was made here.
+func (m Message) Codec() string {
+	if m.origin == nil {
+		return ""
+	}
+	return m.origin.codec
+}
+
+// Raw is the bytes the message arrived in; nil if it was made here. They must not be changed.
+func (m Message) Raw() []byte {
+	if m.origin == nil {
+		return nil
+	}
+	return m.origin.raw
+}
+
+// Form is the codec's own form of the message; nil if it was made here. Only that codec reads it.
+func (m Message) Form() any {
+	if m.origin == nil {
+		return nil
+	}
+	return m.origin.decoded
+}
+
+// Len is the number of fields.
+func (m Message) Len() int { return len(m.fields) }
+
+// Get finds the value of a key.
+func (m Message) Get(key string) (Value, bool) {
+	i, ok := m.find(key)
+	if !ok {
+		return nil, false
+	}
+	return m.fields[i].Value, true
+}
+
+// Text gives the value of a key that holds bytes or an atom, "" otherwise.
+func (m Message) Text(key string) string {
+	v, _ := m.Get(key)
+	switch v := v.(type) {
+	case Bytes:
+		return string(v)
+	case Atom:
+		return string(v)
+	}
+	return ""
+}
+
+// With gives the message with one value set. What was committed no longer vouches for it, so id and bytes are left behind.
+func (m Message) With(key string, v Value) Message {
+	i, ok := m.find(key)
+	var fs []Field
+	if ok {
+		fs = slices.Clone(m.fields)
+		fs[i].Value = v
+	} else {
+		fs = make([]Field, 0, len(m.fields)+1)
+		fs = append(append(append(fs, m.fields[:i]...), Field{key, v}), m.fields[i:]...)
+	}
+	return Message{fields: fs}
+}
+
+// Without gives the message with one key removed.
+func (m Message) Without(key string) Message {
+	i, ok := m.find(key)
+	if !ok {
+		return m
+	}
+	return Message{fields: slices.Delete(slices.Clone(m.fields), i, i+1)}
+}
+
+// All goes through the fields in the order of their keys.
+func (m Message) All() iter.Seq2[string, Value] {
+	return func(yield func(string, Value) bool) {
+		for _, f := range m.fields {
+			if !yield(f.Key, f.Value) {
+				return
+			}
+		}
+	}
+}
+
+func (m Message) find(key string) (int, bool) {
+	return slices.BinarySearchFunc(m.fields, key, func(f Field, k string) int { return strings.Compare(f.Key, k) })
+}

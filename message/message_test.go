@@ -1,0 +1,63 @@
+package message
+
+import (
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+func TestIDTextIsUnique(t *testing.T) {
+	id := HashOf([]byte("x"))
+	got, err := ParseID(id.String())
+	if err != nil || got != id {
+		t.Fatalf("round trip: %v, %v", got, err)
+	}
+	for _, bad := range []string{"", "abc", id.String() + "A", id.String()[:42] + "!", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB"} {
+		if _, err := ParseID(bad); err == nil {
+			t.Errorf("ParseID(%q) was accepted", bad)
+		}
+	}
+}
+
+func TestMessageBehavesAsAMapAndNeverChanges(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		model := map[string]Bytes{}
+		m := New()
+		key := rapid.SampledFrom([]string{"a", "b", "c", "data", ""})
+		for range rapid.IntRange(0, 30).Draw(t, "steps") {
+			k := key.Draw(t, "key")
+			before, n := m, m.Len()
+			if rapid.Bool().Draw(t, "set") {
+				v := Bytes(rapid.String().Draw(t, "value"))
+				model[k] = v
+				m = m.With(k, v)
+			} else {
+				delete(model, k)
+				m = m.Without(k)
+			}
+			if before.Len() != n {
+				t.Fatal("an older message changed")
+			}
+		}
+		if m.Len() != len(model) {
+			t.Fatalf("%d fields, want %d", m.Len(), len(model))
+		}
+		last := ""
+		for k, v := range m.All() {
+			if k < last {
+				t.Fatal("keys are not in order")
+			}
+			last = k
+			if v != model[k] {
+				t.Fatalf("%q = %v, want %v", k, v, model[k])
+			}
+		}
+	})
+}
+
+func TestAChangedMessageLosesItsID(t *testing.T) {
+	m := New(Field{"a", Int(1)}).Decoded(HashOf([]byte("s")), "test@1.0", []byte("raw"), nil)
+	if c := m.With("a", Int(2)); !c.ID().IsZero() || c.Raw() != nil {
+		t.Fatal("a changed message still carries the id of the committed one")
+	}
+}
