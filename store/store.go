@@ -2,11 +2,13 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
 	"iter"
 
+	"ago/fault"
 	"ago/message"
 )
 
@@ -18,15 +20,23 @@ type Pair struct {
 	Key, Value []byte
 }
 
+// FormatVersion is the version of the tables, written into every store that survives its process. A change of the bytes
+// under any key raises it and brings a migration.
+const FormatVersion = 1
+
+// ErrClosed is the cause of every fault that a closed store or a closed blob folder gives.
+var ErrClosed error = fault.New(fault.Unavailable, "store-closed", "the store is closed")
+
 // Store is an ordered map of keys to values. It is safe for concurrent use. Keys are compared as bytes; the first byte
-// names the table.
+// names the table. Table 0 belongs to the store itself: it is never seen in a scan and a batch that touches it is refused.
 type Store interface {
 	// Get gives a copy of the value, or ErrNotFound.
 	Get(key []byte) ([]byte, error)
 	// Scan goes through the keys with lower <= key < upper (nil: no bound), downwards if reverse. It sees one
 	// consistent state of the store.
 	Scan(lower, upper []byte, reverse bool) iter.Seq2[Pair, error]
-	// Apply makes all of the batch visible, or nothing. With sync it returns after the batch is on disk.
+	// Apply makes all of the batch visible, or nothing. With sync it returns after the batch is on disk; others may see it
+	// a moment before that. After a fault the outcome is unknown until the store is opened again.
 	Apply(b *Batch, sync bool) error
 	Close() error
 }
@@ -48,8 +58,11 @@ func (b *Batch) Set(key, value []byte) { b.Ops = append(b.Ops, Op{Key: key, Valu
 // Delete removes a key; an absent one is no error.
 func (b *Batch) Delete(key []byte) { b.Ops = append(b.Ops, Op{Key: key, Delete: true}) }
 
-// DeleteRange removes the keys lower <= k < upper.
+// DeleteRange removes the keys lower <= k < upper; upper must not be empty.
 func (b *Batch) DeleteRange(lower, upper []byte) {
+	if upper == nil {
+		upper = []byte{} // refused by Check; as nil it would read as a delete of lower alone
+	}
 	b.Ops = append(b.Ops, Op{Key: lower, End: upper, Delete: true})
 }
 
@@ -58,6 +71,30 @@ func (b *Batch) Add(o *Batch) { b.Ops = append(b.Ops, o.Ops...) }
 
 // Len is the number of changes.
 func (b *Batch) Len() int { return len(b.Ops) }
+
+// Check refuses what no store can keep: an empty key or bound, and the store's own table. Implementations call it before
+// they change anything.
+func (b *Batch) Check() error {
+	for _, op := range b.Ops {
+		if len(op.Key) == 0 || op.Key[0] == 0 || op.End != nil && len(op.End) == 0 {
+			return fault.New(fault.Internal, "store-key-invalid", "key %x up to %x is not in a table", op.Key, op.End)
+		}
+	}
+	return nil
+}
+
+// After gives the smallest key that is greater than all keys with the prefix: the upper bound of its scan. It is nil if
+// there is none.
+func After(prefix []byte) []byte {
+	for i := len(prefix) - 1; i >= 0; i-- {
+		if prefix[i] < 0xff {
+			end := bytes.Clone(prefix[:i+1])
+			end[i]++
+			return end
+		}
+	}
+	return nil
+}
 
 // Blob is an open blob.
 type Blob interface {

@@ -1,0 +1,395 @@
+// Package pebble is the store of a node that keeps its data: one folder on the local disk.
+//
+// Many goroutines that apply batches at the same time share their syncs: the engine collects what waits while a sync runs,
+// so nothing above it has to.
+//
+// The engine treats a failed write of its log or its manifest as the end of the process, and leaves its queue of commits
+// standing. Here it is the end of writing only. The first such failure is kept; from then on Apply answers with it, also
+// to callers that are waiting inside the engine, and reading goes on. Invariant: no Apply returns nil after a failure.
+package pebble
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"log/slog"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"ago/fault"
+	"ago/store"
+)
+
+const (
+	cacheBytesDefault = 16 << 20 // an idle node has to stay below 100 MiB
+	memtableBytes     = 8 << 20  // two of them may be full at once
+	openFilesMax      = 500      // soft; below the usual limit of 1024 together with sockets
+	walSyncBytes      = 512 << 10
+	closeWait         = 2 * time.Second // for an engine that failed and may never let go
+)
+
+// format is the engine's own format. It is pinned, so that a new release of the library changes nothing on disk unasked.
+const format = pebble.FormatTableFormatV6
+
+var formatKey = []byte("\x00format")
+
+// Options say where the store is. Zero fields take the defaults.
+type Options struct {
+	Dir        string       // folder, made if absent
+	CacheBytes int64        // block cache; 16 MiB
+	FS         vfs.FS       // file system; the machine's
+	Log        *slog.Logger // the engine's own reports; slog's default
+}
+
+// Store is a folder with one engine in it.
+type Store struct {
+	db  *pebble.DB
+	end *end
+
+	mu     sync.Mutex
+	closed bool
+	users  sync.WaitGroup
+}
+
+// Open makes or opens a store. It fails if another process has it open, or if its tables have another format version.
+func Open(o Options) (*Store, error) {
+	if o.CacheBytes == 0 {
+		o.CacheBytes = cacheBytesDefault
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	cache := pebble.NewCache(o.CacheBytes)
+	defer cache.Unref()
+	end := &end{log: o.Log, failed: make(chan struct{})}
+	db, err := pebble.Open(o.Dir, engineOptions(o, cache, end))
+	if err != nil {
+		return nil, openFault(o.Dir, err)
+	}
+	s := &Store{db: db, end: end}
+	if err := s.checkFormat(o.Dir); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return s, nil
+}
+
+func engineOptions(o Options, cache *pebble.Cache, end *end) *pebble.Options {
+	p := &pebble.Options{
+		Cache:                       cache,
+		FS:                          o.FS,
+		FormatMajorVersion:          format,
+		Logger:                      end,
+		MaxOpenFiles:                openFilesMax,
+		MemTableSize:                memtableBytes,
+		MemTableStopWritesThreshold: 2,
+		WALBytesPerSync:             walSyncBytes,
+	}
+	for i := range p.Levels {
+		// Most lookups of the log ask for a key that is not there: has this message a slot already?
+		p.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+		p.Levels[i].FilterType = pebble.TableFilter
+	}
+	return p
+}
+
+func openFault(dir string, err error) error {
+	f := fault.New(fault.Unavailable, "store-open-failed", "the store in %s cannot be opened", dir)
+	f.Cause = err
+	switch {
+	case errors.Is(err, syscall.EAGAIN), lockHeld(err):
+		f.Code = "store-locked"
+		return f.WithHint("another process has the store open: stop it, or give this one another data folder")
+	case errors.Is(err, fs.ErrPermission):
+		return f.WithHint("give the user of this process the right to write in %s", dir)
+	case pebble.IsCorruptionError(err):
+		f.Kind, f.Code = fault.Internal, "store-damaged"
+		return f.WithHint("restore %s from a copy", dir)
+	}
+	return f.WithHint("check the free space and the permissions of %s", dir)
+}
+
+// lockHeld recognises the engine's answer when this very process has the folder open; there is no value to compare with.
+func lockHeld(err error) bool {
+	for ; err != nil; err = errors.Unwrap(err) {
+		if err.Error() == "lock held by current process" {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Store) checkFormat(dir string) error {
+	want := fmt.Sprint(store.FormatVersion)
+	got, err := s.get(formatKey)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return s.commit(func(b *pebble.Batch) error { return b.Set(formatKey, []byte(want), nil) }, true)
+	case err != nil:
+		return err
+	case string(got) != want:
+		return fault.New(fault.Unsupported, "store-format", "the store in %s has format %s, this program writes format %s",
+			dir, got, want).WithHint("use the release of the program that wrote the store")
+	}
+	return nil
+}
+
+// use keeps the engine open until done is called.
+func (s *Store) use() (done func(), err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, store.ErrClosed
+	}
+	s.users.Add(1)
+	return s.users.Done, nil
+}
+
+// Get gives a copy of the value.
+func (s *Store) Get(key []byte) ([]byte, error) {
+	done, err := s.use()
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	if len(key) == 0 || key[0] == 0 {
+		return nil, store.ErrNotFound
+	}
+	return s.get(key)
+}
+
+func (s *Store) get(key []byte) ([]byte, error) {
+	v, closer, err := s.db.Get(key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return nil, store.ErrNotFound
+	}
+	if err != nil {
+		return nil, readFault(err)
+	}
+	value := append([]byte{}, v...)
+	return value, readFault(closer.Close())
+}
+
+// Scan goes through a snapshot. The store stays open until the scan ends, also if somebody closes it meanwhile; a scan that
+// closes the store it scans waits for itself.
+func (s *Store) Scan(lower, upper []byte, reverse bool) iter.Seq2[store.Pair, error] {
+	return func(yield func(store.Pair, error) bool) {
+		done, err := s.use()
+		if err != nil {
+			yield(store.Pair{}, err)
+			return
+		}
+		defer done()
+		if len(lower) == 0 || lower[0] == 0 {
+			lower = []byte{1} // behind the store's own table
+		}
+		if upper != nil && string(upper) <= string(lower) {
+			return
+		}
+		it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
+		if err != nil {
+			yield(store.Pair{}, readFault(err))
+			return
+		}
+		defer it.Close()
+		first, next := it.First, it.Next
+		if reverse {
+			first, next = it.Last, it.Prev
+		}
+		for ok := first(); ok; ok = next() {
+			v, err := it.ValueAndErr()
+			if err != nil {
+				break // the iterator keeps the error
+			}
+			if !yield(store.Pair{Key: append([]byte{}, it.Key()...), Value: append([]byte{}, v...)}, nil) {
+				return
+			}
+		}
+		if err := it.Error(); err != nil {
+			yield(store.Pair{}, readFault(err))
+		}
+	}
+}
+
+// Apply commits the batch. With sync it waits for the disk, together with all others that wait.
+func (s *Store) Apply(b *store.Batch, sync bool) error {
+	if err := b.Check(); err != nil {
+		return err
+	}
+	done, err := s.use()
+	if err != nil {
+		return err
+	}
+	defer done()
+	return s.commit(func(batch *pebble.Batch) error { return fill(batch, b) }, sync)
+}
+
+func fill(batch *pebble.Batch, b *store.Batch) error {
+	for _, op := range b.Ops {
+		var err error
+		switch {
+		case op.End != nil:
+			if string(op.Key) < string(op.End) {
+				err = batch.DeleteRange(op.Key, op.End, nil)
+			}
+		case op.Delete:
+			err = batch.Delete(op.Key, nil)
+		default:
+			err = batch.Set(op.Key, op.Value, nil)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// commit gives the batch to the engine in a goroutine of its own: after a failure the engine may keep its callers forever.
+func (s *Store) commit(fill func(*pebble.Batch) error, sync bool) error {
+	if err := s.end.fault(); err != nil {
+		return err
+	}
+	batch := s.db.NewBatch()
+	if err := fill(batch); err != nil {
+		return fault.Wrap(errors.Join(err, batch.Close()), fault.Internal, "store-batch-invalid", "a batch cannot be built")
+	}
+	opts := pebble.NoSync
+	if sync {
+		opts = pebble.Sync
+	}
+	committed := make(chan error, 1)
+	go func() {
+		err := s.db.Apply(batch, opts)
+		if err == nil && s.end.fault() == nil {
+			err = batch.Close()
+		}
+		committed <- err
+	}()
+	var err error
+	select {
+	case err = <-committed:
+	case <-s.end.failed:
+	}
+	if failure := s.end.fault(); failure != nil {
+		return failure
+	}
+	if err != nil {
+		return writeFault(err)
+	}
+	return nil
+}
+
+// Close waits for reads and writes under way and releases the folder.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil
+	}
+	s.closed = true
+	s.mu.Unlock()
+	s.users.Wait()
+	if s.end.fault() == nil {
+		return fault.Wrap(s.db.Close(), fault.Unavailable, "store-close-failed", "the store did not close in order")
+	}
+	return s.abandon()
+}
+
+// abandon closes an engine that failed, as far as it lets itself be closed. Its log has everything that was acknowledged.
+func (s *Store) abandon() error {
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		defer func() {
+			if p := recover(); p != nil {
+				s.end.log.Error("the store broke while it was closed", "panic", p)
+			}
+		}()
+		if err := s.db.Close(); err != nil {
+			s.end.log.Error("the store did not close in order", "err", err)
+		}
+	}()
+	select {
+	case <-closed:
+	case <-time.After(closeWait):
+		s.end.log.Error("the store does not close after its failure; end the process to release the folder")
+	}
+	return s.end.fault()
+}
+
+// MemoryBytes is what the engine holds in memory: block cache and memtables.
+func (s *Store) MemoryBytes() int64 {
+	done, err := s.use()
+	if err != nil {
+		return 0
+	}
+	defer done()
+	m := s.db.Metrics()
+	return m.BlockCache.Size + int64(m.MemTable.Size)
+}
+
+func readFault(err error) error {
+	if err == nil {
+		return nil
+	}
+	if pebble.IsCorruptionError(err) {
+		f := fault.New(fault.Internal, "store-damaged", "the store gave bytes that are not what was written")
+		f.Cause = err
+		return f.WithHint("check the disk and restore the store from a copy")
+	}
+	return fault.Wrap(err, fault.Unavailable, "store-read-failed", "the store cannot be read")
+}
+
+func writeFault(err error) error {
+	f := fault.New(fault.Unavailable, "store-write-failed", "the store takes no more changes")
+	f.Cause = err
+	if errors.Is(err, syscall.ENOSPC) {
+		f.Code = "disk-full"
+		return f.WithHint("free space on the disk of the data folder, then restart")
+	}
+	return f.WithHint("check the disk of the data folder, then restart")
+}
+
+// end is the engine's logger. It remembers the failure the engine would end the process for.
+type end struct {
+	log    *slog.Logger
+	once   sync.Once
+	failed chan struct{} // closed by the first failure
+	cause  error
+}
+
+func (e *end) Infof(format string, args ...any) { e.log.Debug(fmt.Sprintf(format, args...)) }
+
+func (e *end) Errorf(format string, args ...any) { e.log.Error(fmt.Sprintf(format, args...)) }
+
+func (e *end) Fatalf(format string, args ...any) {
+	e.once.Do(func() {
+		e.cause = fmt.Errorf(format, args...)
+		for _, a := range args {
+			if err, ok := a.(error); ok {
+				e.cause = err
+			}
+		}
+		e.log.Error("the store stopped writing", "err", e.cause)
+		close(e.failed)
+	})
+}
+
+func (e *end) fault() error {
+	select {
+	case <-e.failed:
+		return writeFault(e.cause)
+	default:
+		return nil
+	}
+}
+
+var (
+	_ store.Store   = (*Store)(nil)
+	_ pebble.Logger = (*end)(nil)
+)
