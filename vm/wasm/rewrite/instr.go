@@ -47,6 +47,7 @@ const (
 	opI64Add             opcode = 0x7c
 	opI64ShrU            opcode = 0x88
 	opI32WrapI64         opcode = 0xa7
+	opI64ExtendI32U      opcode = 0xad
 	opRefFunc            opcode = 0xd2
 	opBrOnNull           opcode = 0xd5
 	opBrOnNonNull        opcode = 0xd6

@@ -40,6 +40,7 @@ const (
 const (
 	valI32    = 0x7f
 	valI64    = 0x7e
+	valF32    = 0x7d
 	valExnref = 0x69
 	typeEmpty = 0x40 // block type without parameters and results
 )
@@ -49,9 +50,8 @@ type funcType struct {
 	paramCount, resultCount int
 }
 
-func (t funcType) equal(u funcType) bool {
-	return string(t.params) == string(u.params) && string(t.results) == string(u.results)
-}
+// key is the same for equal types only.
+func (t funcType) key() string { return string(t.params) + ">" + string(t.results) }
 
 type importEntry struct {
 	module, name string
@@ -80,7 +80,6 @@ type module struct {
 	funcs    []uint32 // type index per defined function
 	table    []byte   // sections kept as their payload; nil if absent
 	memory   []byte
-	tag      []byte
 	element  []byte
 	data     []byte
 	count    []byte   // data count
@@ -95,6 +94,10 @@ type module struct {
 	tags     []uint32 // type index per tag, imported ones first
 
 	importedFuncs int
+	importedTags  int
+
+	typeByForm   map[string]uint32 // see typeIndex
+	exportByName map[string]int    // see exported
 }
 
 type custom struct {
@@ -174,7 +177,6 @@ func (m *module) decodeSection(id byte, s *reader, payload []byte) error {
 			m.memories = append(m.memories, s.limits())
 		}
 	case secTag:
-		m.tag = payload
 		for n := s.count(2); n > 0 && s.err == nil; n-- {
 			s.u8()
 			m.tags = append(m.tags, s.u32())
@@ -268,6 +270,7 @@ func (m *module) decodeImports(s *reader) {
 			s.u8()
 			im.typ = s.u32()
 			m.tags = append(m.tags, im.typ)
+			m.importedTags++
 		default:
 			s.fail("unknown kind of import %d", im.kind)
 		}
@@ -372,13 +375,19 @@ func (m *module) addGlobal(initial int64) uint32 {
 
 // typeIndex returns the index of a function type, which is appended if the module has none equal to it.
 func (m *module) typeIndex(t funcType) uint32 {
-	for i, u := range m.types {
-		if t.equal(u) {
-			return uint32(i)
+	if m.typeByForm == nil {
+		m.typeByForm = make(map[string]uint32, len(m.types))
+		for i := len(m.types) - 1; i >= 0; i-- { // the first of equal ones stays
+			m.typeByForm[m.types[i].key()] = uint32(i)
 		}
 	}
+	if i, ok := m.typeByForm[t.key()]; ok {
+		return i
+	}
+	i := uint32(len(m.types))
+	m.typeByForm[t.key()] = i
 	m.types = append(m.types, t)
-	return uint32(len(m.types) - 1)
+	return i
 }
 
 // funcType of a function by its index in the function index space.
@@ -403,18 +412,24 @@ func (m *module) funcType(index uint32) (funcType, bool) {
 }
 
 func (m *module) exported(name string) (export, bool) {
-	for _, e := range m.exports {
-		if e.name == name {
-			return e, true
+	if m.exportByName == nil {
+		m.exportByName = make(map[string]int, len(m.exports))
+		for i, e := range m.exports {
+			m.exportByName[e.name] = i
 		}
 	}
-	return export{}, false
+	i, ok := m.exportByName[name]
+	if !ok {
+		return export{}, false
+	}
+	return m.exports[i], true
 }
 
-// addExport exports under a name, or under that name with primes if a module already uses it.
+// addExport exports under a name, or under that name with primes if the module already uses it.
 func (m *module) addExport(name string, kind byte, index uint32) string {
 	for {
 		if _, taken := m.exported(name); !taken {
+			m.exportByName[name] = len(m.exports)
 			m.exports = append(m.exports, export{name, kind, index})
 			return name
 		}
@@ -485,8 +500,6 @@ func (m *module) encodeSection(b []byte, id byte) []byte {
 		return append(b, m.table...)
 	case secMemory:
 		return append(b, m.memory...)
-	case secTag:
-		return append(b, m.tag...)
 	case secElement:
 		return append(b, m.element...)
 	case secData:
@@ -514,6 +527,11 @@ func (m *module) encodeSection(b []byte, id byte) []byte {
 		length(len(m.funcs))
 		for _, t := range m.funcs {
 			b = appendU32(b, t)
+		}
+	case secTag:
+		length(len(m.tags) - m.importedTags)
+		for _, t := range m.tags[m.importedTags:] {
+			b = appendU32(append(b, 0), t)
 		}
 	case secGlobal:
 		length(len(m.globals))

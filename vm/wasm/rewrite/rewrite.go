@@ -68,6 +68,11 @@ func Rewrite(mod []byte, o Options) ([]byte, Info, error) {
 			return nil, Info{}, err
 		}
 	}
+	if o.NativeEH {
+		if err := replaceInvokes(m, &info); err != nil {
+			return nil, Info{}, err
+		}
+	}
 	if o.ExportGlobals {
 		exportGlobals(m, mutable, &info)
 	}
