@@ -1,0 +1,175 @@
+package process
+
+import (
+	"encoding/json"
+	"strconv"
+
+	"ago/message"
+)
+
+// Outbox is what a result asks to be sent, in the order in which it is sent. Index counts over messages, spawns and
+// assignments together, so (process, slot, index) names one entry for ever.
+type Outbox struct {
+	Messages []OutMessage
+	Spawns   []OutSpawn
+	Assigns  []OutAssign
+}
+
+// OutMessage is a message to be signed and scheduled. With a Problem it cannot be: the text says why.
+type OutMessage struct {
+	Index   int
+	Problem string
+	Target  string
+	Anchor  string
+	Data    *string
+	Tags    []Tag
+}
+
+// OutSpawn is a process to be made.
+type OutSpawn struct {
+	Index   int
+	Problem string
+	Anchor  string
+	Data    *string
+	Tags    []Tag
+}
+
+// OutAssign is an existing message to be assigned to processes.
+type OutAssign struct {
+	Index     int
+	Problem   string
+	Processes []string
+	Message   string
+	BaseLayer bool
+	Exclude   []string
+}
+
+// Len is the number of entries.
+func (o Outbox) Len() int { return len(o.Messages) + len(o.Spawns) + len(o.Assigns) }
+
+// Outbox reads the entries. Entries that are not well-formed are there too, with the reason: nothing vanishes unseen.
+func (r Result) Outbox() Outbox {
+	var o Outbox
+	index := 0
+	for _, raw := range entries(r.Messages) {
+		m := OutMessage{Index: index}
+		index++
+		var f map[string]json.RawMessage
+		switch {
+		case json.Unmarshal(raw, &f) != nil:
+			m.Problem = "the message is not an object"
+		default:
+			var ok bool
+			if m.Target, ok = text(f["Target"]); !ok {
+				m.Problem = "the message has no Target that is text"
+			} else if m.Anchor, ok = text(f["Anchor"]); !ok {
+				m.Problem = "the message has no Anchor that is text"
+			} else if m.Tags, m.Problem = tags(f["Tags"]); m.Problem == "" {
+				m.Data, m.Problem = data(f["Data"])
+			}
+		}
+		o.Messages = append(o.Messages, m)
+	}
+	for _, raw := range entries(r.Spawns) {
+		s := OutSpawn{Index: index}
+		index++
+		var f map[string]json.RawMessage
+		if json.Unmarshal(raw, &f) != nil {
+			s.Problem = "the spawn is not an object"
+		} else {
+			s.Anchor, _ = text(f["Anchor"])
+			if s.Tags, s.Problem = tags(f["Tags"]); s.Problem == "" {
+				s.Data, s.Problem = data(f["Data"])
+			}
+		}
+		o.Spawns = append(o.Spawns, s)
+	}
+	for _, raw := range entries(r.Assignments) {
+		a := OutAssign{Index: index}
+		index++
+		var f struct {
+			Processes []string
+			Message   string
+			BaseLayer any
+			Exclude   any
+		}
+		if err := json.Unmarshal(raw, &f); err != nil {
+			a.Problem = "the assignment is not {Processes, Message}"
+		} else if _, err := message.ParseID(f.Message); err != nil {
+			a.Problem = "the assignment names no message: " + err.Error()
+		} else if len(f.Processes) == 0 {
+			a.Problem = "the assignment names no process"
+		}
+		a.Processes, a.Message = f.Processes, f.Message
+		switch v := f.BaseLayer.(type) {
+		case bool:
+			a.BaseLayer = v
+		case string:
+			a.BaseLayer = v != ""
+		}
+		if list, ok := f.Exclude.([]any); ok {
+			for _, v := range list {
+				if s, ok := v.(string); ok {
+					a.Exclude = append(a.Exclude, s)
+				}
+			}
+		}
+		o.Assigns = append(o.Assigns, a)
+	}
+	return o
+}
+
+// entries reads a list; an empty Lua table may come as an empty object.
+func entries(raw json.RawMessage) []json.RawMessage {
+	var list []json.RawMessage
+	if json.Unmarshal(raw, &list) != nil {
+		return nil
+	}
+	return list
+}
+
+func text(raw json.RawMessage) (string, bool) {
+	var s string
+	if len(raw) == 0 || raw[0] != '"' || json.Unmarshal(raw, &s) != nil {
+		return "", false
+	}
+	return s, true
+}
+
+func tags(raw json.RawMessage) ([]Tag, string) {
+	if absent(raw) {
+		return nil, "there are no Tags"
+	}
+	var list []map[string]json.RawMessage
+	if json.Unmarshal(raw, &list) != nil {
+		return nil, "Tags is not a list of objects"
+	}
+	out := make([]Tag, 0, len(list))
+	for _, t := range list {
+		name, ok := text(t["name"])
+		if !ok {
+			return nil, "a tag has no name that is text"
+		}
+		value, ok := text(t["value"])
+		if !ok {
+			return nil, "the value of the tag " + strconv.Quote(name) + " is not text"
+		}
+		out = append(out, Tag{Name: name, Value: value})
+	}
+	return out, ""
+}
+
+// data reads the data of an entry. A number or a boolean goes out as its text; a table cannot.
+func data(raw json.RawMessage) (*string, string) {
+	if absent(raw) {
+		return nil, ""
+	}
+	if s, ok := text(raw); ok {
+		return &s, ""
+	}
+	if raw[0] == '{' || raw[0] == '[' {
+		return nil, "Data is a table: encode it as text first"
+	}
+	s := string(raw)
+	return &s, ""
+}

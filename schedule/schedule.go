@@ -1,0 +1,224 @@
+// Package schedule is the Scheduler Unit: it gives each message of a process the next slot, once and for ever.
+//
+// What waits for one process is taken together: slots, timestamps, hash chain and signatures are made in memory, the block
+// is appended to the slot log, and only when it is durable does anybody hear of it.
+package schedule
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"log/slog"
+	"sync"
+
+	"ago/clock"
+	"ago/codec/ans104"
+	"ago/commitment"
+	"ago/fault"
+	"ago/message"
+	"ago/process"
+	"ago/slotlog"
+	"ago/store"
+)
+
+// Blocks tells the block that new slots are stamped with.
+type Blocks interface {
+	Tip() (height uint64, hash message.ID, timeMS int64)
+}
+
+// Index makes accepted items findable by owner, tags and recipient, in the batch that stores them.
+type Index interface {
+	Index(b *store.Batch, it *ans104.Item, parent message.ID) error
+}
+
+// Archive knows the messages that can be assigned by their id although no scheduler of this node took them.
+type Archive interface {
+	Content(ctx context.Context, id message.ID) (process.Content, error)
+	// Confirmations is the number of blocks on top of a base-layer transaction's own, itself included.
+	Confirmations(ctx context.Context, id message.ID) (int, error)
+}
+
+// Config is what a scheduler stands on.
+type Config struct {
+	Log     slotlog.Log
+	Store   store.Store
+	Key     *commitment.Key // signs the assignments
+	Clock   clock.Clock
+	Blocks  Blocks
+	Index   Index
+	Archive Archive
+	// Admit refuses a process that could not be evaluated, before it gets its first slot. May be nil.
+	Admit  func(context.Context, process.Definition) error
+	Logger *slog.Logger
+}
+
+// Limits of one request; a process's queue beyond waitingMax answers "too many" at once instead of growing.
+const (
+	waitingMax     = 8192
+	blockMax       = 256 // messages in one block: more would only delay the first of them
+	definitionsMax = 4096
+)
+
+// Scheduler gives slots. It is safe for concurrent use.
+type Scheduler struct {
+	c    Config
+	mu   sync.Mutex
+	open map[message.ID]*lane
+
+	epochMu sync.Mutex
+	epochs  map[slotlog.Partition]slotlog.Epoch
+
+	defMu sync.RWMutex
+	defs  map[message.ID]process.Definition
+
+	followMu  sync.RWMutex
+	followers []func(message.ID, slotlog.Slot)
+
+	closed bool
+	wg     sync.WaitGroup
+}
+
+// Receipt is the answer to an accepted message.
+type Receipt struct {
+	ID         message.ID // the item, or the assignment if a message was assigned by its id
+	Assignment message.ID
+	Process    message.ID
+	Slot       slotlog.Slot
+	Timestamp  int64 // ms, of the slot
+	Repeated   bool  // it had its slot before
+}
+
+// Place is where a message has a slot.
+type Place struct {
+	Process message.ID
+	Slot    slotlog.Slot
+}
+
+// Open gives a scheduler over a log.
+func Open(c Config) (*Scheduler, error) {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Scheduler{
+		c:      c,
+		open:   map[message.ID]*lane{},
+		epochs: map[slotlog.Partition]slotlog.Epoch{},
+		defs:   map[message.ID]process.Definition{},
+	}, nil
+}
+
+// Address is the address of the key that signs the assignments.
+func (s *Scheduler) Address() message.ID { return s.c.Key.Address() }
+
+// OnAppend registers a function that hears of every durable block: the process and its next free slot. It must not block.
+func (s *Scheduler) OnAppend(f func(p message.ID, next slotlog.Slot)) {
+	s.followMu.Lock()
+	defer s.followMu.Unlock()
+	s.followers = append(s.followers, f)
+}
+
+// Close refuses new messages and waits for the blocks under way.
+func (s *Scheduler) Close() {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.wg.Wait()
+}
+
+// Process gives the definition of a process this node schedules.
+func (s *Scheduler) Process(ctx context.Context, id message.ID) (process.Definition, error) {
+	s.defMu.RLock()
+	d, ok := s.defs[id]
+	s.defMu.RUnlock()
+	if ok {
+		return d, nil
+	}
+	for e, err := range s.c.Log.Range(ctx, id, 0, 1) {
+		if err != nil {
+			return d, fault.Wrap(err, fault.Unavailable, "log-unreadable", "the log of process %s cannot be read", id)
+		}
+		it, err := ans104.DecodeItem(e.Item)
+		if err != nil {
+			return d, fault.Wrap(err, fault.Internal, "process-unreadable", "the stored process %s cannot be read", id)
+		}
+		if d, err = process.Define(it); err != nil {
+			return d, err
+		}
+		s.remember(d)
+		return d, nil
+	}
+	return d, fault.New(fault.NotFound, "process-unknown", "process %s is not scheduled here", id).
+		WithHint("spawn it on this network first, or check the id")
+}
+
+func (s *Scheduler) remember(d process.Definition) {
+	s.defMu.Lock()
+	defer s.defMu.Unlock()
+	if len(s.defs) >= definitionsMax {
+		clear(s.defs)
+	}
+	s.defs[d.ID] = d
+}
+
+// Find gives the slot that a message id or an assignment id has in a process.
+func (s *Scheduler) Find(_ context.Context, p, id message.ID) (slotlog.Slot, error) {
+	v, err := s.c.Store.Get(placeKey(id, p))
+	if errors.Is(err, store.ErrNotFound) {
+		return 0, fault.New(fault.NotFound, "message-unknown", "message %s has no slot in process %s", id, p).
+			WithHint("send it to the messenger or the scheduler first")
+	}
+	if err != nil {
+		return 0, fault.Wrap(err, fault.Unavailable, "store-unreadable", "the place of %s cannot be read", id)
+	}
+	slot, _ := decodePlace(v)
+	return slot, nil
+}
+
+// Where gives all places of a message id or an assignment id, oldest first.
+func (s *Scheduler) Where(_ context.Context, id message.ID) ([]Place, error) {
+	return places(s.c.Store, id)
+}
+
+// Head gives the head of a process; Next is 0 if it is unknown here.
+func (s *Scheduler) Head(ctx context.Context, p message.ID) (slotlog.Head, error) {
+	return s.c.Log.Head(ctx, p)
+}
+
+// Processes gives all processes in the order of their ids, after the given one.
+func (s *Scheduler) Processes(ctx context.Context, after message.ID) iter.Seq2[message.ID, error] {
+	return s.c.Log.Processes(ctx, after)
+}
+
+// Range gives the slots from <= slot < to with their messages; downwards from from-1 to to if from > to.
+func (s *Scheduler) Range(ctx context.Context, p message.ID, from, to slotlog.Slot) iter.Seq2[process.Assigned, error] {
+	return func(yield func(process.Assigned, error) bool) {
+		for e, err := range s.c.Log.Range(ctx, p, from, to) {
+			if err != nil {
+				yield(process.Assigned{}, err)
+				return
+			}
+			a, err := s.assigned(ctx, e)
+			if !yield(a, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+func (s *Scheduler) assigned(ctx context.Context, e slotlog.Entry) (process.Assigned, error) {
+	a := process.Assigned{Entry: e}
+	if as, err := ans104.DecodeItem(e.Assignment); err == nil {
+		a.AssignmentID = as.ID()
+	}
+	if e.ByID {
+		var err error
+		a.Content, err = s.c.Archive.Content(ctx, e.Message)
+		return a, err
+	}
+	it, err := ans104.DecodeItem(e.Item)
+	if err != nil {
+		return a, fault.Wrap(err, fault.Internal, "item-unreadable", "the stored message %s cannot be read", e.Message)
+	}
+	a.Content = process.ContentOf(it)
+	return a, nil
+}

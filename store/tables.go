@@ -1,0 +1,39 @@
+package store
+
+// The tables of a node, by the first byte of their keys. The list is in one place so that no two share a byte; a byte is
+// never used again for another meaning.
+const (
+	TableFormat byte = '!' // format version of the store
+
+	TableEntries byte = 'L' // slotlog/local: process, slot -> entry
+	TableItems   byte = 'M' // slotlog/local: id -> bytes of an item
+	TableDedup   byte = 'D' // slotlog/local: process, message id or dedup key -> slot
+	TableHeads   byte = 'E' // slotlog/local: process -> epoch, head
+	TableEpochs  byte = 'P' // slotlog/local: partition -> epoch
+
+	TablePlaces byte = 'W' // schedule: message or assignment id, process -> slot
+
+	TableResults     byte = 'R' // compute: process, slot -> result
+	TableCursors     byte = 'U' // compute: process -> next slot without a result
+	TableCheckpoints byte = 'C' // compute: process, slot -> snapshot
+	TableSeen        byte = 'X' // compute: process, message id or hash -> slot evaluated first (foreign logs)
+
+	TableTasks     byte = 'O' // push: process, slot, index -> task
+	TablePushed    byte = 'o' // push: id of a pushed message -> task
+	TablePushIndex byte = 'q' // push: further indexes over the tasks
+
+	TableGateway byte = 'G' // gateway: everything, by a second byte
+	TableTags    byte = 'T' // gateway: tag index
+	TableNode    byte = 'N' // node: its own settings
+)
+
+// PrefixEnd is the upper bound of the keys that begin with the prefix; nil if there is none.
+func PrefixEnd(prefix []byte) []byte {
+	end := append([]byte(nil), prefix...)
+	for i := len(end) - 1; i >= 0; i-- {
+		if end[i]++; end[i] != 0 {
+			return end[:i+1]
+		}
+	}
+	return nil
+}
