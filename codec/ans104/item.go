@@ -1,0 +1,190 @@
+package ans104
+
+import (
+	"encoding/binary"
+	"strconv"
+
+	"ago/arweave"
+	"ago/commitment"
+	"ago/fault"
+	"ago/message"
+)
+
+// AnchorSize is the only length an anchor has, in bytes; a target is as long.
+const AnchorSize = 32
+
+// A data item is: type u16, signature, owner, flag and target, flag and anchor, number of tags u64, bytes of tags u64, tags,
+// data to the end. Numbers are little-endian.
+const (
+	typeSize   = 2
+	countsSize = 16
+)
+
+// Item is a decoded view of the bytes of a data item. It is read only; the slices are parts of Raw.
+type Item struct {
+	Type      commitment.KeyType
+	Signature []byte
+	Owner     []byte
+	Target    message.ID
+	HasTarget bool // a target of 32 zero bytes is not the same as none
+	Anchor    []byte
+	Tags      []Tag
+	TagBytes  []byte // as they were signed
+	Data      []byte
+	Raw       []byte
+	id        message.ID
+}
+
+// ID is the SHA-256 of the signature.
+func (it *Item) ID() message.ID { return it.id }
+
+// Address names the owner as gateways and schedulers do.
+func (it *Item) Address() message.ID { return commitment.AddressOf(it.Owner) }
+
+// ProcessAddress names the owner as a process sees it.
+func (it *Item) ProcessAddress() string { return commitment.ProcessAddress(it.Owner) }
+
+// Signer is the type with the owner.
+func (it *Item) Signer() commitment.Signer {
+	return commitment.Signer{Type: it.Type, Owner: it.Owner}
+}
+
+// Tag gives the value of the first tag of that name.
+func (it *Item) Tag(name string) (string, bool) {
+	for i := range it.Tags {
+		if it.Tags[i].Name == name {
+			return it.Tags[i].Value, true
+		}
+	}
+	return "", false
+}
+
+// TagValues gives all values of that name in order.
+func (it *Item) TagValues(name string) []string {
+	var vs []string
+	for _, t := range it.Tags {
+		if t.Name == name {
+			vs = append(vs, t.Value)
+		}
+	}
+	return vs
+}
+
+// SignatureData is what the owner signed: the deep hash of all parts.
+func (it *Item) SignatureData() [arweave.DeepHashSize]byte {
+	return deepHash(it.Type, it.Owner, it.targetBytes(), it.Anchor, it.TagBytes, it.Data)
+}
+
+// UnsignedID names the content without its signer: the SHA-256 of what a type 1 owner of 512 zero bytes would sign.
+func (it *Item) UnsignedID() message.ID {
+	h := deepHash(commitment.RSA, make([]byte, commitment.RSA.OwnerSize()), it.targetBytes(), it.Anchor, it.TagBytes, it.Data)
+	return message.HashOf(h[:])
+}
+
+// Verify checks the signature. It fails with Forged ("signature-invalid"), or Unsupported for a type that cannot be checked.
+func (it *Item) Verify() error {
+	h := it.SignatureData()
+	err := commitment.VerifySignature(it.Type, it.Owner, h[:], it.Signature)
+	return fault.Wrap(err, fault.KindOf(err), fault.CodeOf(err), "item %s", it.id)
+}
+
+// Portable tells why another unit may refuse the item although it can be read here; nil if none should.
+func (it *Item) Portable() error {
+	if len(it.Tags) > PortableTagsMax {
+		return tooLarge("item-tags-too-many", "%d tags; the format allows %d", len(it.Tags), PortableTagsMax)
+	}
+	if len(it.TagBytes) > PortableTagBytesMax {
+		return tooLarge("item-tags-too-large", "the tags have %d bytes; messengers take %d", len(it.TagBytes), PortableTagBytesMax)
+	}
+	for _, t := range it.Tags {
+		if len(t.Name) == 0 || len(t.Name) > PortableNameMax || len(t.Value) > PortableValueMax {
+			return tooLarge("item-tag-size", "tag %.40q: a name has 1 to %d bytes, a value at most %d", t.Name, PortableNameMax, PortableValueMax)
+		}
+	}
+	return nil
+}
+
+func (it *Item) targetBytes() []byte {
+	if !it.HasTarget {
+		return nil
+	}
+	return it.Target[:]
+}
+
+func deepHash(kind commitment.KeyType, owner, target, anchor, tags, data []byte) [arweave.DeepHashSize]byte {
+	var number [8]byte
+	return arweave.DeepHashBlobs([]byte("dataitem"), []byte("1"), strconv.AppendUint(number[:0], uint64(kind), 10),
+		owner, target, anchor, tags, data)
+}
+
+// DecodeItem reads a data item without checking its signature. It keeps raw, which must not change afterwards. It fails with
+// Malformed, TooLarge, or Unsupported when the signature type and with it the layout is unknown.
+func DecodeItem(raw []byte) (*Item, error) {
+	it := &Item{Raw: raw}
+	r := reader{rest: raw}
+	it.Type = commitment.KeyType(binary.LittleEndian.Uint16(r.take(typeSize, "type")))
+	if r.err == nil && !it.Type.Known() {
+		return nil, fault.New(fault.Unsupported, "key-type-unknown", "signature type %d is not known", uint16(it.Type)).
+			WithHint("sign with type 1 (arweave), 2 (ed25519), 3 (ethereum) or 4 (solana)")
+	}
+	it.Signature = r.take(it.Type.SignatureSize(), "signature")
+	it.Owner = r.take(it.Type.OwnerSize(), "owner")
+	if target := r.optional("target"); target != nil {
+		it.Target, it.HasTarget = message.ID(target), true
+	}
+	it.Anchor = r.optional("anchor")
+	counts := r.take(countsSize, "tag counts")
+	number, size := binary.LittleEndian.Uint64(counts), binary.LittleEndian.Uint64(counts[8:])
+	if size > TagBytesMax {
+		return nil, tooLarge("item-tags-too-large", "the tags have %d bytes, at most %d can be read", size, TagBytesMax)
+	}
+	it.TagBytes = r.take(int(size), "tags")
+	if r.err != nil {
+		return nil, r.err
+	}
+	it.Data = r.rest
+	tags, err := DecodeTags(it.TagBytes)
+	if err != nil {
+		return nil, err
+	}
+	if uint64(len(tags)) != number {
+		return nil, malformed("item-tag-count", "the item says %d tags and has %d", number, len(tags))
+	}
+	it.Tags = tags
+	it.id = message.HashOf(it.Signature)
+	return it, nil
+}
+
+// reader takes parts from the front. After the first failure it gives zeros, so that the error is looked at once.
+type reader struct {
+	rest []byte
+	err  error
+}
+
+func (r *reader) take(n int, what string) []byte {
+	if r.err == nil && n <= len(r.rest) {
+		part := r.rest[:n:n]
+		r.rest = r.rest[n:]
+		return part
+	}
+	if r.err == nil {
+		r.err = malformed("item-truncated", "the item ends inside its %s", what)
+	}
+	return make([]byte, min(n, countsSize))
+}
+
+// optional takes a part of 32 bytes that a flag says is there.
+func (r *reader) optional(what string) []byte {
+	switch flag := r.take(1, what+" flag")[0]; {
+	case r.err != nil || flag == 0:
+		return nil
+	case flag != 1:
+		r.err = malformed("item-flag", "the %s flag is 0 or 1, this is %d", what, flag)
+		return nil
+	}
+	part := r.take(AnchorSize, what)
+	if r.err != nil {
+		return nil
+	}
+	return part
+}

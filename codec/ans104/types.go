@@ -1,0 +1,89 @@
+package ans104
+
+import (
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"ago/message"
+)
+
+// typeMember is one member of ao-types: an escaped key, and the type as a quoted text or a bare token.
+var typeMember = regexp.MustCompile(`^([a-z0-9._/?&%*-]+)=(?:"([a-z-]+)"|([a-z-]+))$`)
+
+// applyTypes turns the texts that ao-types names into numbers and atoms, and leaves ao-types out. If one of them cannot be
+// read, all stay texts and ao-types stays: an item that somebody signed is not refused for an annotation.
+func applyTypes(fs []message.Field, types string) []message.Field {
+	if types == "" {
+		return fs
+	}
+	want := map[string]string{}
+	for member := range strings.SplitSeq(types, ",") {
+		m := typeMember.FindStringSubmatch(strings.TrimSpace(member))
+		if m == nil {
+			return fs
+		}
+		key, ok := unescape(m[1])
+		if !ok {
+			return fs
+		}
+		want[key] = m[2] + m[3]
+	}
+	out := make([]message.Field, 0, len(fs))
+	for _, f := range fs {
+		if f.Key == keyTypes {
+			continue
+		}
+		if kind, ok := want[f.Key]; ok {
+			v, ok := typed(kind, string(f.Value.(message.Bytes)))
+			if !ok {
+				return fs
+			}
+			f.Value = v
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+func typed(kind, text string) (message.Value, bool) {
+	switch kind {
+	case "integer":
+		n, err := strconv.ParseInt(text, 10, 64)
+		return message.Int(n), err == nil
+	case "float":
+		f, err := strconv.ParseFloat(text, 64)
+		return message.Float(f), err == nil && !math.IsInf(f, 0) && !math.IsNaN(f)
+	case "atom":
+		if n := len(text); n >= 2 && text[0] == '"' && text[n-1] == '"' {
+			text = text[1 : n-1]
+		}
+		return message.Atom(text), true
+	}
+	return nil, false
+}
+
+// unescape reads %xx.
+func unescape(s string) (string, bool) {
+	if !strings.Contains(s, "%") {
+		return s, true
+	}
+	b := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		if s[i] != '%' {
+			b = append(b, s[i])
+			continue
+		}
+		if i+2 >= len(s) {
+			return "", false
+		}
+		v, err := strconv.ParseUint(s[i+1:i+3], 16, 8)
+		if err != nil {
+			return "", false
+		}
+		b = append(b, byte(v))
+		i += 2
+	}
+	return string(b), true
+}
