@@ -67,11 +67,14 @@ var (
 	ErrNotFound = errors.New("no such slot")
 )
 
-// Log is the order of messages. Appending the very block that is stored already (same first slot, same message ids) is no
-// error, so that an append with unknown outcome can be repeated.
+// Log is the order of messages. Appending the very block that is stored already is no error, so that an append with unknown
+// outcome can be repeated; another block for the same slots is refused, also if it has the same messages.
+//
+// What a log gives out is on disk: a slot whose append has not returned yet is not there.
 type Log interface {
-	// Append is durable when it returns nil: all blocks of the call or none. It fails with ErrFenced, ErrSlotUsed,
-	// ErrGap or ErrRepeated.
+	// Append is durable when it returns nil: all blocks of the call or none, at most one for each process. It fails with
+	// ErrFenced, ErrSlotUsed, ErrGap or ErrRepeated, in this order; Find tells the slot of the message that has one.
+	// A block's slices must not change afterwards. After any other error the outcome is unknown until it is repeated.
 	Append(ctx context.Context, blocks ...Block) error
 	// Range gives the entries from <= slot < to, or <= from downwards to > to if from > to. Missing slots end it.
 	Range(ctx context.Context, p message.ID, from, to Slot) iter.Seq2[Entry, error]
@@ -81,7 +84,8 @@ type Log interface {
 	Find(ctx context.Context, p, key message.ID) (Slot, error)
 	// Processes gives the ids of all processes, in order of their bytes, after the given one.
 	Processes(ctx context.Context, after message.ID) iter.Seq2[message.ID, error]
-	// Acquire makes the caller the owner of a partition and fences all earlier owners.
+	// Acquire makes the caller the owner of a partition and fences all earlier owners. It waits for appends under way.
+	// Until the first one, the epoch of a partition is 0.
 	Acquire(ctx context.Context, part Partition) (Epoch, error)
 	Close() error
 }

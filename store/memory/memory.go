@@ -8,8 +8,8 @@ import (
 	"context"
 	"io"
 	"iter"
-	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"ago/fault"
@@ -17,16 +17,22 @@ import (
 	"ago/store"
 )
 
-// Store keeps its pairs in a sorted list of blocks that never change, so that a scan reads on undisturbed.
+// Store is a sorted list. It is safe for concurrent use.
 type Store struct {
 	mu     sync.RWMutex
-	pairs  map[string]string
-	sorted []string // keys in order; nil when the map has changed since
+	pairs  []pair // by key
 	closed bool
 }
 
+type pair struct{ key, value string }
+
 // New gives an empty store.
-func New() *Store { return &Store{pairs: map[string]string{}} }
+func New() *Store { return &Store{} }
+
+// find gives the place of the first key that is not smaller. The caller has the lock.
+func (s *Store) find(key []byte) (at int, ok bool) {
+	return slices.BinarySearchFunc(s.pairs, string(key), func(p pair, k string) int { return strings.Compare(p.key, k) })
+}
 
 // Get gives a copy of the value.
 func (s *Store) Get(key []byte) ([]byte, error) {
@@ -35,14 +41,14 @@ func (s *Store) Get(key []byte) ([]byte, error) {
 	if s.closed {
 		return nil, store.ErrClosed
 	}
-	v, ok := s.pairs[string(key)]
+	at, ok := s.find(key)
 	if !ok {
 		return nil, store.ErrNotFound
 	}
-	return []byte(v), nil
+	return []byte(s.pairs[at].value), nil
 }
 
-// Scan copies what is in the bounds before it starts.
+// Scan takes what is in the bounds before it starts.
 func (s *Store) Scan(lower, upper []byte, reverse bool) iter.Seq2[store.Pair, error] {
 	return func(yield func(store.Pair, error) bool) {
 		pairs, err := s.between(lower, upper)
@@ -54,31 +60,25 @@ func (s *Store) Scan(lower, upper []byte, reverse bool) iter.Seq2[store.Pair, er
 			slices.Reverse(pairs)
 		}
 		for _, p := range pairs {
-			if !yield(p, nil) {
+			if !yield(store.Pair{Key: []byte(p.key), Value: []byte(p.value)}, nil) {
 				return
 			}
 		}
 	}
 }
 
-func (s *Store) between(lower, upper []byte) ([]store.Pair, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (s *Store) between(lower, upper []byte) ([]pair, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
 	if s.closed {
 		return nil, store.ErrClosed
 	}
-	if s.sorted == nil {
-		s.sorted = slices.Sorted(maps.Keys(s.pairs))
+	first, _ := s.find(lower)
+	end := len(s.pairs)
+	if upper != nil {
+		end, _ = s.find(upper)
 	}
-	var pairs []store.Pair
-	first, _ := slices.BinarySearch(s.sorted, string(lower))
-	for _, k := range s.sorted[first:] {
-		if upper != nil && k >= string(upper) {
-			break
-		}
-		pairs = append(pairs, store.Pair{Key: []byte(k), Value: []byte(s.pairs[k])})
-	}
-	return pairs, nil
+	return slices.Clone(s.pairs[first:max(first, end)]), nil
 }
 
 // Apply makes the changes in their order. There is no disk, so sync means nothing.
@@ -92,16 +92,20 @@ func (s *Store) Apply(b *store.Batch, _ bool) error {
 		return store.ErrClosed
 	}
 	for _, op := range b.Ops {
+		at, ok := s.find(op.Key)
 		switch {
 		case op.End != nil:
-			maps.DeleteFunc(s.pairs, func(k, _ string) bool { return k >= string(op.Key) && k < string(op.End) })
+			end, _ := s.find(op.End)
+			s.pairs = slices.Delete(s.pairs, at, max(at, end))
+		case op.Delete && ok:
+			s.pairs = slices.Delete(s.pairs, at, at+1)
 		case op.Delete:
-			delete(s.pairs, string(op.Key))
+		case ok:
+			s.pairs[at].value = string(op.Value)
 		default:
-			s.pairs[string(op.Key)] = string(op.Value)
+			s.pairs = slices.Insert(s.pairs, at, pair{string(op.Key), string(op.Value)})
 		}
 	}
-	s.sorted = nil
 	return nil
 }
 
