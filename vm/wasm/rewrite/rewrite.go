@@ -63,6 +63,11 @@ func Rewrite(mod []byte, o Options) ([]byte, Info, error) {
 	}
 	var info Info
 	mutable := m.globalCount() // those of gas come behind and are the host's business
+	if o.TranslateEH {
+		if err := translateLegacy(m); err != nil {
+			return nil, Info{}, err
+		}
+	}
 	if o.Gas {
 		if err := meter(m, &info); err != nil {
 			return nil, Info{}, err
