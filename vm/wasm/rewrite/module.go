@@ -451,6 +451,11 @@ func (m *module) encode(sizeHint int) []byte {
 		}
 		out = m.encodeCustoms(out, id)
 	}
+	for _, c := range m.customs {
+		if c.name == "name" { // has to be the last
+			out = appendCustom(out, c)
+		}
+	}
 	return out
 }
 
@@ -460,14 +465,6 @@ func (m *module) encodeCustoms(out []byte, after byte) []byte {
 			continue
 		}
 		out = appendCustom(out, c)
-	}
-	if after == secData || after == secCode && !m.present[secData] {
-		// The names of functions are last, where the tools put them.
-		for _, c := range m.customs {
-			if c.name == "name" {
-				out = appendCustom(out, c)
-			}
-		}
 	}
 	return out
 }

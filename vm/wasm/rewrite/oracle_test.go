@@ -56,6 +56,9 @@ func oracleMeter(mod []byte, valueType byte) ([]byte, error) {
 }
 
 func oracleElements(payload []byte, moved func(uint32) uint32) ([]byte, error) {
+	if payload == nil {
+		return nil, nil
+	}
 	r := reader{b: payload}
 	n := r.u32()
 	out := appendU32(nil, n)
