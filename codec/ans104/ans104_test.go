@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"os"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -49,7 +50,7 @@ func seeded(t testing.TB, kind commitment.KeyType, fill byte) *commitment.Key {
 
 func publishedDraft() Draft {
 	d := Draft{HasTarget: true, Anchor: []byte(strings.Repeat("0", 31) + "1"), Data: []byte("1+1"),
-		Tags: []Tag{{"Action", "Eval"}, {"Data-Protocol", "ao"}, {"Variant", "ao.TN.1"}, {"Type", "Message"}}}
+		Tags: []Tag{{Name: "Action", Value: "Eval"}, {Name: "Data-Protocol", Value: "ao"}, {Name: "Variant", Value: "ao.TN.1"}, {Name: "Type", Value: "Message"}}}
 	for i := range d.Target {
 		d.Target[i] = byte(i)
 	}
@@ -192,8 +193,8 @@ func TestItemsBecomeTheMessagesTheyStandFor(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if it, _ := ItemOf(m); it.TagValues("bundle-format") != nil {
-				t.Skip("nested messages are not read yet")
+			if it, _ := ItemOf(m); !slices.Equal(it.Committed(), v.Committed) {
+				t.Errorf("committed %q, want %q", it.Committed(), v.Committed)
 			}
 			if got := plain(m); !reflect.DeepEqual(got, any(v.Message)) {
 				t.Errorf("message %v, want %v", got, v.Message)
@@ -213,14 +214,14 @@ func TestMessagesOfAwkwardItems(t *testing.T) {
 		d    Draft
 		want map[string]any
 	}{
-		{"the data wins over a tag of its name", Draft{Tags: []Tag{{"Data", "tag"}}, Data: []byte("d")}, map[string]any{"data": "d"}},
-		{"the header wins over a tag", Draft{Tags: []Tag{{"anchor", "tag"}}, Anchor: anchor}, map[string]any{"anchor": message.ID(anchor).String()}},
-		{"private keys stay outside", Draft{Tags: []Tag{{"priv-x", "1"}, {"Private", "2"}, {"x", "3"}}}, map[string]any{"x": "3"}},
-		{"an empty value stays", Draft{Tags: []Tag{{"From-Module", ""}}}, map[string]any{"from-module": ""}},
-		{"lists escape", Draft{Tags: []Tag{{"a", `x"y`}, {"A", `b\`}, {"a", ""}}}, map[string]any{"a": `"x\"y", "b\\", ""`}},
-		{"types that do not fit are left as texts", Draft{Tags: []Tag{{"n", "five"}, {"ao-types", `n="integer"`}}},
+		{"the data wins over a tag of its name", Draft{Tags: []Tag{{Name: "Data", Value: "tag"}}, Data: []byte("d")}, map[string]any{"data": "d"}},
+		{"the header wins over a tag", Draft{Tags: []Tag{{Name: "anchor", Value: "tag"}}, Anchor: anchor}, map[string]any{"anchor": message.ID(anchor).String()}},
+		{"private keys stay outside", Draft{Tags: []Tag{{Name: "priv-x", Value: "1"}, {Name: "Private", Value: "2"}, {Name: "x", Value: "3"}}}, map[string]any{"x": "3"}},
+		{"an empty value stays", Draft{Tags: []Tag{{Name: "From-Module", Value: ""}}}, map[string]any{"from-module": ""}},
+		{"lists escape", Draft{Tags: []Tag{{Name: "a", Value: `x"y`}, {Name: "A", Value: `b\`}, {Name: "a", Value: ""}}}, map[string]any{"a": `"x\"y", "b\\", ""`}},
+		{"types that do not fit are left as texts", Draft{Tags: []Tag{{Name: "n", Value: "five"}, {Name: "ao-types", Value: `n="integer"`}}},
 			map[string]any{"n": "five", "ao-types": `n="integer"`}},
-		{"types name escaped keys and may be tokens", Draft{Tags: []Tag{{"a b", "5"}, {"f", "1.50000000000000000000e+00"}, {"ao-types", `a%20b=integer, f="float"`}}},
+		{"types name escaped keys and may be tokens", Draft{Tags: []Tag{{Name: "a b", Value: "5"}, {Name: "f", Value: "1.50000000000000000000e+00"}, {Name: "ao-types", Value: `a%20b=integer, f="float"`}}},
 			map[string]any{"a b": 5.0, "f": 1.5}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -285,7 +286,7 @@ func TestEveryBitOfAnItemIsSignedOrRefused(t *testing.T) {
 func genTags() *rapid.Generator[[]Tag] {
 	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Tag {
 		text := rapid.OneOf(rapid.String(), rapid.StringN(0, 3, -1), rapid.SampledFrom([]string{"", "Action", "a", "\xff\x00", strings.Repeat("x", 5000)}))
-		return Tag{text.Draw(t, "name"), text.Draw(t, "value")}
+		return Tag{Name: text.Draw(t, "name"), Value: text.Draw(t, "value")}
 	}), 0, 20)
 }
 
@@ -334,7 +335,7 @@ func TestSignedItemsRoundTripAndVerify(t *testing.T) {
 }
 
 func TestTagsRoundTrip(t *testing.T) {
-	if got := hex.EncodeToString(EncodeTags([]Tag{{"Action", "Eval"}, {"Data-Protocol", "ao"}})); got != "040c416374696f6e084576616c1a446174612d50726f746f636f6c04616f00" {
+	if got := hex.EncodeToString(EncodeTags([]Tag{{Name: "Action", Value: "Eval"}, {Name: "Data-Protocol", Value: "ao"}})); got != "040c416374696f6e084576616c1a446174612d50726f746f636f6c04616f00" {
 		t.Errorf("tags are written as %s", got)
 	}
 	rapid.Check(t, func(t *rapid.T) {
@@ -347,7 +348,7 @@ func TestTagsRoundTrip(t *testing.T) {
 }
 
 func TestTagsOfOtherWriters(t *testing.T) {
-	ab := []Tag{{"a", "1"}, {"b", "2"}}
+	ab := []Tag{{Name: "a", Value: "1"}, {Name: "b", Value: "2"}}
 	for _, c := range []struct {
 		name, bytes, code string
 		want              []Tag
@@ -399,14 +400,14 @@ func TestMessagesPushedTwiceHaveOneDedupHash(t *testing.T) {
 	want := hash(func(*Draft) {}, 1)
 	same := map[string]string{
 		"another messenger":       hash(func(*Draft) {}, 2),
-		"pushed for another":      hash(func(d *Draft) { d.Tags = append(d.Tags, Tag{"Pushed-For", "x"}) }, 1),
+		"pushed for another":      hash(func(d *Draft) { d.Tags = append(d.Tags, Tag{Name: "Pushed-For", Value: "x"}) }, 1),
 		"the tags in other order": hash(func(d *Draft) { d.Tags[0], d.Tags[2] = d.Tags[2], d.Tags[0] }, 1),
 	}
 	other := map[string]string{
 		"other data":   hash(func(d *Draft) { d.Data = []byte("x") }, 1),
 		"no target":    hash(func(d *Draft) { d.HasTarget = false }, 1),
 		"other anchor": hash(func(d *Draft) { d.Anchor = bytes.Repeat([]byte{9}, 32) }, 1),
-		"other tag":    hash(func(d *Draft) { d.Tags = append(d.Tags, Tag{"pushed-for", "x"}) }, 1),
+		"other tag":    hash(func(d *Draft) { d.Tags = append(d.Tags, Tag{Name: "pushed-for", Value: "x"}) }, 1),
 	}
 	for name, h := range same {
 		if h != want {
@@ -418,7 +419,7 @@ func TestMessagesPushedTwiceHaveOneDedupHash(t *testing.T) {
 			t.Errorf("%s: the same hash", name)
 		}
 	}
-	if a, b := EvaluationDedupHash(base.Target[:], base.Anchor, base.Tags, base.Data), EvaluationDedupHash(base.Target[:], base.Anchor, append(base.Tags[:4:4], Tag{"Pushed-For", "x"}), base.Data); a == b {
+	if a, b := EvaluationDedupHash(base.Target[:], base.Anchor, base.Tags, base.Data), EvaluationDedupHash(base.Target[:], base.Anchor, append(base.Tags[:4:4], Tag{Name: "Pushed-For", Value: "x"}), base.Data); a == b {
 		t.Error("a compute unit's hash covers Pushed-For")
 	}
 }
@@ -426,18 +427,18 @@ func TestMessagesPushedTwiceHaveOneDedupHash(t *testing.T) {
 func TestPortableNamesWhatOthersRefuse(t *testing.T) {
 	many := make([]Tag, PortableTagsMax+1)
 	for i := range many {
-		many[i] = Tag{strconv.Itoa(i), "v"}
+		many[i] = Tag{Name: strconv.Itoa(i), Value: "v"}
 	}
 	for _, c := range []struct {
 		name string
 		tags []Tag
 		code string
 	}{
-		{"an ordinary item", []Tag{{"a", ""}}, ""},
+		{"an ordinary item", []Tag{{Name: "a", Value: ""}}, ""},
 		{"too many tags", many, "item-tags-too-many"},
-		{"too many bytes", []Tag{{"a", strings.Repeat("x", 3000)}, {"b", strings.Repeat("x", 3000)}}, "item-tags-too-large"},
-		{"an empty name", []Tag{{"", "v"}}, "item-tag-size"},
-		{"a long value", []Tag{{"a", strings.Repeat("x", PortableValueMax+1)}}, "item-tag-size"},
+		{"too many bytes", []Tag{{Name: "a", Value: strings.Repeat("x", 3000)}, {Name: "b", Value: strings.Repeat("x", 3000)}}, "item-tags-too-large"},
+		{"an empty name", []Tag{{Name: "", Value: "v"}}, "item-tag-size"},
+		{"a long value", []Tag{{Name: "a", Value: strings.Repeat("x", PortableValueMax+1)}}, "item-tag-size"},
 	} {
 		it, err := Sign(Draft{Tags: c.tags}, seeded(t, commitment.Ed25519, 1))
 		if err != nil {

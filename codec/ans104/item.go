@@ -35,8 +35,20 @@ type Item struct {
 	id        message.ID
 }
 
-// ID is the SHA-256 of the signature.
+// ID is the SHA-256 of the signature; of an unsigned item, its UnsignedID.
 func (it *Item) ID() message.ID { return it.id }
+
+// Signed tells an item with a signature from one whose signature is all zeros.
+func (it *Item) Signed() bool { return !isZero(it.Signature) }
+
+func isZero(b []byte) bool {
+	for _, c := range b {
+		if c != 0 {
+			return false
+		}
+	}
+	return true
+}
 
 // Address names the owner as gateways and schedulers do.
 func (it *Item) Address() message.ID { return commitment.AddressOf(it.Owner) }
@@ -81,8 +93,12 @@ func (it *Item) UnsignedID() message.ID {
 	return message.HashOf(h[:])
 }
 
-// Verify checks the signature. It fails with Forged ("signature-invalid"), or Unsupported for a type that cannot be checked.
+// Verify checks the signature. It fails with Forged ("signature-invalid", "item-unsigned"), with Malformed for an owner that
+// is no key, or with Unsupported for a type that cannot be checked.
 func (it *Item) Verify() error {
+	if !it.Signed() {
+		return fault.New(fault.Forged, "item-unsigned", "the item is not signed")
+	}
 	h := it.SignatureData()
 	err := commitment.VerifySignature(it.Type, it.Owner, h[:], it.Signature)
 	return fault.Wrap(err, fault.KindOf(err), fault.CodeOf(err), "item %s", it.id)
@@ -120,6 +136,24 @@ func deepHash(kind commitment.KeyType, owner, target, anchor, tags, data []byte)
 // DecodeItem reads a data item without checking its signature. It keeps raw, which must not change afterwards. It fails with
 // Malformed, TooLarge, or Unsupported when the signature type and with it the layout is unknown.
 func DecodeItem(raw []byte) (*Item, error) {
+	it, err := decode(raw)
+	if err != nil {
+		return nil, err
+	}
+	it.name()
+	return it, nil
+}
+
+func (it *Item) name() {
+	if it.Signed() {
+		it.id = message.HashOf(it.Signature)
+	} else {
+		it.id = it.UnsignedID()
+	}
+}
+
+// decode leaves the id open.
+func decode(raw []byte) (*Item, error) {
 	it := &Item{Raw: raw}
 	r := reader{rest: raw}
 	it.Type = commitment.KeyType(binary.LittleEndian.Uint16(r.take(typeSize, "type")))
@@ -151,7 +185,6 @@ func DecodeItem(raw []byte) (*Item, error) {
 		return nil, malformed("item-tag-count", "the item says %d tags and has %d", number, len(tags))
 	}
 	it.Tags = tags
-	it.id = message.HashOf(it.Signature)
 	return it, nil
 }
 

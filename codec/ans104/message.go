@@ -1,6 +1,7 @@
 package ans104
 
 import (
+	"slices"
 	"strings"
 	"unsafe"
 
@@ -15,11 +16,17 @@ const (
 	keyDataKey = "ao-data-key" // names the key that the data of the item is the value of
 	keyTypes   = "ao-types"
 	keyPrivate = "priv" // keys that begin so never leave or enter a node
+
+	keyBundleFormat  = "bundle-format"
+	keyBundleVersion = "bundle-version"
+	keyBundleMap     = "bundle-map" // names the item that maps keys to the ids of the other items
+	keyKind          = "ao-type"    // "binary" on an item that stands for its data
 )
 
 // Decode reads a data item as a message, without checking its signature: tags become lower-cased keys, and data, target and
 // anchor keys of these names, before which a tag of the name gives way. A repeated name becomes a list of texts. Empty data is
-// left out. The item itself stays with the message: see ItemOf. Errors are those of DecodeItem.
+// left out. A bundle in the data becomes the values it stands for, and stays data if it cannot be read so. The item itself
+// stays with the message: see ItemOf. An unsigned item gives a message without id. Errors are those of DecodeItem.
 func Decode(raw []byte) (message.Message, error) {
 	it, err := DecodeItem(raw)
 	if err != nil {
@@ -39,50 +46,111 @@ func ItemOf(m message.Message) (*Item, bool) {
 
 // Message gives the item as the message it stands for.
 func (it *Item) Message() message.Message {
-	return message.New(it.fields()...).Decoded(it.id, Codec, it.Raw, it)
+	id := it.id
+	if !it.Signed() {
+		id = message.ID{}
+	}
+	return message.New(it.fields(nestingMax)...).Decoded(id, Codec, it.Raw, it)
 }
 
-func (it *Item) fields() []message.Field {
-	dataKey := keyData
-	fs := make([]message.Field, 0, len(it.Tags)+3)
-	seen := make(map[string]int, len(it.Tags)) // key -> place in fs; only looked up
-	lists := map[int][]string{}
-	types := ""
-	for _, t := range it.Tags {
-		key := strings.ToLower(t.Name)
-		switch {
-		case key == keyDataKey:
-			dataKey = t.Value
-			continue
-		case key == keyTypes:
-			types = t.Value
-		case strings.HasPrefix(key, keyPrivate):
-			continue
+// Committed lists the keys of the message that the signature covers: the keys of the data, those of the tags in their order,
+// then anchor and target.
+func (it *Item) Committed() []string {
+	tags, steering := tagFields(it.Tags)
+	var keys []string
+	add := func(key string) {
+		if !slices.Contains(keys, key) {
+			keys = append(keys, key)
 		}
-		i, again := seen[key]
-		if !again {
-			seen[key] = len(fs)
-			fs = append(fs, message.Field{Key: key, Value: message.Bytes(t.Value)})
-			continue
-		}
-		if lists[i] == nil {
-			lists[i] = []string{string(fs[i].Value.(message.Bytes))}
-		}
-		lists[i] = append(lists[i], t.Value)
-		fs[i].Value = listText(lists[i])
 	}
-	fs = applyTypes(fs, types)
+	for _, f := range it.dataFields(steering, nestingMax) {
+		add(f.Key)
+	}
+	for _, f := range tags {
+		add(f.Key)
+	}
+	if it.Anchor != nil {
+		add(keyAnchor)
+	}
+	if it.HasTarget {
+		add(keyTarget)
+	}
+	return keys
+}
+
+func (it *Item) fields(depth int) []message.Field {
+	fs, steering := tagFields(it.Tags)
+	fs = applyTypes(fs, steering[keyTypes])
 	if it.HasTarget {
 		fs = append(fs, message.Field{Key: keyTarget, Value: message.Bytes(it.Target.String())})
 	}
 	if it.Anchor != nil {
 		fs = append(fs, message.Field{Key: keyAnchor, Value: message.Bytes(message.ID(it.Anchor).String())})
 	}
-	if len(it.Data) > 0 && !strings.HasPrefix(dataKey, keyPrivate) {
-		// Raw does not change any more, so its data can be the text as it is: modules and models are large.
-		fs = append(fs, message.Field{Key: dataKey, Value: message.Bytes(unsafe.String(&it.Data[0], len(it.Data)))})
+	return append(fs, it.dataFields(steering, depth)...)
+}
+
+// dataFields gives the keys that the data stands for, sorted; with them the tags that announce a bundle, if it stays data.
+func (it *Item) dataFields(steering map[string]string, depth int) []message.Field {
+	values, opened := it.open(depth)
+	if !opened {
+		if len(it.Data) > 0 {
+			key := keyData
+			if k, ok := steering[keyDataKey]; ok {
+				key = k
+			}
+			values = append(values, message.Field{Key: key, Value: it.dataText()})
+		}
+		for _, key := range []string{keyBundleFormat, keyBundleMap, keyBundleVersion} {
+			if v, ok := steering[key]; ok {
+				values = append(values, message.Field{Key: key, Value: message.Bytes(v)})
+			}
+		}
 	}
-	return fs
+	return slices.DeleteFunc(values, func(f message.Field) bool { return strings.HasPrefix(f.Key, keyPrivate) })
+}
+
+// dataText gives the data without copying it, since Raw does not change any more: modules and models are large.
+func (it *Item) dataText() message.Bytes {
+	if len(it.Data) == 0 {
+		return ""
+	}
+	return message.Bytes(unsafe.String(&it.Data[0], len(it.Data)))
+}
+
+// tagFields gives the keys that tags become, and apart from them the values of tags that steer how the item is read.
+func tagFields(tags []Tag) (fs []message.Field, steering map[string]string) {
+	fs = make([]message.Field, 0, len(tags)+3)
+	steering = map[string]string{}
+	at := make(map[string]int, len(tags)) // key -> place in fs; only looked up
+	repeated := map[int][]string{}
+	for _, t := range tags {
+		key := strings.ToLower(t.Name)
+		switch key {
+		case keyDataKey, keyBundleFormat, keyBundleVersion, keyBundleMap:
+			steering[key] = t.Value
+			continue
+		case keyTypes:
+			steering[key] = t.Value
+		}
+		if strings.HasPrefix(key, keyPrivate) {
+			continue
+		}
+		i, again := at[key]
+		if !again {
+			at[key] = len(fs)
+			fs = append(fs, message.Field{Key: key, Value: message.Bytes(t.Value)})
+			continue
+		}
+		if repeated[i] == nil {
+			repeated[i] = []string{string(fs[i].Value.(message.Bytes))}
+		}
+		repeated[i] = append(repeated[i], t.Value)
+	}
+	for i, values := range repeated {
+		fs[i].Value = listText(values)
+	}
+	return fs, steering
 }
 
 // listText writes a list of texts as a structured field: "a", "b".

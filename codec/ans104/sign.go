@@ -39,7 +39,7 @@ func sign(d Draft, k *commitment.Key, by func([]byte) ([]byte, error)) (*Item, e
 		return nil, fault.New(fault.Internal, "signing-failed", "the %s key made a signature of %d bytes", k.Type(), len(signature))
 	}
 	copy(it.Signature, signature)
-	it.id = message.HashOf(signature)
+	it.name()
 	return it, nil
 }
 
@@ -52,15 +52,20 @@ func Rebuild(kind commitment.KeyType, signature, owner []byte, d Draft) (*Item, 
 		return nil, malformed("item-parts", "an item of type %s has a signature of %d and an owner of %d bytes, not %d and %d",
 			kind, kind.SignatureSize(), kind.OwnerSize(), len(signature), len(owner))
 	}
-	return d.encode(kind, signature, owner)
+	it, err := d.encode(kind, signature, owner)
+	if err != nil {
+		return nil, err
+	}
+	it.name()
+	return it, nil
 }
 
 // Unsigned makes an item of type 1 whose signature and owner are zeros: the form that UnsignedID names.
 func Unsigned(d Draft) (*Item, error) {
-	return d.encode(commitment.RSA, nil, make([]byte, commitment.RSA.OwnerSize()))
+	return Rebuild(commitment.RSA, make([]byte, commitment.RSA.SignatureSize()), make([]byte, commitment.RSA.OwnerSize()), d)
 }
 
-// encode lays the parts out in one new buffer, with zeros for a missing signature.
+// encode lays the parts out in one new buffer, with zeros for a missing signature. The id is left open.
 func (d Draft) encode(kind commitment.KeyType, signature, owner []byte) (*Item, error) {
 	if d.Anchor != nil && len(d.Anchor) != AnchorSize {
 		return nil, malformed("item-anchor", "an anchor has %d bytes, this has %d", AnchorSize, len(d.Anchor))
@@ -89,7 +94,7 @@ func (d Draft) encode(kind commitment.KeyType, signature, owner []byte) (*Item, 
 	}
 	b = binary.LittleEndian.AppendUint64(b, uint64(len(d.Tags)))
 	b = binary.LittleEndian.AppendUint64(b, uint64(len(tags)))
-	return DecodeItem(append(append(b, tags...), d.Data...))
+	return decode(append(append(b, tags...), d.Data...))
 }
 
 // Draft gives the parts of the item that are signed.
