@@ -85,6 +85,9 @@ func Failed(reason string) Result {
 	return r
 }
 
+// Nothing is the result of a message that is passed over: it answers nothing and leaves the state as it is.
+func Nothing() Result { return emptyResult() }
+
 func emptyResult() Result {
 	return Result{Messages: emptyList, Assignments: emptyList, Spawns: emptyList, Output: emptyText}
 }

@@ -1,0 +1,368 @@
+package compute
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"ago/fault"
+	"ago/message"
+	"ago/process"
+	"ago/slotlog"
+	"ago/store"
+	"ago/vm"
+)
+
+// actor owns the instance of one process and evaluates its slots in order.
+//
+// Invariants:
+//   - state is changed by the goroutine that holds work (a mutex), which is the evaluator, a checkpoint or the shutdown;
+//     dry runs read the instance's committed state through forks and hold only pins.
+//   - at <= stored + results in flight: at is the first slot the instance has not evaluated; stored is the first slot
+//     without a durable result. After a restore at may be below stored: those slots are evaluated again without storing.
+//   - a result is told to those who wait only when its batch is durable.
+type actor struct {
+	u  *Computer
+	id message.ID
+
+	work sync.Mutex // held by whoever uses inst for evaluation, snapshot or replacement
+	def  process.Definition
+	env  []byte
+	inst vm.Instance
+	at   slotlog.Slot // guarded by work
+	last moment       // of slot at-1
+	snap snapshots
+
+	spent time.Duration // evaluating since the last checkpoint
+
+	resident atomic.Int64
+	used     atomic.Int64 // unix ns of the last use, for the choice of whom to evict
+
+	mu      sync.Mutex
+	known   bool         // stored was read
+	stored  slotlog.Slot // first slot without a durable result
+	target  slotlog.Slot // evaluate up to here
+	running bool
+	broken  error // why evaluation does not go on; tried again by the next request
+	changed chan struct{}
+	pins    int    // dry runs under way: the instance is not evicted
+	live    *lived // the instance as dry runs see it, nil if there is none
+}
+
+// moment is the position of the last evaluated message, which dry runs are stamped with.
+type moment struct {
+	timestamp int64
+	height    uint64
+}
+
+// lived is an instance as dry runs see it.
+type lived struct {
+	inst  vm.Instance
+	at    slotlog.Slot
+	last  moment
+	forks []vm.Fork
+	def   process.Definition
+	mod   process.Module
+	lim   vm.Limits
+	env   []byte
+}
+
+func newActor(u *Computer, p message.ID) *actor {
+	return &actor{u: u, id: p, changed: make(chan struct{})}
+}
+
+// tell wakes everybody who waits for a change. a.mu is held.
+func (a *actor) tell() {
+	close(a.changed)
+	a.changed = make(chan struct{})
+}
+
+// advance raises the target and starts the evaluator if it sleeps.
+func (a *actor) advance(next slotlog.Slot) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.target = max(a.target, next)
+	if a.running {
+		a.tell()
+		return
+	}
+	if !a.known || a.stored < a.target {
+		a.start()
+	}
+}
+
+// start runs the evaluator. a.mu is held.
+func (a *actor) start() {
+	a.u.mu.Lock()
+	closed := a.u.closed
+	if !closed {
+		a.u.wg.Add(1)
+	}
+	a.u.mu.Unlock()
+	if closed {
+		a.broken = stopping()
+		a.tell()
+		return
+	}
+	a.running, a.broken = true, nil
+	go a.run()
+}
+
+func (a *actor) behind() uint64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.known && a.target > a.stored {
+		return uint64(a.target - a.stored)
+	}
+	return 0
+}
+
+// run evaluates until nothing is left to do. Failures of the machine or of other parties are tried again with growing
+// delay as long as they may pass.
+func (a *actor) run() {
+	defer a.u.wg.Done()
+	delay := retryFirst
+	for {
+		seen, err := a.evaluate()
+		a.mu.Lock()
+		if err == nil && a.target <= seen {
+			// All was done, or the log ended before the target: nothing to do until it grows.
+			a.target = a.stored
+			a.running = false
+			a.tell()
+			a.mu.Unlock()
+			a.u.evict(a)
+			return
+		}
+		a.broken = err
+		a.running = err == nil || passing(err) && a.u.stop.Err() == nil
+		a.tell()
+		running := a.running
+		a.mu.Unlock()
+		if !running {
+			return
+		}
+		if err == nil {
+			continue
+		}
+		a.u.c.Logger.Warn("evaluation will be tried again", "process", a.id, "err", err, "after", delay)
+		select {
+		case <-time.After(delay):
+		case <-a.u.stop.Done():
+		}
+		delay = min(2*delay, retryMax)
+	}
+}
+
+// passing tells whether trying again by itself makes sense.
+func passing(err error) bool {
+	switch fault.KindOf(err) {
+	case fault.Unavailable, fault.Unfinished, fault.Internal:
+		return !errors.Is(err, context.Canceled)
+	}
+	return false
+}
+
+// evaluate brings the process to its target and tells which target that was.
+func (a *actor) evaluate() (seen slotlog.Slot, err error) {
+	a.work.Lock()
+	defer a.work.Unlock()
+	ctx := a.u.stop
+	if err := a.load(ctx); err != nil {
+		return 0, err
+	}
+	f := &flight{slots: make(chan struct{}, aheadMax)}
+	seen, err = a.follow(ctx, f)
+	if werr := f.wait(); werr != nil {
+		// Results that were computed are not on disk: the instance is ahead of the truth.
+		a.drop()
+		return seen, werr
+	}
+	if a.inst != nil {
+		a.resident.Store(a.inst.Resident())
+	}
+	if err == nil && a.spent >= checkpointEvery {
+		a.trySave()
+	}
+	return seen, err
+}
+
+// follow evaluates slot after slot, also those that arrive meanwhile, until the log has no more and all is on disk.
+func (a *actor) follow(ctx context.Context, f *flight) (seen slotlog.Slot, err error) {
+	for {
+		a.mu.Lock()
+		seen = max(a.target, a.stored)
+		stored, changed := a.stored, a.changed
+		a.mu.Unlock()
+		if a.at >= seen {
+			if stored >= a.at || f.failed() {
+				return seen, nil
+			}
+			<-changed
+			continue
+		}
+		from := a.at
+		for as, err := range a.u.c.Schedule.Range(ctx, a.id, a.at, seen) {
+			if err != nil {
+				return seen, err
+			}
+			if as.Slot != a.at {
+				return seen, fault.New(fault.Unavailable, "slot-missing", "slot %d of process %s is missing from the log", a.at, a.id)
+			}
+			if err := a.step(ctx, as, f); err != nil {
+				return seen, err
+			}
+			if a.spent >= 8*checkpointEvery { // a long way to go: do not lose it all
+				if err := f.wait(); err != nil {
+					return seen, err
+				}
+				a.trySave()
+			}
+		}
+		if a.at == from {
+			return seen, nil
+		}
+	}
+}
+
+// step evaluates one slot and hands its result to the writer.
+func (a *actor) step(ctx context.Context, as process.Assigned, f *flight) error {
+	a.mu.Lock()
+	replay := as.Slot < a.stored // its result is durable already
+	a.mu.Unlock()
+	if a.u.c.Foreign {
+		skip, err := a.repeated(as)
+		if err != nil {
+			return err
+		}
+		if skip {
+			if !replay {
+				if err := a.store(as, process.Nothing(), f); err != nil {
+					return err
+				}
+			}
+			a.passed(as)
+			return nil
+		}
+	}
+	select {
+	case a.u.turns <- struct{}{}:
+	case <-ctx.Done():
+		return stopping()
+	}
+	start := time.Now()
+	out, err := a.inst.Eval(ctx, vm.Input{Message: process.MessageJSON(a.def, as), Env: a.env})
+	a.spent += time.Since(start)
+	<-a.u.turns
+	if err != nil {
+		if rerr := a.inst.Rollback(); rerr != nil {
+			a.drop()
+		}
+		return fault.Wrap(err, fault.Unfinished, "evaluation-unfinished", "slot %d of process %s could not be evaluated", as.Slot, a.id)
+	}
+	r := process.ResultOf(out)
+	if r.KeepState {
+		err = a.inst.Rollback()
+	} else {
+		err = a.inst.Commit()
+	}
+	if err != nil {
+		a.drop()
+		return fault.Wrap(err, fault.Internal, "state-lost", "the state of process %s after slot %d could not be kept", a.id, as.Slot)
+	}
+	a.u.evaluated.Add(1)
+	if r.HasError() {
+		a.u.failed.Add(1)
+	}
+	if !replay {
+		if err := a.store(as, r, f); err != nil {
+			a.drop()
+			return err
+		}
+	}
+	a.passed(as)
+	return nil
+}
+
+// passed moves the position behind a slot.
+func (a *actor) passed(as process.Assigned) {
+	a.at = as.Slot + 1
+	a.last = moment{as.Timestamp, as.BlockHeight}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.live != nil {
+		a.live.at, a.live.last = a.at, a.last
+		if a.at == a.stored {
+			a.tell() // caught up after a restore: dry runs may begin
+		}
+	}
+}
+
+// store puts a result with its consequences into one batch and has it written.
+func (a *actor) store(as process.Assigned, r process.Result, f *flight) error {
+	b := &store.Batch{}
+	b.Set(resultKey(a.id, as.Slot), encodeResult(as, r, a.u.c.Clock.Now().UnixMilli()))
+	b.Set(cursorKey(a.id), encodeSlot(as.Slot+1))
+	if a.u.c.Outbox != nil {
+		if err := a.u.c.Outbox.Plan(b, a.def, as, r); err != nil {
+			return err
+		}
+	}
+	f.begin()
+	slot := as.Slot
+	a.u.writer.write(b, func(err error) {
+		f.note(err)
+		a.mu.Lock()
+		if err == nil {
+			a.stored = max(a.stored, slot+1)
+		}
+		a.tell()
+		a.mu.Unlock()
+		if err == nil && a.u.c.Outbox != nil {
+			a.u.c.Outbox.Committed(a.id, slot)
+		}
+		f.end()
+	})
+	return nil
+}
+
+// flight are the results of one evaluator that wait for the disk.
+type flight struct {
+	slots chan struct{}
+	wg    sync.WaitGroup
+	mu    sync.Mutex
+	err   error
+}
+
+func (f *flight) begin() {
+	f.slots <- struct{}{}
+	f.wg.Add(1)
+}
+
+func (f *flight) note(err error) {
+	if err != nil {
+		f.mu.Lock()
+		f.err = err
+		f.mu.Unlock()
+	}
+}
+
+func (f *flight) end() {
+	<-f.slots
+	f.wg.Done()
+}
+
+func (f *flight) failed() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.err != nil
+}
+
+func (f *flight) wait() error {
+	f.wg.Wait()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.err
+}

@@ -1,0 +1,247 @@
+// Package compute is the Compute Unit: it evaluates each slot of a process once, in order, and keeps the results.
+//
+// A process is evaluated by one actor (actor.go) as soon as it has a new slot. A result and the pushes it causes are one
+// batch; batches of all processes that end while the disk is busy are written together (commit.go). Instances are a cache:
+// they are dropped when memory is short and come back from a checkpoint (checkpoint.go).
+package compute
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"log/slog"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"ago/clock"
+	"ago/fault"
+	"ago/message"
+	"ago/process"
+	"ago/slotlog"
+	"ago/store"
+	"ago/vm"
+)
+
+// Schedule is where the slots of a process are read: this node's scheduler, or another one over HTTP.
+type Schedule interface {
+	Process(ctx context.Context, id message.ID) (process.Definition, error)
+	// Range gives the slots from <= slot < to. It ends early, without an error, where the log ends.
+	Range(ctx context.Context, p message.ID, from, to slotlog.Slot) iter.Seq2[process.Assigned, error]
+	// Find gives the slot of a message id or an assignment id.
+	Find(ctx context.Context, p, id message.ID) (slotlog.Slot, error)
+	// Next is the first slot that no message has yet.
+	Next(ctx context.Context, p message.ID) (slotlog.Slot, error)
+}
+
+// Modules finds the programs of processes.
+type Modules interface {
+	Module(ctx context.Context, id message.ID) (process.Module, error)
+}
+
+// Outbox takes over what evaluations send.
+type Outbox interface {
+	// Plan adds the tasks of a result to the batch that stores it.
+	Plan(b *store.Batch, def process.Definition, a process.Assigned, r process.Result) error
+	// Committed tells that the tasks of a slot are durable. It must not block.
+	Committed(p message.ID, slot slotlog.Slot)
+}
+
+// Config is what a Compute Unit stands on.
+type Config struct {
+	Store    store.Store
+	Blobs    store.Blobs
+	Engine   vm.Engine
+	Schedule Schedule
+	Modules  Modules
+	Outbox   Outbox // nil: results cause nothing
+	Clock    clock.Clock
+	Logger   *slog.Logger
+
+	// Foreign tells that the schedule may hold one message twice, as schedulers of other makes allow: the second one is
+	// not evaluated.
+	Foreign bool
+	// MemoryMax and GasMax are the largest limits a process may ask for; 0 means the defaults.
+	MemoryMax, GasMax uint64
+	// LiveMax is the memory that live instances may hold together, in bytes; 0 means the default.
+	LiveMax int64
+	// TimeMax bounds one evaluation; see vm.Limits.
+	TimeMax time.Duration
+}
+
+const (
+	memoryMaxDefault = 16 << 30          // the cap of the largest format
+	gasMaxDefault    = 9_000_000_000_000 // the legacy unit's largest Compute-Limit
+	liveMaxDefault   = 4 << 30           // about a thousand aos processes
+	aheadMax         = 64                // results of one process that wait for the disk
+	forksMax         = 4                 // copies of one process kept for dry runs
+	checkpointEvery  = time.Second       // of evaluation: a snapshot costs about a fiftieth of it
+	retryFirst       = 200 * time.Millisecond
+	retryMax         = 30 * time.Second
+)
+
+// Computer evaluates processes. It is safe for concurrent use.
+type Computer struct {
+	c Config
+
+	mu     sync.Mutex
+	actors map[message.ID]*actor
+	closed bool
+
+	turns  chan struct{} // one for each evaluation that may run at a time
+	dry    chan struct{} // likewise for dry runs, which never wait for evaluations
+	writer *writer
+	stop   context.Context
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+
+	evaluated, failed, dryRuns, restored, evicted atomic.Uint64
+}
+
+// Open gives a Compute Unit.
+func Open(c Config) (*Computer, error) {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.MemoryMax == 0 {
+		c.MemoryMax = memoryMaxDefault
+	}
+	if c.GasMax == 0 {
+		c.GasMax = gasMaxDefault
+	}
+	if c.LiveMax == 0 {
+		c.LiveMax = liveMaxDefault
+	}
+	n := max(runtime.GOMAXPROCS(0), 1)
+	u := &Computer{c: c, actors: map[message.ID]*actor{}, turns: make(chan struct{}, n), dry: make(chan struct{}, n)}
+	u.stop, u.cancel = context.WithCancel(context.Background())
+	u.writer = newWriter(c.Store)
+	return u, nil
+}
+
+// Close finishes the messages under way, writes checkpoints of all live processes, and frees them.
+func (u *Computer) Close() error {
+	u.mu.Lock()
+	if u.closed {
+		u.mu.Unlock()
+		return nil
+	}
+	u.closed = true
+	u.mu.Unlock()
+	u.cancel()
+	u.wg.Wait()
+	u.writer.close()
+	var errs []error
+	for _, a := range u.all() {
+		errs = append(errs, a.shut())
+	}
+	return errors.Join(errs...)
+}
+
+// Checkpoint writes a snapshot of every live process that has changed since its last one.
+func (u *Computer) Checkpoint(ctx context.Context) error {
+	var errs []error
+	for _, a := range u.all() {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		errs = append(errs, a.checkpoint())
+	}
+	return errors.Join(errs...)
+}
+
+// Advance has the process evaluated up to, not including, the given slot. It does not wait.
+func (u *Computer) Advance(p message.ID, next slotlog.Slot) {
+	if a := u.actor(p); a != nil {
+		a.advance(next)
+	}
+}
+
+// Admit refuses a process that could not be evaluated: an unknown or unsupported module, limits beyond this unit's or
+// none at all.
+func (u *Computer) Admit(ctx context.Context, d process.Definition) error {
+	_, _, err := u.module(ctx, d)
+	return err
+}
+
+// module finds the program of a process and the limits it runs under.
+func (u *Computer) module(ctx context.Context, d process.Definition) (process.Module, vm.Limits, error) {
+	l := vm.Limits{MemoryMax: d.MemoryLimit, GasMax: d.ComputeLimit, TimeMax: u.c.TimeMax}
+	m, err := u.c.Modules.Module(ctx, d.Module)
+	if err != nil {
+		return m, l, err
+	}
+	if l.MemoryMax == 0 {
+		l.MemoryMax = m.MemoryLimit
+	}
+	if l.GasMax == 0 {
+		l.GasMax = m.ComputeLimit
+	}
+	for _, c := range []struct {
+		name      string
+		have, max uint64
+	}{{"Memory-Limit", l.MemoryMax, u.c.MemoryMax}, {"Compute-Limit", l.GasMax, u.c.GasMax}} {
+		if c.have == 0 {
+			return m, l, fault.New(fault.TooLarge, "limit-missing", "%s for process %q exceeds supported limit: neither it nor its module states one", c.name, d.ID).
+				WithHint("give the Process or the Module the tag %s", c.name)
+		}
+		if c.have > c.max {
+			return m, l, fault.New(fault.TooLarge, "limit-exceeded", "%s for process %q exceeds supported limit: %d is more than %d", c.name, d.ID, c.have, c.max).
+				WithHint("ask for at most %d", c.max)
+		}
+	}
+	return m, l, nil
+}
+
+// actor finds or makes the actor of a process; nil while closing.
+func (u *Computer) actor(p message.ID) *actor {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.closed {
+		return nil
+	}
+	a := u.actors[p]
+	if a == nil {
+		a = newActor(u, p)
+		u.actors[p] = a
+	}
+	return a
+}
+
+// all gives the actors. The lock of an actor is never taken while the unit's is held: an actor that starts takes them the
+// other way round.
+func (u *Computer) all() []*actor {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	out := make([]*actor, 0, len(u.actors))
+	for _, a := range u.actors {
+		out = append(out, a)
+	}
+	return out
+}
+
+func stopping() error {
+	return fault.New(fault.Unavailable, "stopping", "the compute unit is stopping").WithHint("ask again in a moment")
+}
+
+// Stats are counters since the start.
+type Stats struct {
+	Evaluated, Failed, DryRuns, Restored, Evicted uint64
+	Live                                          int   // processes with an instance
+	Resident                                      int64 // bytes held by instances
+	Behind                                        uint64
+}
+
+// Stats tells what the unit did and holds.
+func (u *Computer) Stats() Stats {
+	s := Stats{Evaluated: u.evaluated.Load(), Failed: u.failed.Load(), DryRuns: u.dryRuns.Load(), Restored: u.restored.Load(), Evicted: u.evicted.Load()}
+	for _, a := range u.all() {
+		if n := a.resident.Load(); n > 0 {
+			s.Live++
+			s.Resident += n
+		}
+		s.Behind += a.behind()
+	}
+	return s
+}

@@ -1,0 +1,234 @@
+package compute
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"slices"
+
+	"ago/fault"
+	"ago/message"
+	"ago/process"
+	"ago/slotlog"
+	"ago/vm"
+)
+
+// DryRun evaluates an unsigned message on a copy of the latest state, or of the state after a message. It does not wait for
+// evaluations under way, runs beside other dry runs, and changes nothing.
+func (u *Computer) DryRun(ctx context.Context, p message.ID, to *message.ID, d process.DryMessage) (process.Result, error) {
+	var none process.Result
+	a := u.actor(p)
+	if a == nil {
+		return none, stopping()
+	}
+	if to != nil {
+		slot, err := u.c.Schedule.Find(ctx, p, *to)
+		if err != nil {
+			return none, err
+		}
+		return u.dryRunAt(ctx, a, slot, d)
+	}
+	l, err := a.pin(ctx)
+	if err != nil {
+		return none, err
+	}
+	defer a.unpin()
+	select {
+	case u.dry <- struct{}{}:
+		defer func() { <-u.dry }()
+	case <-ctx.Done():
+		return none, fault.New(fault.Unfinished, "dry-run-waiting", "too many dry runs are under way").WithHint("ask again in a moment")
+	}
+	fork, err := a.takeFork(ctx, l)
+	if err != nil {
+		return none, fault.Wrap(err, fault.Unavailable, "dry-run-unavailable", "the state of process %s could not be copied", p)
+	}
+	a.mu.Lock()
+	last := l.last
+	a.mu.Unlock()
+	out, err := fork.Eval(ctx, vm.Input{Message: process.DryRunJSON(l.def, d, last.timestamp, last.height), Env: l.env})
+	if err != nil {
+		fork.Close()
+		return none, unfinishedDryRun(err, p)
+	}
+	a.giveFork(l, fork)
+	u.dryRuns.Add(1)
+	return process.ResultOf(out), nil
+}
+
+func unfinishedDryRun(err error, p message.ID) error {
+	return fault.Wrap(err, fault.Unfinished, "dry-run-unfinished", "the dry run on process %s came to no end", p).(*fault.Error).
+		WithHint("make the message cheaper to evaluate")
+}
+
+// dryRunAt is a dry run on the state after an earlier slot.
+func (u *Computer) dryRunAt(ctx context.Context, a *actor, slot slotlog.Slot, d process.DryMessage) (process.Result, error) {
+	inst, last, l, err := u.stateAfter(ctx, a, slot)
+	if err != nil {
+		return process.Result{}, err
+	}
+	defer inst.Close()
+	out, err := inst.Eval(ctx, vm.Input{Message: process.DryRunJSON(l.def, d, last.timestamp, last.height), Env: l.env})
+	if err != nil {
+		return process.Result{}, unfinishedDryRun(err, a.id)
+	}
+	u.dryRuns.Add(1)
+	return process.ResultOf(out), nil
+}
+
+// stateAfter gives an instance of its own in the state after a slot: the nearest checkpoint before it, and the messages from
+// there evaluated again. Their results are known, so nothing is stored.
+func (u *Computer) stateAfter(ctx context.Context, a *actor, slot slotlog.Slot) (vm.Instance, moment, *lived, error) {
+	if _, err := u.At(ctx, a.id, slot); err != nil {
+		return nil, moment{}, nil, err
+	}
+	l, err := a.pin(ctx)
+	if err != nil {
+		return nil, moment{}, nil, err
+	}
+	defer a.unpin()
+	inst, at, last, err := u.restore(ctx, l, slot+1)
+	if err != nil {
+		return nil, last, nil, err
+	}
+	for as, err := range u.c.Schedule.Range(ctx, a.id, at, slot+1) {
+		if err != nil {
+			inst.Close()
+			return nil, last, nil, err
+		}
+		out, err := inst.Eval(ctx, vm.Input{Message: process.MessageJSON(l.def, as), Env: l.env})
+		if err == nil && !process.ResultOf(out).KeepState {
+			err = inst.Commit()
+		} else if rerr := inst.Rollback(); err == nil {
+			err = rerr
+		}
+		if err != nil {
+			inst.Close()
+			return nil, last, nil, fault.Wrap(err, fault.Unfinished, "evaluation-unfinished", "slot %d of process %s could not be evaluated again", as.Slot, a.id)
+		}
+		last = moment{as.Timestamp, as.BlockHeight}
+	}
+	return inst, last, l, nil
+}
+
+// State is a position of a process's state.
+type State struct {
+	Slot        slotlog.Slot
+	Timestamp   int64 // ms
+	BlockHeight uint64
+	Memory      func(w io.Writer) (int64, error) // writes the linear memory; call once
+	Close       func() error
+}
+
+// Memory gives the linear memory of a process after a message, or the latest, as one byte string.
+func (u *Computer) Memory(ctx context.Context, p message.ID, to *message.ID) (State, error) {
+	a := u.actor(p)
+	if a == nil {
+		return State{}, stopping()
+	}
+	var slot slotlog.Slot
+	if to != nil {
+		s, err := u.c.Schedule.Find(ctx, p, *to)
+		if err != nil {
+			return State{}, err
+		}
+		slot = s
+	} else {
+		next, err := u.c.Schedule.Next(ctx, p)
+		if err != nil {
+			return State{}, err
+		}
+		if next == 0 {
+			_, err := u.c.Schedule.Process(ctx, p)
+			return State{}, err
+		}
+		slot = next - 1
+	}
+	inst, last, _, err := u.stateAfter(ctx, a, slot)
+	if err != nil {
+		return State{}, err
+	}
+	return State{Slot: slot, Timestamp: last.timestamp, BlockHeight: last.height, Memory: inst.Memory, Close: inst.Close}, nil
+}
+
+// pin waits until the process has an instance in its latest state and keeps it from being evicted.
+func (a *actor) pin(ctx context.Context) (*lived, error) {
+	next, err := a.u.c.Schedule.Next(ctx, a.id)
+	if err != nil {
+		return nil, err
+	}
+	a.advance(next)
+	a.mu.Lock()
+	if a.live == nil && !a.running {
+		a.start()
+	}
+	a.mu.Unlock()
+	var l *lived
+	err = a.wait(ctx, func() bool {
+		if a.live == nil && !a.running && a.broken == nil {
+			a.start() // it was evicted in between
+		}
+		if a.live == nil || !a.known || a.live.at < a.stored || a.live.at == 0 || a.u.c.Foreign && a.live.at < next {
+			return false
+		}
+		l = a.live
+		a.pins++
+		return true
+	})
+	return l, err
+}
+
+func (a *actor) unpin() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.pins--
+}
+
+// takeFork gives a copy in the newest committed state.
+func (a *actor) takeFork(ctx context.Context, l *lived) (vm.Fork, error) {
+	a.mu.Lock()
+	n := len(l.forks)
+	if n == 0 {
+		a.mu.Unlock()
+		return l.inst.Fork(ctx)
+	}
+	f := l.forks[n-1]
+	l.forks = l.forks[:n-1]
+	a.mu.Unlock()
+	if err := f.Refresh(ctx); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+func (a *actor) giveFork(l *lived, f vm.Fork) {
+	a.mu.Lock()
+	if a.live == l && len(l.forks) < forksMax {
+		l.forks = append(l.forks, f)
+		f = nil
+	}
+	a.mu.Unlock()
+	if f != nil {
+		f.Close()
+	}
+}
+
+func (l *lived) closeForks(a *actor) {
+	a.mu.Lock()
+	forks := slices.Clone(l.forks)
+	l.forks = nil
+	a.mu.Unlock()
+	for _, f := range forks {
+		f.Close()
+	}
+}
+
+// ParseDryMessage reads the body of a dry run.
+func ParseDryMessage(body []byte) (process.DryMessage, error) {
+	var d process.DryMessage
+	if err := json.Unmarshal(body, &d); err != nil {
+		return d, fault.Wrap(err, fault.Malformed, "dry-run-malformed", "the body of a dry run is a JSON object with Id, Target, Owner, Anchor, Data and Tags")
+	}
+	return d, nil
+}

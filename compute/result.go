@@ -1,0 +1,242 @@
+package compute
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"sort"
+
+	"ago/fault"
+	"ago/message"
+	"ago/process"
+	"ago/slotlog"
+	"ago/store"
+)
+
+// Evaluation is a stored result with its position.
+type Evaluation struct {
+	Process     message.ID
+	Slot        slotlog.Slot
+	Message     message.ID
+	Timestamp   int64 // ms, of the slot
+	BlockHeight uint64
+	EvaluatedAt int64  // ms, of the node's clock
+	Failed      bool   // it has an error, and legacy pages leave it out
+	JSON        []byte // as process.Result.AppendJSON wrote it
+}
+
+// Result reads the JSON into its parts.
+func (e Evaluation) Result() (process.Result, error) { return process.ParseResult(e.JSON) }
+
+// Stored form of a result: version, flags, timestamp, height, evaluated at, message id, JSON.
+const (
+	resultVersion = 1
+	resultHead    = 2 + 8 + 8 + 8 + 32
+)
+
+func encodeResult(as process.Assigned, r process.Result, now int64) []byte {
+	b := make([]byte, 0, resultHead+128+len(r.Messages)+len(r.Output)+len(r.Error)+len(r.Spawns)+len(r.Assignments))
+	flags := byte(0)
+	if r.HasError() {
+		flags = 1
+	}
+	b = append(b, resultVersion, flags)
+	b = binary.BigEndian.AppendUint64(b, uint64(as.Timestamp))
+	b = binary.BigEndian.AppendUint64(b, as.BlockHeight)
+	b = binary.BigEndian.AppendUint64(b, uint64(now))
+	b = append(b, as.Message[:]...)
+	return r.AppendJSON(b)
+}
+
+func decodeResult(p message.ID, slot slotlog.Slot, b []byte) (Evaluation, error) {
+	if len(b) < resultHead || b[0] != resultVersion {
+		return Evaluation{}, fault.New(fault.Internal, "result-unreadable", "the stored result of slot %d of process %s has an unknown form", slot, p)
+	}
+	return Evaluation{
+		Process: p, Slot: slot, Failed: b[1]&1 == 1,
+		Timestamp:   int64(binary.BigEndian.Uint64(b[2:])),
+		BlockHeight: binary.BigEndian.Uint64(b[10:]),
+		EvaluatedAt: int64(binary.BigEndian.Uint64(b[18:])),
+		Message:     message.ID(b[26:58]),
+		JSON:        b[resultHead:],
+	}, nil
+}
+
+func slotKey(table byte, p message.ID, slot slotlog.Slot) []byte {
+	k := make([]byte, 0, 42)
+	k = append(k, table)
+	k = append(k, p[:]...)
+	return binary.BigEndian.AppendUint64(k, uint64(slot))
+}
+
+// resultKey ends in a zero: results between two slots come after that of the slot before.
+func resultKey(p message.ID, slot slotlog.Slot) []byte {
+	return append(slotKey(store.TableResults, p, slot), 0)
+}
+
+func slotOf(key []byte) slotlog.Slot { return slotlog.Slot(binary.BigEndian.Uint64(key[33:])) }
+
+func cursorKey(p message.ID) []byte { return append([]byte{store.TableCursors}, p[:]...) }
+
+func encodeSlot(s slotlog.Slot) []byte { return binary.BigEndian.AppendUint64(nil, uint64(s)) }
+
+func decodeSlot(b []byte) slotlog.Slot {
+	if len(b) != 8 {
+		return 0
+	}
+	return slotlog.Slot(binary.BigEndian.Uint64(b))
+}
+
+// stored reads a durable result; ok is false if there is none yet.
+func (u *Computer) storedResult(p message.ID, slot slotlog.Slot) (e Evaluation, ok bool, err error) {
+	v, err := u.c.Store.Get(resultKey(p, slot))
+	if errors.Is(err, store.ErrNotFound) {
+		return e, false, nil
+	}
+	if err != nil {
+		return e, false, fault.Wrap(err, fault.Unavailable, "store-unreadable", "the result of slot %d of process %s cannot be read", slot, p)
+	}
+	e, err = decodeResult(p, slot, v)
+	return e, err == nil, err
+}
+
+// Result gives the result of a message (or assignment) of a process, evaluating it first if need be. However many ask, it is
+// evaluated once. When ctx ends before, the fault is Unfinished and says how far the process is.
+func (u *Computer) Result(ctx context.Context, p, id message.ID) (Evaluation, error) {
+	slot, err := u.c.Schedule.Find(ctx, p, id)
+	if err != nil {
+		return Evaluation{}, err
+	}
+	return u.At(ctx, p, slot)
+}
+
+// At gives the result of a slot.
+func (u *Computer) At(ctx context.Context, p message.ID, slot slotlog.Slot) (Evaluation, error) {
+	if e, ok, err := u.storedResult(p, slot); ok || err != nil {
+		return e, err
+	}
+	a := u.actor(p)
+	if a == nil {
+		return Evaluation{}, stopping()
+	}
+	a.advance(slot + 1)
+	if err := a.wait(ctx, func() bool { return a.known && a.stored > slot }); err != nil {
+		return Evaluation{}, err
+	}
+	e, ok, err := u.storedResult(p, slot)
+	if err == nil && !ok {
+		err = fault.New(fault.NotFound, "slot-unknown", "process %s has no slot %d", p, slot)
+	}
+	return e, err
+}
+
+// wait waits until the condition holds; it is asked with a.mu held.
+func (a *actor) wait(ctx context.Context, until func() bool) error {
+	for {
+		a.mu.Lock()
+		ok, running, broken, changed := until(), a.running, a.broken, a.changed
+		stored, target := a.stored, a.target
+		a.mu.Unlock()
+		switch {
+		case ok:
+			return nil
+		case !running && broken != nil:
+			return broken
+		case !running:
+			return fault.New(fault.NotFound, "slot-unknown", "the log of process %s ends before the slot asked for", a.id).
+				WithHint("the scheduler knows %d slots", stored)
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			f := fault.New(fault.Unfinished, "evaluation-in-progress", "Evaluation of process %q is in progress: slot %d of %d", a.id, stored, target).
+				WithHint("ask again in a moment")
+			f.Cause = broken
+			return f
+		}
+	}
+}
+
+// Cursor is a position among the results of a process: a time, and a slot of that time if one is meant.
+type Cursor struct {
+	Timestamp int64 // ms
+	Slot      *slotlog.Slot
+}
+
+// Query selects results. From with a slot is exclusive, without one inclusive; To is inclusive. Descending gives the newest
+// first; the range is the same.
+type Query struct {
+	From, To   *Cursor
+	Limit      int
+	Descending bool
+	Failed     bool // with those that have an error
+}
+
+// Page is a run of results. More tells that the range holds further ones.
+type Page struct {
+	Evaluations []Evaluation
+	More        bool
+}
+
+// Results gives stored results; it starts no evaluation.
+func (u *Computer) Results(_ context.Context, p message.ID, q Query) (Page, error) {
+	var page Page
+	lower, upper := resultKey(p, 0), store.PrefixEnd(append([]byte{store.TableResults}, p[:]...))
+	if q.From != nil {
+		if q.From.Slot != nil {
+			lower = append(resultKey(p, *q.From.Slot), 0)
+		} else {
+			s, err := u.firstSince(p, q.From.Timestamp)
+			if err != nil {
+				return page, err
+			}
+			lower = resultKey(p, s)
+		}
+	}
+	if q.To != nil {
+		if q.To.Slot != nil {
+			upper = append(resultKey(p, *q.To.Slot), 0)
+		} else {
+			s, err := u.firstSince(p, q.To.Timestamp+1)
+			if err != nil {
+				return page, err
+			}
+			upper = resultKey(p, s)
+		}
+	}
+	for kv, err := range u.c.Store.Scan(lower, upper, q.Descending) {
+		if err != nil {
+			return page, fault.Wrap(err, fault.Unavailable, "store-unreadable", "the results of process %s cannot be read", p)
+		}
+		e, err := decodeResult(p, slotOf(kv.Key), kv.Value)
+		if err != nil {
+			return page, err
+		}
+		if e.Failed && !q.Failed {
+			continue
+		}
+		if len(page.Evaluations) == q.Limit {
+			page.More = true
+			break
+		}
+		page.Evaluations = append(page.Evaluations, e)
+	}
+	return page, nil
+}
+
+// firstSince is the first slot whose time is not before ts. Times grow with slots, so it is found by halving.
+func (u *Computer) firstSince(p message.ID, ts int64) (slotlog.Slot, error) {
+	v, err := u.c.Store.Get(cursorKey(p))
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return 0, fault.Wrap(err, fault.Unavailable, "store-unreadable", "the cursor of process %s cannot be read", p)
+	}
+	var failed error
+	n := sort.Search(int(decodeSlot(v)), func(i int) bool {
+		e, ok, err := u.storedResult(p, slotlog.Slot(i))
+		if err != nil {
+			failed = err
+		}
+		return ok && e.Timestamp >= ts
+	})
+	return slotlog.Slot(n), failed
+}

@@ -1,0 +1,67 @@
+package process
+
+import (
+	"bytes"
+	"encoding/json"
+)
+
+// DryMessage is the unsigned message of a dry run, as the client gave it. All fields may be absent.
+type DryMessage struct {
+	ID          json.RawMessage `json:"Id"`
+	Signature   json.RawMessage `json:"Signature"`
+	Owner       json.RawMessage `json:"Owner"`
+	Target      json.RawMessage `json:"Target"`
+	Anchor      json.RawMessage `json:"Anchor"`
+	Data        json.RawMessage `json:"Data"`
+	Tags        []Tag           `json:"Tags"`
+	Timestamp   json.RawMessage `json:"Timestamp"`
+	BlockHeight json.RawMessage `json:"Block-Height"`
+}
+
+// DryRunJSON is the text the module is given for a dry run: the client's fields, who it says it is from, the position of
+// the last evaluated message, and Read-Only.
+func DryRunJSON(def Definition, d DryMessage, timestamp int64, height uint64) []byte {
+	b := []byte{'{'}
+	put := func(key string, v json.RawMessage) {
+		if len(v) == 0 {
+			return
+		}
+		if len(b) > 1 {
+			b = append(b, ',')
+		}
+		b = append(AppendJSONString(b, key), ':')
+		b = append(b, compact(v)...)
+	}
+	put("Id", d.ID)
+	put("Signature", d.Signature)
+	put("Data", d.Data)
+	put("Owner", d.Owner)
+	if absent(d.Target) {
+		d.Target = AppendJSONString(nil, def.ID.String())
+	}
+	put("Target", d.Target)
+	put("Anchor", d.Anchor)
+	from := d.Owner
+	if p, ok := FirstTag(d.Tags, "From-Process"); ok {
+		from = AppendJSONString(nil, p)
+	}
+	put("From", from)
+	put("Tags", appendTags(nil, d.Tags, reserved))
+	if absent(d.Timestamp) {
+		d.Timestamp = appendInt(nil, timestamp)
+	}
+	put("Timestamp", d.Timestamp)
+	if absent(d.BlockHeight) {
+		d.BlockHeight = appendInt(nil, int64(height))
+	}
+	put("Block-Height", d.BlockHeight)
+	return append(b, `,"Cron":false,"Read-Only":true}`...)
+}
+
+func compact(v json.RawMessage) json.RawMessage {
+	var b bytes.Buffer
+	if json.Compact(&b, v) != nil {
+		return v
+	}
+	return b.Bytes()
+}
