@@ -51,7 +51,8 @@ type scope struct {
 	try     *try
 	inCatch bool
 	clause  int
-	label   int // position of the block in the new code that a branch to it leaves
+	label   int  // position of the block in the new code that a branch to it leaves
+	accepts *try // the innermost try, here or around, that takes what is delegated to this block
 }
 
 func translateLegacy(m *module) error {
@@ -92,18 +93,18 @@ type survey struct {
 // surveyTries collects the tries of a body: what follows the body of a try decides what comes before it.
 func surveyTries(body []byte, at int) (*survey, error) {
 	s := &survey{function: &try{}}
-	scopes := []scope{{try: s.function}}
+	scopes := []scope{{try: s.function, accepts: s.function}}
 	depth := 0
 	c := newCode(body, at)
 	for in := (instr{}); c.next(&in); {
 		switch in.op {
 		case opBlock, opLoop, opIf, opTryTable:
-			scopes = append(scopes, scope{})
+			scopes = append(scopes, scope{accepts: scopes[len(scopes)-1].accepts})
 		case opTry:
 			t := &try{depth: depth}
 			depth++
 			s.tries = append(s.tries, t)
-			scopes = append(scopes, scope{try: t})
+			scopes = append(scopes, scope{try: t, accepts: t})
 		case opCatch, opCatchAll:
 			top := &scopes[len(scopes)-1]
 			if top.try == nil || top.try == s.function {
@@ -117,6 +118,7 @@ func surveyTries(body []byte, at int) (*survey, error) {
 			if n := len(top.try.clauses); n > 0 && top.try.clauses[n-1].tag < 0 {
 				c.fail("catch behind catch_all")
 			}
+			top.accepts = scopes[len(scopes)-2].accepts
 			top.inCatch, top.clause = true, len(top.try.clauses)
 			top.try.clauses = append(top.try.clauses, clause{tag: tag})
 		case opRethrow:
@@ -141,10 +143,7 @@ func surveyTries(body []byte, at int) (*survey, error) {
 				c.fail("delegate to no block")
 				break
 			}
-			for scopes[i].try == nil || scopes[i].inCatch {
-				i--
-			}
-			top.try.delegates, top.try.target = true, scopes[i].try
+			top.try.delegates, top.try.target = true, scopes[i].accepts
 			top.try.target.delegated = true
 		case opEnd:
 			if t := scopes[len(scopes)-1].try; t != nil && t != s.function {

@@ -28,6 +28,9 @@ const (
 var sectionOrder = [...]byte{secType, secImport, secFunction, secTable, secMemory, secTag, secGlobal, secExport,
 	secStart, secElement, secDataCount, secCode, secData}
 
+// place of a section in the order, -1 for the beginning of the module.
+func place(id byte) int { return bytes.IndexByte(sectionOrder[:], id) }
+
 // Kinds of imports and exports.
 const (
 	KindFunc   = 0
@@ -140,6 +143,10 @@ func decode(b []byte) (*module, error) {
 			r.fail("second section %d", id)
 			return nil, r.err
 		}
+		if place(id) < place(last) {
+			r.fail("section %d behind section %d", id, last)
+			return nil, r.err
+		}
 		m.present[id] = true
 		last = id
 		if err := m.decodeSection(id, &s, payload); err != nil {
@@ -229,7 +236,10 @@ func (m *module) decodeSection(id byte, s *reader, payload []byte) error {
 
 func (m *module) decodeTypes(s *reader) {
 	list := func() (b []byte, n int) {
-		n = s.count(1)
+		if n = s.count(1); n > typesMax {
+			s.fail("function type of %d values, at most %d are accepted", n, typesMax)
+			return nil, 0
+		}
 		at := s.pos
 		for i := 0; i < n && s.err == nil; i++ {
 			s.valueType()
@@ -346,22 +356,33 @@ func splitBody(body []byte) (locals uint64, at int, err error) {
 	return locals, r.pos, r.err
 }
 
+// typesMax is the bound the JavaScript embedding sets for the number of parameters, and of results.
+const typesMax = 1000
+
 // localsMax is the bound the JavaScript embedding sets for the number of locals of a function.
 const localsMax = 50_000
 
 // rewriteBodies replaces every function body by what f appends to out for it; index counts defined functions.
 func (m *module) rewriteBodies(f func(out []byte, index int, body []byte) ([]byte, error)) error {
 	var scratch []byte
+	total := 0
 	for i, body := range m.bodies {
 		out, err := f(scratch[:0], i, body)
 		if err != nil {
 			return fmt.Errorf("function %d: %w", m.importedFuncs+i, err)
+		}
+		if total += len(out); total > codeMax {
+			return fmt.Errorf("%w: more than %d bytes of rewritten code", ErrMalformed, codeMax)
 		}
 		m.bodies[i] = bytes.Clone(out)
 		scratch = out
 	}
 	return nil
 }
+
+// codeMax bounds the code a rewrite makes, in bytes: gas makes one without instructions of size up to twenty
+// times larger. The largest published module has 3 MB of code.
+const codeMax = 256 << 20
 
 func (m *module) globalCount() uint32 { return uint32(len(m.mutable)) }
 
