@@ -1,0 +1,45 @@
+// Package wasm runs ao's WebAssembly modules: every published module format, the same results, memory and gas as the
+// reference loader, with the memory kept alive between messages.
+//
+// One instance is one wasmtime store with one linear memory, owned by one process. The memory is never copied as a
+// whole: a commit finds the resident pages that differ from the committed image and copies those; a rollback copies
+// them back. See pages.go for the invariants.
+package wasm
+
+import (
+	"errors"
+	"time"
+)
+
+// Config says how an engine compiles and bounds modules. The zero value works: nothing is kept on disk.
+type Config struct {
+	// CacheDir holds compiled modules between runs. It is native code: the folder is created for this user alone,
+	// and a folder that others may write to is refused. Empty: compiled anew by every process.
+	CacheDir string
+	// TimeMax is the safety net per evaluation if the instance names none. 0 means DefaultTimeMax.
+	TimeMax time.Duration
+	// ProgramArgs are the arguments that programs of the oldest formats see, the program's name first. States of
+	// legacy processes of those formats depend on them: they were the path and the arguments of the unit's script.
+	ProgramArgs []string
+}
+
+const (
+	// DefaultTimeMax ends an evaluation's first try. It is far above what a message of a healthy process takes
+	// (milliseconds to seconds) and short enough that a loop without end holds a core for a minute, not for ever.
+	DefaultTimeMax = 60 * time.Second
+
+	// stackMax is the machine stack of wasm code in bytes. Node gives wasm close to 1 MB; threads made for this
+	// process have 8 MB or, where the limit is lifted, 2 MB.
+	stackMax = 1 << 20
+
+	// reservation is the address space set aside per linear memory. Below 4 GiB wasm32 code needs explicit bounds
+	// checks (1.3 times slower), and a memory that has to move when it grows becomes resident as a whole.
+	reservation = 4 << 30
+
+	wasmPage = 65536 // bytes
+
+	// tick is the period of the clock that looks whether an evaluation has to stop.
+	tick = 10 * time.Millisecond
+)
+
+var errUnsupported = errors.New("wasm: the engine runs on linux/amd64 with cgo only; build there, or send evaluation to a node that does")

@@ -1,0 +1,268 @@
+//go:build linux && amd64 && cgo
+
+package wasm
+
+import (
+	"bytes"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// image is the committed state of one instance: the shadow that an evaluation is measured against, undone from, and
+// that forks and snapshots read.
+//
+// Invariants:
+//   - A page is what own[page] holds; failing that, what the program's base holds; failing that, the module's own
+//     data, or zero behind it. So pages that no message ever changed take no memory here.
+//   - Between evaluations the live memory equals the image.
+//   - Each page knows the version in which it last changed. A reader at an older version (a fork, the last snapshot)
+//     pins its version; a commit that replaces a pinned page keeps the old one in the stash until the pin moves on.
+//   - Only the owner of the instance changes an image, with mu held; forks read it with mu held for reading.
+type image struct {
+	mu      sync.RWMutex
+	arena   *arena
+	base    *base
+	chunks  []*chunk
+	size    uint64 // bytes of linear memory
+	version uint64
+	pages   int // held here and in the stash
+	host    hostState
+	globals []uint64
+	stash   map[int][]old
+	pinned  uint64 // the highest pinned version as of this commit
+
+	pinMu sync.Mutex // pins are moved by readers, which share mu
+	pins  map[*pin]struct{}
+}
+
+type chunk struct {
+	own     [chunkLen]*page
+	version [chunkLen]uint64
+	newest  uint64
+}
+
+// pin is a reader's hold on a version.
+type pin struct{ version uint64 }
+
+// old is what a page was in the versions from up to, but not including, to.
+type old struct {
+	from, to uint64
+	data     *page // nil: not held, so as the base has it
+}
+
+func newImage(a *arena, b *base) *image {
+	return &image{arena: a, base: b, size: b.size, version: 1, pins: map[*pin]struct{}{}, stash: map[int][]old{}}
+}
+
+func (im *image) own(i int) (*page, uint64) {
+	c := i / chunkLen
+	if c >= len(im.chunks) || im.chunks[c] == nil {
+		return nil, 0
+	}
+	return im.chunks[c].own[i%chunkLen], im.chunks[c].version[i%chunkLen]
+}
+
+// at is the content of a page, nil if it is the module's own data or zero.
+func (im *image) at(i int) *page {
+	if p, _ := im.own(i); p != nil {
+		return p
+	}
+	return im.base.pages[i]
+}
+
+// atVersion is the content of a page as it was in an earlier, pinned version.
+func (im *image) atVersion(i int, v uint64) *page {
+	p, changed := im.own(i)
+	if changed > v {
+		for _, o := range im.stash[i] {
+			if o.from <= v && v < o.to {
+				p = o.data
+				break
+			}
+		}
+	}
+	if p == nil {
+		p = im.base.pages[i]
+	}
+	return p
+}
+
+// set makes content the page's newest version. It is called with mu held.
+func (im *image) set(i int, content []byte) {
+	c := i / chunkLen
+	for c >= len(im.chunks) {
+		im.chunks = append(im.chunks, make([]*chunk, c+1-len(im.chunks))...)
+	}
+	if im.chunks[c] == nil {
+		im.chunks[c] = new(chunk)
+	}
+	k, slot := im.chunks[c], i%chunkLen
+	if k.version[slot] <= im.pinned && len(im.pins) > 0 && k.version[slot] < im.version {
+		im.stash[i] = append(im.stash[i], old{from: k.version[slot], to: im.version, data: k.own[slot]})
+		k.own[slot] = nil
+	}
+	k.version[slot], k.newest = im.version, im.version
+	if b := im.base.pages[i]; b != nil && bytes.Equal(b[:], content) {
+		if k.own[slot] != nil {
+			im.arena.put(k.own[slot])
+			k.own[slot] = nil
+			im.pages--
+		}
+		return
+	}
+	if k.own[slot] == nil {
+		k.own[slot] = im.arena.get()
+		im.pages++
+	}
+	copy(k.own[slot][:], content)
+}
+
+// commit makes the memory's content the image.
+func (im *image) commit(s *scanner, m *machine) error {
+	im.mu.Lock()
+	defer im.mu.Unlock()
+	im.settle()
+	im.version++
+	err := s.written(m.mem, func(first, n int) {
+		for i := first; i < first+n; i++ {
+			now := m.mem[i*pageSize : (i+1)*pageSize]
+			was := im.at(i)
+			switch {
+			case was != nil:
+				if !bytes.Equal(was[:], now) {
+					im.set(i, now)
+				}
+			case i < im.base.imageEnd || !isZero(now):
+				im.set(i, now)
+			}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	im.size = uint64(len(m.mem))
+	im.host = m.host.clone()
+	im.globals = m.readGlobals(im.globals[:0])
+	return nil
+}
+
+// undo puts the memory back to a version of the image. The memory must have the image's size. The lock is held for
+// reading.
+func (im *image) undo(s *scanner, m *machine, version uint64) error {
+	dropFrom, dropTo := -1, -1
+	drop := func() {
+		if dropFrom >= 0 {
+			_ = unix.Madvise(m.mem[dropFrom*pageSize:dropTo*pageSize], unix.MADV_DONTNEED)
+		}
+		dropFrom = -1
+	}
+	err := s.written(m.mem, func(first, n int) {
+		for i := first; i < first+n; i++ {
+			now := m.mem[i*pageSize : (i+1)*pageSize]
+			if was := im.atVersion(i, version); was != nil {
+				if !bytes.Equal(was[:], now) {
+					copy(now, was[:])
+				}
+				continue
+			}
+			if i >= im.base.imageEnd && isZero(now) {
+				continue
+			}
+			// Without its private page the module's own data, or zero, shows again.
+			if dropFrom >= 0 && dropTo != i {
+				drop()
+			}
+			if dropFrom < 0 {
+				dropFrom = i
+			}
+			dropTo = i + 1
+		}
+	})
+	drop()
+	return err
+}
+
+// load writes the pages that changed after version from, as they were in version to, into a memory that is in
+// version from; 0 is a freshly started one. The lock is held for reading.
+func (im *image) load(m *machine, from, to uint64) {
+	for c, k := range im.chunks {
+		if k == nil || k.newest <= from {
+			continue
+		}
+		for slot, v := range k.version {
+			if v <= from {
+				continue
+			}
+			i := c*chunkLen + slot
+			at := m.mem[i*pageSize : (i+1)*pageSize]
+			if p := im.atVersion(i, to); p != nil {
+				copy(at, p[:])
+			} else {
+				_ = unix.Madvise(at, unix.MADV_DONTNEED)
+			}
+		}
+	}
+}
+
+// hold moves a pin to the newest version. The lock is held for reading.
+func (im *image) hold(p *pin) {
+	im.pinMu.Lock()
+	defer im.pinMu.Unlock()
+	p.version = im.version
+	im.pins[p] = struct{}{}
+}
+
+// release gives a pin up.
+func (im *image) release(p *pin) {
+	im.mu.Lock()
+	defer im.mu.Unlock()
+	delete(im.pins, p)
+	im.settle()
+}
+
+// settle lets go of what no pin needs. It is called with mu held.
+func (im *image) settle() {
+	im.pinned = 0
+	for p := range im.pins {
+		im.pinned = max(im.pinned, p.version)
+	}
+	for i, olds := range im.stash {
+		kept := olds[:0]
+		for _, o := range olds {
+			needed := false
+			for p := range im.pins {
+				needed = needed || o.from <= p.version && p.version < o.to
+			}
+			if needed {
+				kept = append(kept, o)
+			} else if o.data != nil {
+				im.arena.put(o.data)
+				im.pages--
+			}
+		}
+		if len(kept) == 0 {
+			delete(im.stash, i)
+		} else {
+			im.stash[i] = kept
+		}
+	}
+}
+
+func (im *image) close() {
+	im.mu.Lock()
+	defer im.mu.Unlock()
+	clear(im.pins)
+	im.settle()
+	for _, k := range im.chunks {
+		if k == nil {
+			continue
+		}
+		for _, p := range k.own {
+			if p != nil {
+				im.arena.put(p)
+			}
+		}
+	}
+	im.chunks, im.pages = nil, 0
+}

@@ -1,0 +1,207 @@
+//go:build linux && amd64 && cgo
+
+package wasm
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	pageSize  = 4096
+	chunkLen  = 64 // pages per chunk of an image
+	arenaStep = 64 // pages taken from the system at once
+	warmMax   = 4096
+)
+
+type page [pageSize]byte
+
+// arena hands out pages outside the collected heap: images are large, live long and hold no pointers, and the
+// collector's habit of letting the heap double would double them as well.
+type arena struct {
+	mu         sync.Mutex
+	warm, cold []*page // free pages with and without memory behind them
+	used       int
+}
+
+func (a *arena) get() *page {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.used++
+	if n := len(a.warm); n > 0 {
+		p := a.warm[n-1]
+		a.warm = a.warm[:n-1]
+		return p
+	}
+	if len(a.cold) == 0 {
+		b, err := unix.Mmap(-1, 0, arenaStep*pageSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+		if err != nil {
+			panic(fmt.Errorf("no memory for %d pages of state: %w", arenaStep, err))
+		}
+		for i := arenaStep - 1; i >= 0; i-- {
+			a.cold = append(a.cold, (*page)(unsafe.Pointer(&b[i*pageSize])))
+		}
+	}
+	n := len(a.cold)
+	p := a.cold[n-1]
+	a.cold = a.cold[:n-1]
+	return p
+}
+
+func (a *arena) put(p *page) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.used--
+	if len(a.warm) < warmMax {
+		a.warm = append(a.warm, p)
+		return
+	}
+	_ = unix.Madvise(p[:], unix.MADV_DONTNEED)
+	a.cold = append(a.cold, p)
+}
+
+// Finding the pages that an instance has written: the kernel lists the resident private pages of a range. Pages that
+// were never touched are neither listed nor touched by looking.
+
+type region struct{ start, end, categories uint64 }
+
+// pmScan is the argument of the PAGEMAP_SCAN call.
+type pmScan struct {
+	size, flags, start, end, walkEnd, vec, vecLen, maxPages   uint64
+	categoryInverted, categoryMask, categoryAnyof, returnMask uint64
+}
+
+const (
+	pagemapScan = 3<<30 | uint(unsafe.Sizeof(pmScan{}))<<16 | 'f'<<8 | 16
+
+	pageIsFile, pageIsPresent, pageIsSwapped, pageIsZero = 1 << 2, 1 << 3, 1 << 4, 1 << 5
+)
+
+// scanner lists resident private pages.
+type scanner struct {
+	pagemap *os.File
+	buffers sync.Pool
+}
+
+func newScanner() (*scanner, error) {
+	f, err := os.Open("/proc/self/pagemap")
+	if err != nil {
+		return nil, err
+	}
+	s := &scanner{pagemap: f}
+	s.buffers.New = func() any { return new([256]region) }
+	probe, err := unix.Mmap(-1, 0, 2*pageSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	defer unix.Munmap(probe)
+	probe[pageSize] = 1
+	found := 0
+	err = s.written(probe, func(first, n int) { found += first*10 + n })
+	if err == nil && found != 11 {
+		err = errors.New("it answers wrongly")
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("wasm: this kernel cannot list written pages (PAGEMAP_SCAN, Linux 6.7 or newer): %w", err)
+	}
+	return s, nil
+}
+
+func (s *scanner) close() { s.pagemap.Close() }
+
+// written calls f for each run of pages of mem that have private content, by the index of the first and their number.
+func (s *scanner) written(mem []byte, f func(first, n int)) error {
+	if len(mem) == 0 {
+		return nil
+	}
+	buf := s.buffers.Get().(*[256]region)
+	defer s.buffers.Put(buf)
+	base := uint64(uintptr(unsafe.Pointer(&mem[0])))
+	arg := pmScan{
+		size: uint64(unsafe.Sizeof(pmScan{})), start: base, end: base + uint64(len(mem)),
+		vec: uint64(uintptr(unsafe.Pointer(buf))), vecLen: uint64(len(buf)),
+		categoryInverted: pageIsFile | pageIsZero, categoryMask: pageIsFile | pageIsZero,
+		categoryAnyof: pageIsPresent | pageIsSwapped,
+	}
+	for arg.start < arg.end {
+		n, _, errno := unix.Syscall(unix.SYS_IOCTL, s.pagemap.Fd(), uintptr(pagemapScan), uintptr(unsafe.Pointer(&arg)))
+		if errno == unix.EINTR {
+			continue
+		}
+		if errno != 0 {
+			return errno
+		}
+		for _, r := range buf[:n] {
+			f(int((r.start-base)/pageSize), int((r.end-r.start)/pageSize))
+		}
+		if arg.walkEnd <= arg.start {
+			break
+		}
+		arg.start = arg.walkEnd
+	}
+	return nil
+}
+
+// base is what all instances of a program share: the pages that differ from the module's own data once it has
+// started, and where that data ends. It never changes.
+type base struct {
+	pages    map[int]*page
+	imageEnd int // pages from here on are zero unless they are in pages
+	size     uint64
+	host     hostState
+}
+
+// newBase takes the state of a machine that has just started.
+func newBase(s *scanner, m *machine) (*base, error) {
+	b := &base{pages: map[int]*page{}, size: uint64(len(m.mem)), host: m.host.clone()}
+	err := s.written(m.mem, func(first, n int) {
+		for i := first; i < first+n; i++ {
+			p := new(page)
+			copy(p[:], m.mem[i*pageSize:])
+			b.pages[i] = p
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	b.imageEnd, err = mappedFile(m.mem)
+	return b, err
+}
+
+// mappedFile is the number of pages at the start of mem that are mapped from a file, which is how the engine
+// provides a module's data segments; 0 if it copied them.
+func mappedFile(mem []byte) (int, error) {
+	maps, err := os.ReadFile("/proc/self/maps")
+	if err != nil {
+		return 0, err
+	}
+	start := uint64(uintptr(unsafe.Pointer(&mem[0])))
+	for line := range strings.Lines(string(maps)) {
+		var from, to, offset, inode uint64
+		var mode, device string
+		if _, err := fmt.Sscanf(line, "%x-%x %s %x %s %d", &from, &to, &mode, &offset, &device, &inode); err != nil {
+			continue
+		}
+		if from <= start && start < to {
+			if inode == 0 {
+				return 0, nil
+			}
+			return int((to - start) / pageSize), nil
+		}
+	}
+	return 0, errors.New("the linear memory is not among the process's mappings")
+}
+
+// isZero tells whether a page has no content.
+func isZero(p []byte) bool { return bytes.Equal(p, zeroPage[:]) }
+
+var zeroPage page

@@ -1,0 +1,178 @@
+//go:build linux && amd64 && cgo
+
+package wasm
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"ago/vm"
+	"ago/vm/wasm/rewrite"
+)
+
+// program is a module compiled for one format in one variant.
+type program struct {
+	native *native
+	info   rewrite.Info
+	abi    *abi
+	hosts  []hostFunc
+	args   []string
+	hash   [32]byte // of the module as published
+	base   *base
+}
+
+// variant says which rewrites a program has besides those that all have.
+type variant struct {
+	hash   [32]byte
+	format string
+	gas    bool
+}
+
+// building is a program that is being made, or was: one attempt, however many ask.
+type building struct {
+	done chan struct{}
+	p    *program
+	err  error
+}
+
+// program gives the compiled module, compiling it once.
+func (e *engine) program(ctx context.Context, m vm.Module, gas bool) (*program, error) {
+	a := abis[m.Format]
+	if a == nil {
+		return nil, fmt.Errorf("%w: %q", vm.ErrFormat, m.Format)
+	}
+	v := variant{sha256.Sum256(m.Bytes), m.Format, gas || a.metered}
+	e.mu.Lock()
+	if e.closed {
+		e.mu.Unlock()
+		return nil, vm.ErrClosed
+	}
+	b := e.programs[v]
+	if b == nil {
+		b = &building{done: make(chan struct{})}
+		e.programs[v] = b
+		go func() {
+			e.compiling <- struct{}{}
+			b.p, b.err = e.build(m.Bytes, v, a)
+			<-e.compiling
+			if b.err != nil && !errors.Is(b.err, vm.ErrModule) {
+				// What is wrong with the module stays wrong; what is wrong with this machine may pass.
+				e.mu.Lock()
+				delete(e.programs, v)
+				e.mu.Unlock()
+			}
+			close(b.done)
+		}()
+	}
+	e.mu.Unlock()
+	select {
+	case <-b.done:
+		return b.p, b.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (e *engine) build(module []byte, v variant, a *abi) (*program, error) {
+	p := &program{abi: a, hash: v.hash, args: e.programArgs}
+	rewritten, info, err := rewrite.Rewrite(module, rewrite.Options{Gas: v.gas, NativeEH: true, ExportGlobals: true})
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", vm.ErrModule, err)
+	}
+	p.info = info
+	if p.native, err = e.code(rewritten, v); err != nil {
+		return nil, err
+	}
+	for _, im := range p.native.imports {
+		p.hosts = append(p.hosts, hostFor(a, im))
+	}
+	m, err := newMachine(p, -1)
+	if err != nil {
+		p.native.unload()
+		return nil, fmt.Errorf("%w: %w", vm.ErrModule, err)
+	}
+	defer m.drop()
+	if end := m.start(); end != nil {
+		p.native.unload()
+		return nil, fmt.Errorf("%w: it does not start: %s", vm.ErrModule, m.failure(end))
+	}
+	p.base, err = newBase(e.scanner, m)
+	return p, err
+}
+
+// code gives the native code of a rewritten module, from the cache if it is there.
+func (e *engine) code(rewritten []byte, v variant) (*native, error) {
+	if e.cacheDir == "" {
+		code, err := compile(e.native, rewritten)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", vm.ErrModule, err)
+		}
+		return load(e.native, "", code)
+	}
+	key := sha256.New()
+	fmt.Fprintf(key, "%x %t %s %s\n", sha256.Sum256(rewritten), v.gas, rewrite.Version, e.codeVersion)
+	path := filepath.Join(e.cacheDir, hex.EncodeToString(key.Sum(nil))+".wasmtime")
+	if n, err := load(e.native, path, nil); err == nil {
+		return n, nil
+	}
+	code, err := compile(e.native, rewritten)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", vm.ErrModule, err)
+	}
+	if err := writeFile(path, code); err != nil {
+		return load(e.native, "", code) // a full disk must not stop evaluation
+	}
+	return load(e.native, path, nil)
+}
+
+// writeFile writes a file that is either whole or not there.
+func writeFile(path string, b []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(b)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err2 := f.Close(); err == nil {
+		err = err2
+	}
+	if err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
+
+// ownFolder makes the cache folder and refuses one that others could have written to: what lies in it is executed.
+func ownFolder(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	st, err := os.Stat(dir)
+	if err != nil {
+		return err
+	}
+	if !st.IsDir() || st.Mode().Perm()&0o022 != 0 {
+		return fmt.Errorf("wasm: cache folder %s may be written by others; give it mode 0700 or name another", dir)
+	}
+	return nil
+}
+
+// cpuIdentity tells machines apart whose native code differs.
+var cpuIdentity = sync.OnceValue(func() string {
+	b, _ := os.ReadFile("/proc/cpuinfo")
+	var id []byte
+	for _, field := range []string{"vendor_id", "cpu family", "model", "stepping", "flags"} {
+		id = append(id, firstLine(b, field)...)
+	}
+	sum := sha256.Sum256(id)
+	return hex.EncodeToString(sum[:8])
+})
