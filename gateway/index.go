@@ -1,0 +1,203 @@
+package gateway
+
+import (
+	"encoding/binary"
+	"errors"
+	"sync"
+	"time"
+
+	"ago/codec/ans104"
+	"ago/fault"
+	"ago/message"
+	"ago/store"
+)
+
+// ordering gives records their place: seq, and with it arrival time and height, none of which ever goes back.
+//
+// The place is given before the caller's batch is written, so a record may become visible after one with a higher seq. A
+// reader who goes upwards must not step over such a gap, or it would never see that record: settled gives the bound.
+type ordering struct {
+	mu     sync.Mutex
+	next   uint64
+	height uint64
+	time   int64
+
+	// recent holds the places given last, since their batch may not be written yet: a record that is indexed twice at the
+	// same time, or again after a failed write, gets the same place and the same rows.
+	recent map[message.ID]place
+	ring   []message.ID
+	at     int
+
+	settled uint64   // all seqs below are visible or given up
+	samples []sample // which seq was next, and when
+}
+
+type place struct {
+	seq    uint64
+	height uint64
+	time   int64
+}
+
+// sample is taken on the machine's clock: it only decides how long a reader waits for a batch that is being written.
+type sample struct {
+	when time.Time
+	next uint64
+}
+
+const (
+	recentMax = 8192 // more batches than can wait for the disk at once
+	// abandonAfter is when a place without a row is taken for one whose batch failed.
+	abandonAfter = 10 * time.Second
+)
+
+func (o *ordering) open(s store.Store) error {
+	o.recent = make(map[message.ID]place, recentMax)
+	o.ring = make([]message.ID, recentMax)
+	lower := []byte{table, subSeq}
+	for p, err := range s.Scan(lower, upper(lower), true) {
+		if err != nil {
+			return fault.Wrap(err, fault.Internal, "index-read", "reading the index")
+		}
+		r, err := decodeRow(p.Value)
+		if err != nil || len(p.Key) != seqKeyLen {
+			return fault.Wrap(errRow, fault.Internal, "index-damaged", "reading the newest record")
+		}
+		o.next = binary.BigEndian.Uint64(p.Key[2:]) + 1
+		o.height, o.time = r.height, r.time
+		break
+	}
+	o.settled = o.next
+	return nil
+}
+
+// find gives the place of a visible record.
+func (o *ordering) find(s store.Store, id message.ID) (uint64, bool, error) {
+	v, err := s.Get(idKey(subID, id))
+	if errors.Is(err, store.ErrNotFound) {
+		return 0, false, nil
+	}
+	if err != nil {
+		return 0, false, fault.Wrap(err, fault.Unavailable, "index-read", "looking up %s", id)
+	}
+	if len(v) != 8 {
+		return 0, false, fault.Wrap(errRow, fault.Internal, "index-damaged", "looking up %s", id)
+	}
+	return binary.BigEndian.Uint64(v), true, nil
+}
+
+// take gives an id its place, the same one as long as its batch may still be on the way.
+func (o *ordering) take(id message.ID, now int64, blocks *Blocks) place {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if p, ok := o.recent[id]; ok {
+		return p
+	}
+	// The height is read under the lock, or a later place could have a lower one.
+	o.height = max(o.height, blocks.Height())
+	o.time = max(o.time, now)
+	p := place{o.next, o.height, o.time}
+	if when := time.Now(); len(o.samples) == 0 || when.Sub(o.samples[len(o.samples)-1].when) > time.Second {
+		o.samples = append(o.samples, sample{when, o.next})
+		if len(o.samples) > 64 {
+			o.samples = append(o.samples[:0], o.samples[32:]...)
+		}
+	}
+	o.next++
+	delete(o.recent, o.ring[o.at])
+	o.ring[o.at] = id
+	o.recent[id] = p
+	o.at = (o.at + 1) % len(o.ring)
+	return p
+}
+
+// settle gives the seq that a reader who goes upwards may read to (exclusive).
+func (o *ordering) settle(s store.Store) (uint64, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, sm := range o.samples {
+		if time.Since(sm.when) > abandonAfter {
+			o.settled = max(o.settled, sm.next)
+		}
+	}
+	for p, err := range s.Scan(numberKey(subSeq, o.settled), upper([]byte{table, subSeq}), false) {
+		if err != nil {
+			return 0, fault.Wrap(err, fault.Unavailable, "index-read", "reading the index")
+		}
+		if binary.BigEndian.Uint64(p.Key[2:]) != o.settled {
+			break
+		}
+		o.settled++
+	}
+	return o.settled, nil
+}
+
+// Index adds the rows of an accepted item to the caller's batch: with the batch the item can be found by its id, owner,
+// target, parent and tags. Indexing an item again changes nothing. The item's bytes have to be with Items by then.
+func (g *Gateway) Index(b *store.Batch, it *ans104.Item, parent message.ID) error {
+	r := row{kind: kindItem, id: it.ID(), parent: parent}
+	if len(it.Raw) > headerInline {
+		r.kind, r.body = kindLargeItem, largeItemBody(it)
+	}
+	target := message.ID{}
+	if it.HasTarget {
+		target = it.Target
+	}
+	return g.index(b, r, it.Address(), target, it.Tags)
+}
+
+// index adds the rows of a record unless it has some already.
+func (g *Gateway) index(b *store.Batch, r row, owner, target message.ID, tags []Tag) error {
+	if _, known, err := g.order.find(g.c.Store, r.id); known || err != nil {
+		return err
+	}
+	p := g.order.take(r.id, g.c.Clock.Now().UnixMilli(), g.blocks)
+	g.write(b, r, p, owner, target, tags)
+	return nil
+}
+
+// write adds the rows of a record in its place. All keys are cut from one piece of memory, since this is on the way of
+// every message.
+func (g *Gateway) write(b *store.Batch, r row, p place, owner, target message.ID, tags []Tag) {
+	r.height, r.time = p.height, p.time
+	terms := len(tags)
+	for _, id := range [...]message.ID{owner, target, r.parent} {
+		if !id.IsZero() {
+			terms++
+		}
+	}
+	slab := make([]byte, 0, idKeyLen+8+seqKeyLen+rowLen+len(r.body)+terms*termKeyLen)
+	cut := func(from int) []byte { return slab[from:len(slab):len(slab)] }
+
+	slab = append(slab, table, subID)
+	slab = append(slab, r.id[:]...)
+	slab = binary.BigEndian.AppendUint64(slab, p.seq)
+	b.Set(slab[:idKeyLen:idKeyLen], cut(idKeyLen))
+
+	at := len(slab)
+	slab = append(slab, table, subSeq)
+	slab = binary.BigEndian.AppendUint64(slab, p.seq)
+	key := cut(at)
+	at = len(slab)
+	slab = r.encode(slab)
+	b.Set(key, cut(at))
+
+	add := func(term uint64) {
+		at := len(slab)
+		slab = append(slab, table, subTerm)
+		slab = binary.BigEndian.AppendUint64(slab, term)
+		slab = binary.BigEndian.AppendUint64(slab, p.seq)
+		b.Set(cut(at), nil)
+	}
+	if !owner.IsZero() {
+		add(idTerm(termOwner, owner))
+	}
+	if !target.IsZero() {
+		add(idTerm(termRecipient, target))
+	}
+	if !r.parent.IsZero() {
+		add(idTerm(termParent, r.parent))
+	}
+	for _, t := range tags {
+		add(tagTerm(t.Name, t.Value))
+	}
+}

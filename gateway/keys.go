@@ -1,0 +1,90 @@
+package gateway
+
+import (
+	"encoding/binary"
+
+	"github.com/zeebo/xxh3"
+
+	"ago/message"
+)
+
+// The gateway's keys, all under the first byte 'G':
+//
+//	G i | id(32)                         -> seq(8)              an id's place in the order of arrival
+//	G s | seq(8)                         -> row                 the record (row.go)
+//	G x | term(8) | seq(8)               -> nothing             which records carry a term
+//	G b | height(8)                      -> segment             the block clock from this height on
+//	G h                                  -> height(8)           the highest block anybody was told of
+//	G d | data root(32) | size(8)        -> blob(32)            the complete data of transactions
+//	G c | data root(32) | size(8) | start(8) -> chunk           chunks of data that is not complete
+//	G o | end(8)                         -> id(32)              transactions by the place of their data in the weave
+//	G w | address(32)                    -> wallet              balance and last transaction
+//	G u | id(32)                         -> row                 what another gateway told, verified
+//
+// Numbers are big-endian. A seq only grows, and so do the height and the time of arrival with it; so one order serves every
+// sort of the query language, and a seq is a cursor that stays valid.
+//
+// A term is a hash of eight bytes: every answer is compared with the query again, so a collision costs time, never truth.
+// All terms share one table since an owner, a recipient, a parent and a tag are looked up and intersected alike.
+const (
+	table       = 'G'
+	subID       = 'i'
+	subSeq      = 's'
+	subTerm     = 'x'
+	subSegment  = 'b'
+	subTop      = 'h'
+	subData     = 'd'
+	subChunk    = 'c'
+	subOffset   = 'o'
+	subWallet   = 'w'
+	subUpstream = 'u'
+)
+
+const (
+	seqKeyLen  = 2 + 8
+	termKeyLen = 2 + 8 + 8
+	idKeyLen   = 2 + 32
+)
+
+func idKey(sub byte, id message.ID) []byte {
+	k := make([]byte, 0, idKeyLen)
+	return append(append(k, table, sub), id[:]...)
+}
+
+func numberKey(sub byte, n uint64) []byte {
+	return binary.BigEndian.AppendUint64([]byte{table, sub}, n)
+}
+
+func rootKey(sub byte, root message.ID, size uint64) []byte {
+	k := make([]byte, 0, 2+32+8+8)
+	k = append(append(k, table, sub), root[:]...)
+	return binary.BigEndian.AppendUint64(k, size)
+}
+
+// upper is the first key after all that begin with prefix.
+func upper(prefix []byte) []byte {
+	u := append([]byte(nil), prefix...)
+	for i := len(u) - 1; i >= 0; i-- {
+		u[i]++
+		if u[i] != 0 {
+			return u[:i+1]
+		}
+	}
+	return nil
+}
+
+// Kinds of terms. They are part of the stored format.
+const (
+	termTag       = 1
+	termOwner     = 2
+	termRecipient = 3
+	termParent    = 4
+)
+
+func tagTerm(name, value string) uint64 {
+	return xxh3.HashStringSeed(value, xxh3.HashString(name)+termTag)
+}
+
+func idTerm(kind byte, id message.ID) uint64 {
+	return xxh3.HashSeed(id[:], uint64(kind))
+}
