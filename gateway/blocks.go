@@ -197,6 +197,12 @@ func (b *Blocks) current(now int64) Block {
 // Height gives the height of the newest block.
 func (b *Blocks) Height() uint64 { return b.Current().Height }
 
+// Tip gives what a slot is stamped with.
+func (b *Blocks) Tip() (height uint64, hash message.ID, timeMS int64) {
+	blk := b.Current()
+	return blk.Height, blk.Hash, blk.Time
+}
+
 // First gives the height of the first block.
 func (b *Blocks) First() uint64 {
 	b.mu.Lock()

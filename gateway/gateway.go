@@ -1,6 +1,6 @@
 // Package gateway is Arweave's face for a node: data by id, GraphQL over tags, uploads, chunks and a block clock.
 //
-// It owns one table of the store (first byte 'G', see keys.go) and the blobs of transactions. The bytes of data items are
+// It owns two tables of the store (see keys.go) and the blobs of transactions. The bytes of data items are
 // kept by whoever keeps the node's messages, so an item that was scheduled is not stored a second time. An accepted item
 // becomes visible with the batch it was accepted in: Index only adds rows to it.
 package gateway
@@ -21,7 +21,7 @@ import (
 	"ago/store"
 )
 
-// Items keeps the raw bytes of data items by their id.
+// Items keeps the raw bytes of data items by their id: of all that are handed to Index, assignments included.
 type Items interface {
 	// Item gives the bytes, or an error that is store.ErrNotFound.
 	Item(ctx context.Context, id message.ID) ([]byte, error)

@@ -21,6 +21,13 @@ import (
 
 var start = time.UnixMilli(1_700_000_000_000)
 
+// tester is what tests, benchmarks and properties share.
+type tester interface {
+	Helper()
+	Fatal(...any)
+	Fatalf(string, ...any)
+}
+
 // network is a gateway on a store in memory, with a clock that stands until a test moves it.
 type network struct {
 	*Gateway
@@ -31,7 +38,7 @@ type network struct {
 	c     Config
 }
 
-func newNetwork(t testing.TB, change ...func(*Config)) *network {
+func newNetwork(t tester, change ...func(*Config)) *network {
 	t.Helper()
 	n := &network{clock: clock.NewPaused(start), store: memory.New(), blobs: memory.NewBlobs(), key: testKey(t, "node")}
 	n.c = Config{Store: n.store, Blobs: n.blobs, Items: local.New(n.store, n.blobs), Clock: n.clock, Key: n.key}
@@ -43,7 +50,7 @@ func newNetwork(t testing.TB, change ...func(*Config)) *network {
 }
 
 // reopen is a restart of the node.
-func (n *network) reopen(t testing.TB) {
+func (n *network) reopen(t tester) {
 	t.Helper()
 	g, err := Open(n.c)
 	if err != nil {
@@ -52,7 +59,7 @@ func (n *network) reopen(t testing.TB) {
 	n.Gateway = g
 }
 
-func testKey(t testing.TB, name string) *commitment.Key {
+func testKey(t tester, name string) *commitment.Key {
 	t.Helper()
 	seed := message.HashOf([]byte(name))
 	k, err := commitment.NewAgent().FromSeed(commitment.Ed25519, seed[:])
@@ -62,7 +69,7 @@ func testKey(t testing.TB, name string) *commitment.Key {
 	return k
 }
 
-func sign(t testing.TB, k *commitment.Key, d ans104.Draft) *ans104.Item {
+func sign(t tester, k *commitment.Key, d ans104.Draft) *ans104.Item {
 	t.Helper()
 	it, err := ans104.SignDeterministic(d, k, []byte("test"))
 	if err != nil {
@@ -72,7 +79,7 @@ func sign(t testing.TB, k *commitment.Key, d ans104.Draft) *ans104.Item {
 }
 
 // add indexes an item as the scheduler does: bytes and rows in one batch.
-func (n *network) add(t testing.TB, it *ans104.Item) *ans104.Item {
+func (n *network) add(t tester, it *ans104.Item) *ans104.Item {
 	t.Helper()
 	var b store.Batch
 	if err := n.put(context.Background(), &b, it, message.ID{}); err != nil {
@@ -92,7 +99,7 @@ func tags(pairs ...string) (out []Tag) {
 }
 
 // call sends a request to a handler and gives the answer.
-func call(t testing.TB, h http.Handler, method, path, body string, headers ...string) *httptest.ResponseRecorder {
+func call(t tester, h http.Handler, method, path, body string, headers ...string) *httptest.ResponseRecorder {
 	t.Helper()
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
 	for i := 0; i < len(headers); i += 2 {
@@ -103,7 +110,7 @@ func call(t testing.TB, h http.Handler, method, path, body string, headers ...st
 	return w
 }
 
-func (n *network) query(t testing.TB, query string, variables map[string]any) string {
+func (n *network) query(t tester, query string, variables map[string]any) string {
 	t.Helper()
 	body, err := json.Marshal(map[string]any{"query": query, "variables": variables})
 	if err != nil {

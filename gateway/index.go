@@ -183,7 +183,7 @@ func (g *Gateway) write(b *store.Batch, r row, p place, owner, target message.ID
 
 	add := func(term uint64) {
 		at := len(slab)
-		slab = append(slab, table, subTerm)
+		slab = append(slab, tableTerms)
 		slab = binary.BigEndian.AppendUint64(slab, term)
 		slab = binary.BigEndian.AppendUint64(slab, p.seq)
 		b.Set(cut(at), nil)

@@ -6,13 +6,14 @@ import (
 	"github.com/zeebo/xxh3"
 
 	"ago/message"
+	"ago/store"
 )
 
-// The gateway's keys, all under the first byte 'G':
+// The gateway's keys: terms are store.TableTags ('T'), the others share store.TableGateway ('G') by their second byte.
 //
 //	G i | id(32)                         -> seq(8)              an id's place in the order of arrival
 //	G s | seq(8)                         -> row                 the record (row.go)
-//	G x | term(8) | seq(8)               -> nothing             which records carry a term
+//	T | term(8) | seq(8)                 -> nothing             which records carry a term
 //	G b | height(8)                      -> segment             the block clock from this height on
 //	G h                                  -> height(8)           the highest block anybody was told of
 //	G d | data root(32) | size(8)        -> blob(32)            the complete data of transactions
@@ -27,10 +28,10 @@ import (
 // A term is a hash of eight bytes: every answer is compared with the query again, so a collision costs time, never truth.
 // All terms share one table since an owner, a recipient, a parent and a tag are looked up and intersected alike.
 const (
-	table       = 'G'
+	table       = store.TableGateway
+	tableTerms  = store.TableTags
 	subID       = 'i'
 	subSeq      = 's'
-	subTerm     = 'x'
 	subSegment  = 'b'
 	subTop      = 'h'
 	subData     = 'd'
@@ -42,7 +43,7 @@ const (
 
 const (
 	seqKeyLen  = 2 + 8
-	termKeyLen = 2 + 8 + 8
+	termKeyLen = 1 + 8 + 8
 	idKeyLen   = 2 + 32
 )
 
@@ -53,6 +54,10 @@ func idKey(sub byte, id message.ID) []byte {
 
 func numberKey(sub byte, n uint64) []byte {
 	return binary.BigEndian.AppendUint64([]byte{table, sub}, n)
+}
+
+func termPrefix(term uint64) []byte {
+	return binary.BigEndian.AppendUint64([]byte{tableTerms}, term)
 }
 
 func rootKey(sub byte, root message.ID, size uint64) []byte {

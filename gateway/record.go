@@ -158,6 +158,15 @@ func (r *Record) setItem(raw []byte, size int64) error {
 	return nil
 }
 
+// Confirmations is the number of blocks on top of a record's own, itself included; 0 while it is pending.
+func (g *Gateway) Confirmations(ctx context.Context, id message.ID) (int, error) {
+	rec, err := g.Record(ctx, id)
+	if err != nil || rec.Block == nil {
+		return 0, err
+	}
+	return int(g.blocks.Height() - rec.Block.Height + 1), nil
+}
+
 // ItemBytes gives the signed bytes of a data item. It fails with NotFound, and with Unsupported for a record that is none.
 func (g *Gateway) ItemBytes(ctx context.Context, id message.ID) ([]byte, error) {
 	rec, err := g.Record(ctx, id)

@@ -215,9 +215,10 @@ func (g *Gateway) Search(ctx context.Context, q Query) (page []Found, more bool,
 		}
 		rec, err := g.load(ctx, seq)
 		if err != nil {
-			return nil, false, err
+			// One record that cannot be read is no reason to answer nothing.
+			g.log.Error("a record is left out of a query", "seq", seq, "err", err)
 		}
-		if rec != nil && q.matches(rec, top) {
+		if err == nil && q.matches(rec, top) {
 			if len(page) == q.First {
 				return page, true, nil
 			}
@@ -289,7 +290,7 @@ func (g *Gateway) plan(q Query) (src source, lo, hi uint64, err error) {
 	byTerm := func(terms []uint64) {
 		u := &union{down: down}
 		for _, t := range terms {
-			u.of = append(u.of, list(numberKey(subTerm, t)))
+			u.of = append(u.of, list(termPrefix(t)))
 		}
 		if len(u.of) == 1 {
 			all = append(all, u.of[0])
