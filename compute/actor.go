@@ -314,15 +314,15 @@ func (a *actor) store(as process.Assigned, r process.Result, f *flight) error {
 	slot := as.Slot
 	a.u.writer.write(b, func(err error) {
 		f.note(err)
+		if err == nil && a.u.c.Outbox != nil {
+			a.u.c.Outbox.Committed(a.id, slot)
+		}
 		a.mu.Lock()
 		if err == nil {
 			a.stored = max(a.stored, slot+1)
 		}
 		a.tell()
 		a.mu.Unlock()
-		if err == nil && a.u.c.Outbox != nil {
-			a.u.c.Outbox.Committed(a.id, slot)
-		}
 		f.end()
 	})
 	return nil
