@@ -20,6 +20,7 @@ type abi struct {
 	zoneByAlloc bool // tzset allocates the zone names, once per instance
 	longZone    bool // zone names are the long ones, cut
 	noFiles     bool // file calls are the stubs of a build without a file system
+	shell       bool // the program is told that there is a command interpreter
 	metered     bool
 	minified    bool // imports and exports carry one-letter names
 
@@ -44,7 +45,7 @@ const (
 var abis = map[string]*abi{}
 
 func init() {
-	four := abi{pointer: 4, heapMax: heapMax32, cookies: true, dataFolder: true, timePair: true, asyncHeader: 12}
+	four := abi{pointer: 4, heapMax: heapMax32, cookies: true, dataFolder: true, timePair: true, shell: true, asyncHeader: 12}
 	long := abi{pointer: 8, heapMax: heapMax64, cookies: true, dataFolder: true, asyncHeader: 24}
 	for _, a := range []struct {
 		name string

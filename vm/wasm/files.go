@@ -19,8 +19,6 @@ type files struct {
 	Closed [3]bool
 }
 
-func (f *files) init() {}
-
 func (f files) clone() files { return f }
 
 func (f *files) open(fd uint64) bool { return fd < 3 && !f.Closed[fd] }
