@@ -208,7 +208,7 @@ const PROGRAMS = [
   ['sort invalid order', `local t = {} for i = 1, 100 do t[i] = i % 7 end return pcall(table.sort, t, function(a, b) return true end)`],
   ['table functions', `local t = {1, 2, 3} table.insert(t, 2, 9) table.remove(t, 1) table.move(t, 1, 3, 3) return table.concat(t, ",")`],
   ['bint', `local bint = require(".bint")(256) local a = bint.fromstring and bint("123456789012345678901234567890") or bint(1) return tostring(a * a) .. " " .. tostring(a // 97) .. " " .. tostring(a % 97) .. " " .. tostring(bint(2) ^ 200) .. " " .. tostring(-a) .. tostring(bint.__lt(a, bint(5)))`],
-  ['crypto', `local ok, c = pcall(require, ".crypto") if not ok then return "none" end local s = c.utils.stream.fromString("ago") return c.digest.sha2_256("ago").asHex() .. " " .. c.digest.keccak256("ago").asHex() .. " " .. c.digest.md5("ago").asHex() .. " " .. c.digest.sha1("ago").asHex() .. " " .. c.digest.blake2b("ago").asHex()`],
+  ['crypto', `local ok, c = pcall(require, ".crypto") if not ok then return "none" end local r = {} for _, n in ipairs{"md2", "md4", "md5", "sha1", "sha2_256", "sha2_512", "keccak256", "keccak512", "sha3_256", "blake2b"} do local f = c.digest[n] if f then for _, arg in ipairs{"ago", c.utils.stream.fromString("ago")} do local good, d = pcall(f, arg) if good then local hex = type(d) == "table" and d.asHex or d r[#r+1] = n .. "=" .. tostring(type(hex) == "function" and hex() or hex) end end end end return table.concat(r, " ")`],
   ['base64', `local ok, b = pcall(require, ".base64") if not ok then return "none" end return b.encode("ago reference") .. b.decode("YWdv")`],
   ['pretty', `local ok, p = pcall(require, ".pretty") if not ok then return "none" end return p.tprint({a = 1, b = {2, 3}, c = "x"})`],
   ['stack overflow', `local function f(n) return 1 + f(n + 1) end return f(1)`],
@@ -355,7 +355,11 @@ export function aosRun (label, format, { sqlite = false, heavy = true, metered =
   }
 
   // large things last: they grow the memory for good
-  if (!metered) {
+  if (metered) {
+    evalLua('endless loop', `while true do end`)
+    evalLua('endless loop in pcall', `while true do pcall(function() while true do end end) end`)
+    evalLua('after the loops', `return tostring(Survived)`)
+  } else {
     add('1 MB of data', { data: 'abcdefghij'.repeat(104858), tags: { Action: 'Nothing' }, whole: true })
     evalLua('length of it', `return #Inbox[#Inbox].Data`)
     evalLua('1 MB of output', `return ("0123456789abcdef"):rep(65536)`)
@@ -394,5 +398,26 @@ export function plainRun (label, format, { datas = [] } = {}) {
   }
   s.add('1 MB of data', { data: 'abcdefghij'.repeat(104858), tags: { Action: 'Nothing' }, whole: true })
   s.add('last', { data: 'ping', tags: { Action: 'Ping' }, whole: true })
+  return s
+}
+
+const PROBE = [
+  'count', 'count', 'argv', 'getenv', 'echo hello', 'echo héllo € 日本語 😀', 'echo ' + 'x'.repeat(20000), 'unknown command', '', 'now', 'now', 'monotonic',
+  'count-then-fail', 'now', 'count', 'count-then-error', 'count', 'count-then-trap', 'count',
+  'setjmp 0', 'setjmp 1', 'setjmp 50', 'setjmp-loop 1', 'setjmp-loop 500', 'longjmp-zero', 'nested-inner', 'nested-outer', 'stale-longjmp', 'setjmp 3',
+  'dates 0', 'dates 1700000007', 'dates 951782400', 'dates 4102444799', 'dates -86400', 'dates 1e11', 'gmtime 0', 'gmtime 1700000007', 'gmtime -1', 'gmtime 4102444800', 'localtime 0',
+  'localtime 1700000007', 'localtime -86400', 'mktime 1', 'mktime 20', 'mktime 31', 'mktime 400', 'mktime -5', 'tzset', 'tzset',
+  'printf 1 x', 'printf 2 y', 'fopen', 'math 0', 'math 0.5', 'math 2.5', 'math 1e6', 'math 1e22', 'math -3.75', 'nan', 'rand', 'rand', 'int64', 'work 0', 'work 1000', 'work 1000000',
+  'copy 10', 'copy 511', 'copy 512', 'copy 513', 'copy 100000', 'size', 'grow 1000', 'size', 'grow 100000', 'size', 'grow 10000000', 'size', 'count', 'grow-and-free 3000000', 'size',
+  'grow-and-free 30000000', 'size', 'grow-then-fail 40000000', 'size', 'count', 'grow 200000000', 'size', 'count', 'drop', 'size', 'grow 3000000000', 'size', 'count',
+  'recurse 1', 'recurse 1000', 'recurse 1000000', 'count', 'unreachable', 'count', 'abort', 'count', 'assert', 'exit 0', 'count', 'exit 3', 'count', 'divide', 'overflow', 'truncate', 'out-of-bounds',
+  'bad-call', 'wrong-type', 'count', 'null-write', 'count', 'binary', 'not-json', 'count', 'buffer', 'count', 'long 0', 'long 1000', 'long 65536', 'count'
+]
+
+/** The run of the probe module: Data is the command. */
+export function probeRun (label, format) {
+  const s = stage(label, format)
+  s.add('spawn', { id: s.processId, data: '1984', rawTags: s.processTags, whole: true })
+  PROBE.forEach((c, i) => s.add(c.slice(0, 40), { data: c, whole: i % 5 === 0 }))
   return s
 }

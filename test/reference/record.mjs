@@ -9,7 +9,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gunzipSync, gzipSync } from 'node:zlib'
-import { aosRun, plainRun } from './messages.mjs'
+import { aosRun, plainRun, probeRun } from './messages.mjs'
 
 const HERE = dirname(fileURLToPath(import.meta.url))
 const require = createRequire(import.meta.url)
@@ -21,6 +21,7 @@ const W32M = 'wasm32-unknown-emscripten-metering'
 const W32 = 'wasm32-unknown-emscripten4'
 
 const aos = (module, format, options = {}) => ({ name: `${module}.${format}`, file: join(PUBLISHED, module + '.wasm'), module, format, run: (n) => aosRun(n, format, options), ...options })
+const probe = (n, format) => ({ name: `probe${n}.${format}`, file: join(HERE, 'modules', `probe${n}.wasm`), module: `probe${n}`, own: true, format, run: (l) => probeRun(l, format) })
 const RECORDINGS = [
   aos('aos2_0_6', W64),
   aos('aos2_0_4_32', W32),
@@ -30,11 +31,15 @@ const RECORDINGS = [
   { name: `process.${W64}`, file: join(PUBLISHED, 'process.wasm'), module: 'process', format: W64, run: (n) => plainRun(n, W64) },
   aos('sqlite', W64, { sqlite: true }),
   aos('llama', W64, { llama: true }),
+  probe(1, 'wasm32-unknown-emscripten'),
+  probe(2, 'wasm32-unknown-emscripten2'),
+  probe(3, 'wasm32-unknown-emscripten3'),
   aos('aos2_0_4_32', W32M, { metered: true, computeLimit: 20e9 }),
   aos('aos2_0_6', W64M, { metered: true, computeLimit: 20e9 })
 ]
 
 const sha256 = (b) => createHash('sha256').update(b).digest('hex')
+const ARGV0 = '/reference/record.mjs'
 const PAGE = 4096
 const ZERO = Buffer.alloc(PAGE)
 
@@ -82,7 +87,7 @@ async function evaluate (r, onStep) {
     } catch (e) {
       failed = true
       if (text !== null) out.response = text
-      else { out.throws = e instanceof Error ? e.message : String(e); out.error = e?.name ?? typeof e }
+      else { out.throws = String(e?.message ?? e); out.error = e?.name ?? typeof e }
     } finally { JSON.parse = parse }
     if (failed) handle = null
     if (memory) {
@@ -94,10 +99,13 @@ async function evaluate (r, onStep) {
     onStep?.(out)
   }
   const loader = require('@permaweb/ao-loader/package.json').version
-  return { version: 1, module: r.module, sha256: sha256(bytes), format: r.format, loader, computeLimit: options().computeLimit, env: JSON.stringify(env), steps }
+  return { version: 1, module: r.module, own: r.own, sha256: sha256(bytes), format: r.format, loader, computeLimit: options().computeLimit, argv0: r.own ? ARGV0 : undefined, env: JSON.stringify(env), steps }
 }
 
 const args = process.argv.slice(2)
+// The old formats put the program's own path and arguments, the language and the time zone into the memory.
+process.argv = [process.argv[0], ARGV0]
+process.env.TZ = 'UTC'
 const check = args.includes('--check')
 const show = args.includes('--steps')
 const names = args.filter((a) => !a.startsWith('--'))
