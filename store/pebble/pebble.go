@@ -3,9 +3,8 @@
 // Many goroutines that apply batches at the same time share their syncs: the engine collects what waits while a sync runs,
 // so nothing above it has to.
 //
-// The engine treats a failed write of its log or its manifest as the end of the process, and leaves its queue of commits
-// standing. Here it is the end of writing only. The first such failure is kept; from then on Apply answers with it, also
-// to callers that are waiting inside the engine, and reading goes on. Invariant: no Apply returns nil after a failure.
+// A failed write of the disk is the end of writing, not of the process: it is kept, from then on Apply answers with it, also
+// to callers that wait inside the engine, and reading goes on. Invariant: no Apply returns nil after a failure.
 package pebble
 
 import (
@@ -16,7 +15,6 @@ import (
 	"log/slog"
 	"sync"
 	"syscall"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -31,7 +29,6 @@ const (
 	memtableBytes     = 8 << 20  // two of them may be full at once
 	openFilesMax      = 500      // soft; below the usual limit of 1024 together with sockets
 	walSyncBytes      = 512 << 10
-	closeWait         = 2 * time.Second // for an engine that failed and may never let go
 )
 
 // format is the engine's own format. It is pinned, so that a new release of the library changes nothing on disk unasked.
@@ -49,8 +46,8 @@ type Options struct {
 
 // Store is a folder with one engine in it.
 type Store struct {
-	db  *pebble.DB
-	end *end
+	db   *pebble.DB
+	stop *stop
 
 	mu     sync.Mutex
 	closed bool
@@ -67,24 +64,29 @@ func Open(o Options) (*Store, error) {
 	}
 	cache := pebble.NewCache(o.CacheBytes)
 	defer cache.Unref()
-	end := &end{log: o.Log, failed: make(chan struct{})}
-	db, err := pebble.Open(o.Dir, engineOptions(o, cache, end))
+	if o.FS == nil {
+		o.FS = vfs.Default
+	}
+	stop := newStop(o.Log)
+	db, err := pebble.Open(o.Dir, engineOptions(o, cache, stop))
 	if err != nil {
 		return nil, openFault(o.Dir, err)
 	}
-	s := &Store{db: db, end: end}
+	s := &Store{db: db, stop: stop}
 	if err := s.checkFormat(o.Dir); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
+	stop.armed.Store(true)
 	return s, nil
 }
 
-func engineOptions(o Options, cache *pebble.Cache, end *end) *pebble.Options {
+func engineOptions(o Options, cache *pebble.Cache, stop *stop) *pebble.Options {
 	p := &pebble.Options{
 		Cache:                       cache,
-		FS:                          o.FS,
+		EventListener:               stop.listener(),
+		FS:                          files{o.FS, stop},
 		FormatMajorVersion:          format,
-		Logger:                      end,
+		Logger:                      stop,
 		MaxOpenFiles:                openFilesMax,
 		MemTableSize:                memtableBytes,
 		MemTableStopWritesThreshold: 2,
@@ -249,9 +251,9 @@ func fill(batch *pebble.Batch, b *store.Batch) error {
 	return nil
 }
 
-// commit gives the batch to the engine in a goroutine of its own: after a failure the engine may keep its callers forever.
+// commit gives the batch to the engine in a goroutine of its own, since a failure keeps that goroutine.
 func (s *Store) commit(fill func(*pebble.Batch) error, sync bool) error {
-	if err := s.end.fault(); err != nil {
+	if err := s.stop.fault(); err != nil {
 		return err
 	}
 	batch := s.db.NewBatch()
@@ -263,19 +265,13 @@ func (s *Store) commit(fill func(*pebble.Batch) error, sync bool) error {
 		opts = pebble.Sync
 	}
 	committed := make(chan error, 1)
-	go func() {
-		err := s.db.Apply(batch, opts)
-		if err == nil && s.end.fault() == nil {
-			err = batch.Close()
-		}
-		committed <- err
-	}()
+	go func() { committed <- errors.Join(s.db.Apply(batch, opts), batch.Close()) }()
 	var err error
 	select {
 	case err = <-committed:
-	case <-s.end.failed:
+	case <-s.stop.failed:
 	}
-	if failure := s.end.fault(); failure != nil {
+	if failure := s.stop.fault(); failure != nil {
 		return failure
 	}
 	if err != nil {
@@ -284,7 +280,8 @@ func (s *Store) commit(fill func(*pebble.Batch) error, sync bool) error {
 	return nil
 }
 
-// Close waits for reads and writes under way and releases the folder.
+// Close waits for reads and writes under way and releases the folder. After a failed write it only answers with that: the
+// engine cannot be closed, and the folder is free again when the process ends. What was acknowledged is in its log.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	if s.closed {
@@ -294,41 +291,29 @@ func (s *Store) Close() error {
 	s.closed = true
 	s.mu.Unlock()
 	s.users.Wait()
-	if s.end.fault() == nil {
-		return fault.Wrap(s.db.Close(), fault.Unavailable, "store-close-failed", "the store did not close in order")
+	if err := s.stop.fault(); err != nil {
+		return err
 	}
-	return s.abandon()
-}
-
-// abandon closes an engine that failed, as far as it lets itself be closed. Its log has everything that was acknowledged.
-func (s *Store) abandon() error {
-	closed := make(chan struct{})
-	go func() {
-		defer close(closed)
-		defer func() {
-			if p := recover(); p != nil {
-				s.end.log.Error("the store broke while it was closed", "panic", p)
-			}
-		}()
-		if err := s.db.Close(); err != nil {
-			s.end.log.Error("the store did not close in order", "err", err)
-		}
-	}()
+	closed := make(chan error, 1)
+	go func() { closed <- s.db.Close() }()
 	select {
-	case <-closed:
-	case <-time.After(closeWait):
-		s.end.log.Error("the store does not close after its failure; end the process to release the folder")
+	case err := <-closed:
+		return fault.Wrap(err, fault.Unavailable, "store-close-failed", "the store did not close in order")
+	case <-s.stop.failed:
+		return s.stop.fault()
 	}
-	return s.end.fault()
 }
 
-// MemoryBytes is what the engine holds in memory: block cache and memtables.
+// MemoryBytes is what the engine holds in memory: block cache and memtables. It is 0 once the store failed or is closed.
 func (s *Store) MemoryBytes() int64 {
 	done, err := s.use()
 	if err != nil {
 		return 0
 	}
 	defer done()
+	if s.stop.fault() != nil {
+		return 0
+	}
 	m := s.db.Metrics()
 	return m.BlockCache.Size + int64(m.MemTable.Size)
 }
@@ -355,41 +340,4 @@ func writeFault(err error) error {
 	return f.WithHint("check the disk of the data folder, then restart")
 }
 
-// end is the engine's logger. It remembers the failure the engine would end the process for.
-type end struct {
-	log    *slog.Logger
-	once   sync.Once
-	failed chan struct{} // closed by the first failure
-	cause  error
-}
-
-func (e *end) Infof(format string, args ...any) { e.log.Debug(fmt.Sprintf(format, args...)) }
-
-func (e *end) Errorf(format string, args ...any) { e.log.Error(fmt.Sprintf(format, args...)) }
-
-func (e *end) Fatalf(format string, args ...any) {
-	e.once.Do(func() {
-		e.cause = fmt.Errorf(format, args...)
-		for _, a := range args {
-			if err, ok := a.(error); ok {
-				e.cause = err
-			}
-		}
-		e.log.Error("the store stopped writing", "err", e.cause)
-		close(e.failed)
-	})
-}
-
-func (e *end) fault() error {
-	select {
-	case <-e.failed:
-		return writeFault(e.cause)
-	default:
-		return nil
-	}
-}
-
-var (
-	_ store.Store   = (*Store)(nil)
-	_ pebble.Logger = (*end)(nil)
-)
+var _ store.Store = (*Store)(nil)

@@ -41,7 +41,7 @@ func set(s *Store, key, value string, sync bool) error {
 }
 
 func TestStoreOnDisk(t *testing.T) {
-	defer goleak.VerifyNone(t)
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	dirs := map[store.Store]string{}
 	t.Run("suite", func(t *testing.T) {
 		storetest.RunStore(t, storetest.Stores{
@@ -161,8 +161,8 @@ func (d *fullDisk) MaybeError(op errorfs.Op) error {
 }
 
 func TestAFullDiskEndsWritingAndNothingElse(t *testing.T) {
-	for _, suffix := range []string{".log", ""} {
-		t.Run("files with "+suffix, func(t *testing.T) {
+	for _, suffix := range []string{".log", ".sst", "MANIFEST", "0000", ""} {
+		t.Run("at files with "+suffix, func(t *testing.T) {
 			disk := &fullDisk{suffix: suffix}
 			memory := vfs.NewCrashableMem()
 			s, err := Open(Options{Dir: "data", FS: errorfs.Wrap(memory, disk), Log: quiet})
@@ -174,17 +174,25 @@ func TestAFullDiskEndsWritingAndNothingElse(t *testing.T) {
 			}
 			disk.full.Store(true)
 			var wg sync.WaitGroup
-			for i := range 32 {
+			for i := range 16 {
 				wg.Go(func() {
-					for j := range 3 {
-						err := set(s, fmt.Sprintf("after/%d/%d", i, j), strings.Repeat("x", 1<<10), true)
-						if fault.KindOf(err) != fault.Unavailable || fault.CodeOf(err) != "disk-full" || fault.HintOf(err) == "" {
-							t.Errorf("Apply: %v", err)
+					// Files other than the log are written when a memtable is full.
+					for j := range 1000 {
+						err := set(s, fmt.Sprintf("after/%d/%d", i, j), strings.Repeat("x", 64<<10), true)
+						if err == nil && j < 999 {
+							continue
 						}
+						if fault.KindOf(err) != fault.Unavailable || fault.CodeOf(err) != "disk-full" || fault.HintOf(err) == "" {
+							t.Errorf("write %d: %v", j, err)
+						}
+						return
 					}
 				})
 			}
 			wg.Wait()
+			if err := set(s, "last", "1", false); fault.CodeOf(err) != "disk-full" {
+				t.Errorf("the store writes again: %v", err)
+			}
 			if disk.failed.Load() == 0 {
 				t.Fatal("nothing failed")
 			}
@@ -199,6 +207,66 @@ func TestAFullDiskEndsWritingAndNothingElse(t *testing.T) {
 				t.Fatalf("after a restart: %q, %v", v, err)
 			}
 		})
+	}
+}
+
+// failNth lets one write or sync fail, counted from when it is armed.
+type failNth struct {
+	left  atomic.Int64
+	fired atomic.Bool
+}
+
+func (f *failNth) String() string { return "one failure" }
+
+func (f *failNth) MaybeError(op errorfs.Op) error {
+	if op.Kind.ReadOrWrite() == errorfs.OpIsWrite && f.left.Add(-1) == 0 {
+		f.fired.Store(true)
+		return syscall.EIO
+	}
+	return nil
+}
+
+func TestWhicheverWriteFailsNothingAcknowledgedIsLost(t *testing.T) {
+	steps := []int64{1, 2, 3, 20, 55, 60, 65, 70, 75, 80, 85, 90}
+	if os.Getenv("AGO_LONG") != "" {
+		steps = nil
+		for n := range int64(120) { // each keeps the memory of a failed store
+			steps = append(steps, n+1)
+		}
+	}
+	fired := 0
+	for _, n := range steps {
+		failure := &failNth{}
+		memory := vfs.NewCrashableMem()
+		s, err := Open(Options{Dir: "data", FS: errorfs.Wrap(memory, failure), Log: quiet, CacheBytes: 1 << 20})
+		if err != nil {
+			t.Fatal(err)
+		}
+		failure.left.Store(n)
+		acknowledged := 0
+		for acknowledged < 40 && set(s, fmt.Sprint(acknowledged), strings.Repeat("x", 512<<10), true) == nil {
+			acknowledged++
+		}
+		if failure.fired.Load() {
+			fired++
+		}
+		closing := s.Close()
+		if acknowledged < 40 && closing == nil {
+			t.Errorf("failure %d was forgotten by Close", n)
+		}
+		again := open(t, "data", memory.CrashClone(vfs.CrashCloneCfg{}))
+		for i := range acknowledged {
+			if _, err := again.Get(fmt.Append(nil, i)); err != nil {
+				t.Fatalf("failure %d: %d of %d is lost: %v", n, i, acknowledged, err)
+			}
+		}
+		if err := again.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("%d of %d failures happened", fired, len(steps))
+	if fired < len(steps)/2 {
+		t.Fatal("too few of the failures happened")
 	}
 }
 
