@@ -50,56 +50,65 @@ func (it *Item) Message() message.Message {
 	if !it.Signed() {
 		id = message.ID{}
 	}
-	return message.New(it.fields(nestingMax)...).Decoded(id, Codec, it.Raw, it)
+	return message.New(it.content().Fields()...).Decoded(id, Codec, it.Raw, it)
 }
 
 // Committed lists the keys of the message that the signature covers: the keys of the data, those of the tags in their order,
 // then anchor and target.
-func (it *Item) Committed() []string {
-	tags, steering := tagFields(it.Tags)
-	var keys []string
-	add := func(key string) {
-		if !slices.Contains(keys, key) {
-			keys = append(keys, key)
-		}
-	}
-	for _, f := range it.dataFields(steering, nestingMax) {
-		add(f.Key)
-	}
-	for _, f := range tags {
-		add(f.Key)
-	}
+func (it *Item) Committed() []string { return it.content().Committed() }
+
+func (it *Item) content() Content {
+	c := Content{Tags: it.Tags, Data: it.Data}
 	if it.Anchor != nil {
-		add(keyAnchor)
+		c.Header = append(c.Header, message.Field{Key: keyAnchor, Value: message.Bytes(message.ID(it.Anchor).String())})
 	}
 	if it.HasTarget {
-		add(keyTarget)
+		c.Header = append(c.Header, message.Field{Key: keyTarget, Value: message.Bytes(it.Target.String())})
+	}
+	return c
+}
+
+// Content is what is signed, be it by a data item or by a transaction: tags, data, and the fields of the header that count.
+// Nothing of it may change while its fields are in use.
+type Content struct {
+	Tags   []Tag
+	Header []message.Field
+	Data   []byte
+}
+
+// Fields gives the keys that the content stands for. Of a key that comes twice the later counts: data before header before tag.
+func (c Content) Fields() []message.Field { return c.fields(nestingMax) }
+
+// Committed lists the keys of Fields: those of the data, those of the tags in their order, those of the header.
+func (c Content) Committed() []string {
+	tags, steering := tagFields(c.Tags)
+	var keys []string
+	for _, fs := range [][]message.Field{c.dataFields(steering, nestingMax), tags, c.Header} {
+		for _, f := range fs {
+			if !slices.Contains(keys, f.Key) {
+				keys = append(keys, f.Key)
+			}
+		}
 	}
 	return keys
 }
 
-func (it *Item) fields(depth int) []message.Field {
-	fs, steering := tagFields(it.Tags)
-	fs = applyTypes(fs, steering[keyTypes])
-	if it.HasTarget {
-		fs = append(fs, message.Field{Key: keyTarget, Value: message.Bytes(it.Target.String())})
-	}
-	if it.Anchor != nil {
-		fs = append(fs, message.Field{Key: keyAnchor, Value: message.Bytes(message.ID(it.Anchor).String())})
-	}
-	return append(fs, it.dataFields(steering, depth)...)
+func (c Content) fields(depth int) []message.Field {
+	fs, steering := tagFields(c.Tags)
+	fs = append(applyTypes(fs, steering[keyTypes]), c.Header...)
+	return append(fs, c.dataFields(steering, depth)...)
 }
 
 // dataFields gives the keys that the data stands for, sorted; with them the tags that announce a bundle, if it stays data.
-func (it *Item) dataFields(steering map[string]string, depth int) []message.Field {
-	values, opened := it.open(depth)
+func (c Content) dataFields(steering map[string]string, depth int) []message.Field {
+	values, opened := c.open(steering, depth)
 	if !opened {
-		if len(it.Data) > 0 {
+		if len(c.Data) > 0 {
 			key := keyData
 			if k, ok := steering[keyDataKey]; ok {
 				key = k
 			}
-			values = append(values, message.Field{Key: key, Value: it.dataText()})
+			values = append(values, message.Field{Key: key, Value: dataText(c.Data)})
 		}
 		for _, key := range []string{keyBundleFormat, keyBundleMap, keyBundleVersion} {
 			if v, ok := steering[key]; ok {
@@ -110,12 +119,12 @@ func (it *Item) dataFields(steering map[string]string, depth int) []message.Fiel
 	return slices.DeleteFunc(values, func(f message.Field) bool { return strings.HasPrefix(f.Key, keyPrivate) })
 }
 
-// dataText gives the data without copying it, since Raw does not change any more: modules and models are large.
-func (it *Item) dataText() message.Bytes {
-	if len(it.Data) == 0 {
+// dataText gives the data without copying it, since it does not change any more: modules and models are large.
+func dataText(data []byte) message.Bytes {
+	if len(data) == 0 {
 		return ""
 	}
-	return message.Bytes(unsafe.String(&it.Data[0], len(it.Data)))
+	return message.Bytes(unsafe.String(&data[0], len(data)))
 }
 
 // tagFields gives the keys that tags become, and apart from them the values of tags that steer how the item is read.

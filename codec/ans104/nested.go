@@ -18,15 +18,15 @@ const (
 
 // open gives what a bundle in the data stands for: with a map item, its keys, of which "data" is one; without, a list of the
 // items under "data".
-func (it *Item) open(depth int) ([]message.Field, bool) {
-	if depth == 0 || !IsBundle(it.Tags) {
+func (c Content) open(steering map[string]string, depth int) ([]message.Field, bool) {
+	if depth == 0 || !IsBundle(c.Tags) {
 		return nil, false
 	}
-	items, err := DecodeBundle(it.Data, Limits{Items: nestedMax, Depth: 1})
+	items, err := DecodeBundle(c.Data, Limits{Items: nestedMax, Depth: 1})
 	if err != nil {
 		return nil, false
 	}
-	mapID, mapped := it.steeringTag(keyBundleMap)
+	mapID, mapped := steering[keyBundleMap]
 	if !mapped {
 		list := make(message.List, len(items))
 		for i, item := range items {
@@ -55,22 +55,12 @@ func (it *Item) open(depth int) ([]message.Field, bool) {
 	return fs, true
 }
 
-// steeringTag finds a tag by its lower-case name; the last counts, as in tagFields.
-func (it *Item) steeringTag(key string) (value string, ok bool) {
-	for _, t := range it.Tags {
-		if strings.ToLower(t.Name) == key {
-			value, ok = t.Value, true
-		}
-	}
-	return value, ok
-}
-
 // value gives what an item within a bundle stands for: its data, a list, or a message, which keeps its id if it is signed.
 func (it *Item) value(depth int) message.Value {
 	if kind, ok := it.Tag(keyKind); ok && kind == "binary" {
-		return it.dataText()
+		return dataText(it.Data)
 	}
-	m := message.New(it.fields(depth)...)
+	m := message.New(it.content().fields(depth)...)
 	if types, ok := it.Tag(keyTypes); ok && !it.Signed() {
 		if l, ok := asList(m, types); ok {
 			return l
