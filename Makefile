@@ -1,0 +1,49 @@
+# What a developer and CI run. `make help` lists it.
+GO      ?= go
+NODE    ?= node
+BIN     := bin/ago
+STAMP   := test/node_modules/.stamp
+FUZZTIME ?= 20s
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+dev: ## a whole local ao network
+	$(GO) run ./cmd/ago dev
+
+build: ## the binary, in bin/
+	$(GO) build -o $(BIN) ./cmd/ago
+
+deps: $(STAMP) ## the real clients and modules, from npm by their lock file
+$(STAMP): test/package.json test/package-lock.json
+	cd test && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+test: deps lint ## all fast tests: Go, and the real clients against a network
+	$(GO) test ./...
+	$(MAKE) --no-print-directory clients
+
+clients: deps build ## the real clients (aoconnect, arbundles, wao) against a network of this binary
+	AGO_BIN=$(CURDIR)/$(BIN) $(NODE) --experimental-wasm-memory64 --test --test-concurrency=1 test/clients/*.test.mjs
+
+race: deps ## the Go tests under the race detector
+	$(GO) test -race ./...
+
+long: deps build ## the long suites: 300 kills, live comparison with the reference loader
+	AGO_LONG=1 $(GO) test -timeout 60m ./...
+
+fuzz: ## every fuzz target for FUZZTIME
+	@for p in $$($(GO) list ./...); do \
+	  for f in $$(grep -ho '^func Fuzz[A-Za-z0-9_]*' $$($(GO) list -f '{{.Dir}}' $$p)/*_test.go 2>/dev/null | sed 's/func //'); do \
+	    echo "fuzz $$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p || exit 1; \
+	  done; done
+
+lint: ## gofmt, go vet, staticcheck
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+bench: deps build ## every figure the docs claim, peers beside us in the same run
+	$(NODE) bench/run.mjs
+
+.PHONY: help dev build deps test clients race long fuzz lint bench
