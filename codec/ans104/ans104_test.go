@@ -151,6 +151,45 @@ func TestItemsOfAnotherImplementationAreReadAlike(t *testing.T) {
 	}
 }
 
+func TestItemsSignedByWalletLibrariesHold(t *testing.T) {
+	text, err := os.ReadFile("testdata/signed.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var items []struct {
+		Name string
+		Raw  []byte
+		ID   string
+	}
+	if err := json.Unmarshal(text, &items); err != nil {
+		t.Fatal(err)
+	}
+	types := map[commitment.KeyType]bool{}
+	for _, v := range items {
+		it, err := DecodeItem(v.Raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		types[it.Type] = true
+		if it.ID().String() != v.ID || string(it.Data) != "hello" {
+			t.Errorf("%s: item %s with %q", v.Name, it.ID(), it.Data)
+		}
+		if err := it.Verify(); err != nil {
+			t.Errorf("%s: %v", v.Name, err)
+		}
+		bad, err := DecodeItem(append(bytes.Clone(v.Raw), '!'))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := bad.Verify(); fault.KindOf(err) != fault.Forged {
+			t.Errorf("%s with other data: %v", v.Name, err)
+		}
+	}
+	if len(types) != 5 {
+		t.Errorf("items of %d signature types", len(types))
+	}
+}
+
 // plain turns a message into what encoding/json reads the vectors as.
 func plain(v message.Value) any {
 	switch v := v.(type) {
