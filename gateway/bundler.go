@@ -29,7 +29,7 @@ func (g *Gateway) BundlerHandler() http.Handler {
 		writeError(w, fault.New(fault.NotFound, "route-unknown", "a bundler has no %s %s", r.Method, r.URL.Path).
 			WithHint("items are uploaded with POST /tx"))
 	})
-	return open(m)
+	return allowed(m)
 }
 
 // serveUpload takes one raw data item.

@@ -80,7 +80,7 @@ type Gateway struct {
 
 	order    ordering
 	staging  staging
-	wallets  sync.Mutex // a balance is read, changed and written under it
+	chain    sync.Mutex // balances and the end of the weave are read, changed and written under it
 	queries  queryCache
 	proofs   proofCache
 	upstream upstream

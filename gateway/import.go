@@ -54,7 +54,7 @@ func (g *Gateway) Import(ctx context.Context, id message.ID, tags []Tag, data []
 		p = g.order.take(id, g.c.Clock.Now().UnixMilli(), g.blocks)
 	}
 	var b store.Batch
-	g.write(&b, r, p, owner, message.ID{}, tags)
+	write(&b, r, p, termsOf(nil, owner, message.ID{}, message.ID{}, tags))
 	return fault.Wrap(g.c.Store.Apply(&b, true), fault.Unavailable, "import-write", "keeping %s", id)
 }
 

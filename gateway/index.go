@@ -142,30 +142,45 @@ func (g *Gateway) Index(b *store.Batch, it *ans104.Item, parent message.ID) erro
 	if it.HasTarget {
 		target = it.Target
 	}
-	return g.index(b, r, it.Address(), target, it.Tags)
+	var buf [termsInline]uint64
+	return g.index(b, r, termsOf(buf[:0], it.Address(), target, parent, it.Tags))
+}
+
+// termsInline is how many terms a record has without a list on the heap.
+const termsInline = 32
+
+// termsOf gives what a record is found by.
+func termsOf(dst []uint64, owner, target, parent message.ID, tags []Tag) []uint64 {
+	if !owner.IsZero() {
+		dst = append(dst, idTerm(termOwner, owner))
+	}
+	if !target.IsZero() {
+		dst = append(dst, idTerm(termRecipient, target))
+	}
+	if !parent.IsZero() {
+		dst = append(dst, idTerm(termParent, parent))
+	}
+	for _, t := range tags {
+		dst = append(dst, tagTerm(t.Name, t.Value))
+	}
+	return dst
 }
 
 // index adds the rows of a record unless it has some already.
-func (g *Gateway) index(b *store.Batch, r row, owner, target message.ID, tags []Tag) error {
+func (g *Gateway) index(b *store.Batch, r row, terms []uint64) error {
 	if _, known, err := g.order.find(g.c.Store, r.id); known || err != nil {
 		return err
 	}
 	p := g.order.take(r.id, g.c.Clock.Now().UnixMilli(), g.blocks)
-	g.write(b, r, p, owner, target, tags)
+	write(b, r, p, terms)
 	return nil
 }
 
 // write adds the rows of a record in its place. All keys are cut from one piece of memory, since this is on the way of
 // every message.
-func (g *Gateway) write(b *store.Batch, r row, p place, owner, target message.ID, tags []Tag) {
+func write(b *store.Batch, r row, p place, terms []uint64) {
 	r.height, r.time = p.height, p.time
-	terms := len(tags)
-	for _, id := range [...]message.ID{owner, target, r.parent} {
-		if !id.IsZero() {
-			terms++
-		}
-	}
-	slab := make([]byte, 0, idKeyLen+8+seqKeyLen+rowLen+len(r.body)+terms*termKeyLen)
+	slab := make([]byte, 0, idKeyLen+8+seqKeyLen+rowLen+len(r.body)+len(terms)*termKeyLen)
 	cut := func(from int) []byte { return slab[from:len(slab):len(slab)] }
 
 	slab = append(slab, table, subID)
@@ -181,23 +196,11 @@ func (g *Gateway) write(b *store.Batch, r row, p place, owner, target message.ID
 	slab = r.encode(slab)
 	b.Set(key, cut(at))
 
-	add := func(term uint64) {
+	for _, term := range terms {
 		at := len(slab)
 		slab = append(slab, tableTerms)
 		slab = binary.BigEndian.AppendUint64(slab, term)
 		slab = binary.BigEndian.AppendUint64(slab, p.seq)
 		b.Set(cut(at), nil)
-	}
-	if !owner.IsZero() {
-		add(idTerm(termOwner, owner))
-	}
-	if !target.IsZero() {
-		add(idTerm(termRecipient, target))
-	}
-	if !r.parent.IsZero() {
-		add(idTerm(termParent, r.parent))
-	}
-	for _, t := range tags {
-		add(tagTerm(t.Name, t.Value))
 	}
 }

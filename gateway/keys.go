@@ -18,7 +18,9 @@ import (
 //	G h                                  -> height(8)           the highest block anybody was told of
 //	G d | data root(32) | size(8)        -> blob(32)            the complete data of transactions
 //	G c | data root(32) | size(8) | start(8) -> chunk           chunks of data that is not complete
+//	G p | data root(32) | size(8)        -> received(8) time(8) how much of it is there, and since when nothing came
 //	G o | end(8)                         -> id(32)              transactions by the place of their data in the weave
+//	G e | id(32)                         -> end(8)              the same by id
 //	G w | address(32)                    -> wallet              balance and last transaction
 //	G u | id(32)                         -> row                 what another gateway told, verified
 //
@@ -36,7 +38,9 @@ const (
 	subTop      = 'h'
 	subData     = 'd'
 	subChunk    = 'c'
+	subProgress = 'p'
 	subOffset   = 'o'
+	subEnd      = 'e'
 	subWallet   = 'w'
 	subUpstream = 'u'
 )
@@ -84,6 +88,7 @@ const (
 	termOwner     = 2
 	termRecipient = 3
 	termParent    = 4
+	termRoot      = 5 // of a transaction's data
 )
 
 func tagTerm(name, value string) uint64 {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 
+	"ago/arweave"
 	"ago/codec/ans104"
 	"ago/commitment"
 	"ago/fault"
@@ -43,11 +44,10 @@ type Record struct {
 	Block     *Block     // nil while no block came since it arrived
 	Remote    bool       // another gateway told it
 
-	blockID string // of a remote block, whose hash is longer than ours
-	root    message.ID
-	blob    message.ID
-	format  int
-	raw     []byte // of an item, if it was read as a whole
+	blockID string     // of a remote block, whose hash is longer than ours
+	blob    message.ID // of imported data
+	raw     []byte     // of an item, if it was read as a whole
+	tx      *arweave.Transaction
 }
 
 // Tag gives the first value of a tag.
@@ -131,6 +131,13 @@ func (g *Gateway) fromRow(ctx context.Context, r row) (*Record, error) {
 			return nil, fault.Wrap(err, fault.Internal, "index-damaged", "reading %s", r.id)
 		}
 		return rec, rec.setItem(header, size)
+	case kindTransaction:
+		tx, err := arweave.ParseTransaction(r.body)
+		if err != nil {
+			return nil, fault.Wrap(err, fault.Internal, "index-damaged", "reading %s", r.id)
+		}
+		rec.setTransaction(tx)
+		return rec, nil
 	case kindImported:
 		var im imported
 		if err := json.Unmarshal(r.body, &im); err != nil {
@@ -165,6 +172,14 @@ func (g *Gateway) Confirmations(ctx context.Context, id message.ID) (int, error)
 		return 0, err
 	}
 	return int(g.blocks.Height() - rec.Block.Height + 1), nil
+}
+
+// setTransaction takes the fields of a transaction, whose data is elsewhere.
+func (r *Record) setTransaction(tx *arweave.Transaction) {
+	r.Source, r.KeyType, r.Owner, r.Address = Transaction, commitment.RSA, tx.Owner, commitment.AddressOf(tx.Owner)
+	r.Target, r.HasTarget, r.Anchor = tx.Target, tx.HasTarget, tx.LastTx
+	r.Tags, r.Signature, r.DataSize = tx.Tags, tx.Signature, tx.DataSize
+	r.Quantity, r.Fee, r.tx = tx.Quantity, tx.Reward, tx
 }
 
 // ItemBytes gives the signed bytes of a data item. It fails with NotFound, and with Unsupported for a record that is none.

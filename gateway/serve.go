@@ -52,11 +52,11 @@ func (g *Gateway) GatewayHandler() http.Handler {
 		writeError(w, fault.New(fault.NotFound, "route-unknown", "a gateway has no %s %s", r.Method, r.URL.Path).
 			WithHint("data is at /{id}, transactions at /tx/{id}, queries at POST /graphql"))
 	})
-	return open(m)
+	return allowed(m)
 }
 
-// open allows every page of every origin to call, answers preflights, and bounds bodies.
-func open(h http.Handler) http.Handler {
+// allowed allows every page of every origin to call, answers preflights, and bounds bodies.
+func allowed(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		head := w.Header()
 		head.Set("Access-Control-Allow-Origin", "*")
@@ -160,7 +160,7 @@ func (g *Gateway) serveBlock(w http.ResponseWriter, r *http.Request) {
 		writeText(w, http.StatusNotFound, "Block not found.")
 		return
 	}
-	txs, err := g.transactionsOf(r.Context(), b)
+	txs, err := g.transactionsOf(b.Height)
 	if err != nil {
 		writeError(w, err)
 		return
@@ -227,7 +227,7 @@ func (g *Gateway) serveData(w http.ResponseWriter, r *http.Request) {
 func (g *Gateway) answerData(w http.ResponseWriter, r *http.Request, id message.ID) {
 	b, rec, err := g.Data(r.Context(), id)
 	if err != nil {
-		writeError(w, err)
+		writeDataError(w, err)
 		return
 	}
 	defer b.Close()

@@ -67,8 +67,8 @@ func (g *Gateway) change(b *store.Batch, addr message.ID, f func(*wallet)) error
 
 // setBalance changes the balance of an address and gives the new one.
 func (g *Gateway) setBalance(addr message.ID, f func(old *big.Int) *big.Int) (string, error) {
-	g.wallets.Lock()
-	defer g.wallets.Unlock()
+	g.chain.Lock()
+	defer g.chain.Unlock()
 	var b store.Batch
 	now := ""
 	err := g.change(&b, addr, func(w *wallet) {
