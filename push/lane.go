@@ -66,7 +66,8 @@ func (p *Pusher) insert(k laneKey, e entry) {
 			p.overflow = true
 			return
 		}
-		l = &lane{key: k}
+		// Earlier tasks of this lane may be among those that had no room.
+		l = &lane{key: k, more: p.overflow || p.filling}
 		p.lanes[k] = l
 	}
 	l.insert(e)
@@ -379,14 +380,13 @@ func (p *Pusher) search() error {
 		}
 		p.mu.Lock()
 		if !found {
-			again := p.next != nil && len(p.lanes) < p.c.Limits.Lanes
+			begun := p.next == nil
 			p.next, from = nil, head
-			if again {
-				p.mu.Unlock()
-				continue
-			}
 			p.mu.Unlock()
-			return nil
+			if begun {
+				return nil // all of the table was seen
+			}
+			continue
 		}
 		full := len(p.lanes) >= p.c.Limits.Lanes
 		if full {

@@ -103,7 +103,6 @@ type world struct {
 	evaluate func(p message.ID, slot slotlog.Slot, s slotted) process.Result
 	refuse   func(op string, target message.ID) error // before anything happens
 	lose     func(op string, target message.ID) error // after it has happened: the answer is lost
-	calls    int
 	dead     bool
 	module   message.ID
 }
@@ -187,7 +186,6 @@ func (w *world) compute(p message.ID, slot slotlog.Slot) {
 }
 
 func (w *world) hook(h func(string, message.ID) error, op string, target message.ID) error {
-	w.calls++
 	if w.dead {
 		return fault.New(fault.Unavailable, "dead", "the machine is off")
 	}
@@ -211,22 +209,34 @@ func (w *world) Submit(_ context.Context, v commitment.Verified) (Receipt, error
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	it, _ := ans104.ItemOf(v.Message())
+	if err := w.hook(w.refuse, "submit", it.Target); err != nil {
+		return Receipt{}, err
+	}
+	got, err := w.take(it)
+	if err != nil {
+		return got, err
+	}
+	return got, w.hook(w.lose, "submit", it.Target)
+}
+
+func (w *world) take(it *ans104.Item) (Receipt, error) {
 	target := it.Target
 	if kind, _ := it.Tag("Type"); kind == "Process" {
 		target = it.ID()
-	}
-	if err := w.hook(w.refuse, "submit", target); err != nil {
-		return Receipt{}, err
-	}
-	if target == it.ID() {
 		d, err := process.Define(it)
 		if err != nil {
 			return Receipt{}, err
 		}
 		w.defs[target] = d
 	}
-	got := w.append(target, slotted{it.ID(), it, false})
-	return got, w.hook(w.lose, "submit", target)
+	return w.append(target, slotted{it.ID(), it, false}), nil
+}
+
+// refusing sets how calls of the pusher fail.
+func (w *world) refusing(f func(op string, target message.ID) error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.refuse = f
 }
 
 func (w *world) Assign(_ context.Context, p, msg message.ID, _ AssignOptions) (Receipt, error) {
@@ -301,20 +311,11 @@ func (w *world) send(t testing.TB, to message.ID, tags ...process.Tag) message.I
 
 func (w *world) submit(t testing.TB, it *ans104.Item) message.ID {
 	t.Helper()
-	v, err := commitment.Verify(it.Message())
-	if err != nil {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if _, err := w.take(it); err != nil {
 		t.Fatal(err)
 	}
-	refuse, lose := w.refuse, w.lose
-	w.mu.Lock()
-	w.refuse, w.lose = nil, nil
-	w.mu.Unlock()
-	if _, err := w.Submit(context.Background(), v); err != nil {
-		t.Fatal(err)
-	}
-	w.mu.Lock()
-	w.refuse, w.lose = refuse, lose
-	w.mu.Unlock()
 	return it.ID()
 }
 
