@@ -1,0 +1,149 @@
+// Command ago runs ao networks and talks to them.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"ago/fault"
+)
+
+// Exit codes. Scripts rely on them.
+const (
+	exitDone        = 0
+	exitFailed      = 1 // refused, or failed for a reason without a code of its own
+	exitUsage       = 2 // the command line or the configuration is wrong
+	exitUnreachable = 3 // a unit does not answer
+	exitNotFound    = 4 // no such process, message or id there
+	exitEvaluated   = 5 // the message was evaluated and its result is an error
+)
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// commands is the whole command line. The same fields can be set by environment and by file.
+type commands struct {
+	Config    string `type:"path" placeholder:"FILE" env:"AGO_CONFIG" help:"Settings file (TOML). Flags and environment win over it." toml:"-"`
+	Output    string `short:"o" enum:"text,json" default:"text" env:"AGO_OUTPUT" help:"How to print: text for people, json for programs." toml:"output"`
+	LogLevel  string `enum:"debug,info,warn,error" default:"warn" env:"AGO_LOG_LEVEL" help:"Least level that is logged: debug, info, warn or error." toml:"log-level"`
+	LogFormat string `enum:"text,json" default:"text" env:"AGO_LOG_FORMAT" help:"Log lines as text or json." toml:"log-format"`
+
+	Dev     devCommand     `cmd:"" help:"Run a whole ao network on this machine." toml:"dev"`
+	Cu      cuCommand      `cmd:"" help:"Run a compute unit in front of another network." toml:"cu"`
+	Wallet  walletCommand  `cmd:"" help:"Make or show a wallet." toml:"-"`
+	Publish publishCommand `cmd:"" help:"Publish a module." toml:"publish"`
+	Spawn   spawnCommand   `cmd:"" help:"Make a process." toml:"spawn"`
+	Send    sendCommand    `cmd:"" help:"Send a message and wait for its result." toml:"send"`
+	Read    readCommand    `cmd:"" help:"Ask a process without changing it (dry run)." toml:"read"`
+	Result  resultCommand  `cmd:"" help:"Print the result of a message." toml:"result"`
+	Trace   traceCommand   `cmd:"" help:"Show where a message went and what it caused." toml:"trace"`
+	Version versionCommand `cmd:"" help:"Print the version." toml:"-"`
+}
+
+const description = `A whole ao network in one program: run one, and talk to any.
+
+  ago dev --module ID=aos.wasm        a network on this machine
+  ago publish aos.wasm                put a module on it
+  ago spawn MODULE                    make a process
+  ago send PROCESS --eval '1+1'       send it Lua, print the result
+  ago read PROCESS Action=Info        ask it without changing it
+  ago trace MESSAGE                   every hop of a message
+
+Data goes to standard output, everything else to standard error.`
+
+// out is what commands print to and run in.
+type out struct {
+	context.Context
+	stdout, stderr io.Writer
+	stdin          io.Reader
+	json           bool
+	log            *slog.Logger
+}
+
+// exit carries the code of a --help or --version out of the parser.
+type exit int
+
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
+	defer func() {
+		if p := recover(); p != nil {
+			e, ok := p.(exit)
+			if !ok {
+				panic(p)
+			}
+			code = int(e)
+		}
+	}()
+	var c commands
+	settings := &settingsFile{}
+	parser, err := kong.New(&c,
+		kong.Name("ago"), kong.Description(description), kong.UsageOnError(), kong.Writers(stdout, stderr),
+		kong.Exit(func(code int) { panic(exit(code)) }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}),
+		kong.Resolvers(settings),
+		kong.Vars{"home": dataHome()},
+	)
+	if err != nil {
+		fmt.Fprintln(stderr, "ago:", err)
+		return exitFailed
+	}
+	if err := settings.load(args); err != nil {
+		return complain(stderr, err)
+	}
+	parsed, err := parser.Parse(args)
+	if err != nil {
+		fmt.Fprintf(stderr, "ago: %v\nhint: ago --help, or ago COMMAND --help\n", err)
+		return exitUsage
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	o := &out{Context: ctx, stdout: stdout, stderr: stderr, stdin: stdin, json: c.Output == "json", log: logger(stderr, c.LogLevel, c.LogFormat)}
+	if err := parsed.Run(o); err != nil {
+		return complain(stderr, err)
+	}
+	return exitDone
+}
+
+// complain prints an error with what to do about it, and gives its exit code.
+func complain(stderr io.Writer, err error) int {
+	if errors.Is(err, errEvaluated) {
+		return exitEvaluated
+	}
+	fmt.Fprintln(stderr, "ago:", err)
+	if hint := fault.HintOf(err); hint != "" {
+		fmt.Fprintln(stderr, "hint:", hint)
+	}
+	if fault.CodeOf(err) == "settings-malformed" {
+		return exitUsage
+	}
+	switch fault.KindOf(err) {
+	case fault.Unavailable:
+		return exitUnreachable
+	case fault.NotFound:
+		return exitNotFound
+	}
+	return exitFailed
+}
+
+// errEvaluated ends a command whose message has an error as its result, which was printed already.
+var errEvaluated = errors.New("the result is an error")
+
+func logger(w io.Writer, level, format string) *slog.Logger {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		l = slog.LevelWarn
+	}
+	o := &slog.HandlerOptions{Level: l}
+	if format == "json" {
+		return slog.New(slog.NewJSONHandler(w, o))
+	}
+	return slog.New(slog.NewTextHandler(w, o))
+}

@@ -1,0 +1,237 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"ago/client"
+	"ago/codec/ans104"
+	"ago/fault"
+	"ago/message"
+)
+
+// sendCommand sends a message.
+type sendCommand struct {
+	networkFlags
+	signerFlags
+	Process string        `arg:"" help:"Id of the process."`
+	Tags    []string      `arg:"" optional:"" name:"Name=Value" help:"Tags of the message, e.g. Action=Transfer."`
+	Data    string        `placeholder:"TEXT" help:"Data of the message; @FILE reads a file, - standard input."`
+	Eval    string        `short:"e" placeholder:"LUA" help:"Lua for an aos process of yours: Action=Eval with this data. @FILE reads a file."`
+	NoWait  bool          `help:"Print the id of the message and do not wait for its result."`
+	Timeout time.Duration `default:"2m" help:"How long to wait for the result." toml:"timeout"`
+	Settle  time.Duration `default:"2s" help:"How long to wait until what the result sent has been delivered." toml:"settle"`
+}
+
+// Help is shown by ago send --help.
+func (sendCommand) Help() string {
+	return `Prints the id of the message, its result, and what was pushed because of it. Exit code 5 if the result is an error.
+
+  ago send PROCESS --eval 'Handlers.list'
+  ago send PROCESS Action=Transfer Recipient=ADDRESS Quantity=10
+  ago send PROCESS --eval @bank.lua -o json`
+}
+
+// Run sends.
+func (s *sendCommand) Run(o *out) error {
+	process, err := parseID("process", s.Process)
+	if err != nil {
+		return err
+	}
+	tags, err := parseTags(s.Tags)
+	if err != nil {
+		return err
+	}
+	text := s.Data
+	if s.Eval != "" {
+		if s.Data != "" {
+			return fault.New(fault.Malformed, "settings-malformed", "--eval and --data are two data of one message")
+		}
+		tags = append([]ans104.Tag{{Name: "Action", Value: "Eval"}}, tags...)
+		text = s.Eval
+	}
+	data, err := textOrFile(o, text)
+	if err != nil {
+		return err
+	}
+	key, err := s.key(o)
+	if err != nil {
+		return err
+	}
+	n := s.network()
+	id, err := n.Send(o, key, client.Message{Process: process, Tags: tags, Data: data, Anchor: anchor()})
+	if err != nil {
+		return err
+	}
+	if s.NoWait {
+		return printID(o, "message", id)
+	}
+	if !o.json {
+		fmt.Fprintln(o.stdout, "message", id)
+	}
+	ctx, cancel := context.WithTimeout(o, s.Timeout)
+	defer cancel()
+	r, err := n.Result(ctx, process, id)
+	if err != nil {
+		return err
+	}
+	t := settled(o, n, id, len(r.Messages)+len(r.Spawns)+len(r.Assignments), s.Settle)
+	if o.json {
+		err = json.NewEncoder(o.stdout).Encode(struct {
+			Message message.ID      `json:"message"`
+			Process message.ID      `json:"process"`
+			Result  json.RawMessage `json:"result"`
+			Pushed  []hop           `json:"pushed"`
+		}{id, process, r.JSON, t.caused(id)})
+	} else {
+		printResult(o.stdout, r)
+		printHops(o.stdout, t.caused(id))
+	}
+	if err == nil && r.Failed() {
+		err = errEvaluated
+	}
+	return err
+}
+
+// anchor makes two equal messages two: the time in 32 digits, as processes count theirs.
+func anchor() []byte { return fmt.Appendf(nil, "%032d", time.Now().UnixNano()) }
+
+// settled asks for the trace until everything in it came to an end, or for as long as the caller wants to wait. Networks
+// without traces give an empty one.
+func settled(ctx context.Context, n *client.Network, id message.ID, sent int, wait time.Duration) trace {
+	var t trace
+	for deadline := time.Now().Add(wait); ; time.Sleep(20 * time.Millisecond) {
+		raw, err := n.Trace(ctx, id)
+		if err != nil || json.Unmarshal(raw, &t) != nil {
+			return trace{}
+		}
+		if sent == 0 || t.ended(id) || time.Now().After(deadline) {
+			return t
+		}
+	}
+}
+
+func printResult(w io.Writer, r client.Result) {
+	text := r.Text()
+	if text != "" {
+		fmt.Fprintln(w, strings.TrimRight(plain(text), "\n"))
+	}
+	if r.GasUsed != nil && r.GasUsed.String() != "0" {
+		fmt.Fprintln(w, "gas", r.GasUsed)
+	}
+}
+
+// readCommand asks without changing.
+type readCommand struct {
+	networkFlags
+	Process string        `arg:"" help:"Id of the process."`
+	Tags    []string      `arg:"" optional:"" name:"Name=Value" help:"Tags of the question, e.g. Action=Balance."`
+	Data    string        `placeholder:"TEXT" help:"Data of the question; @FILE reads a file, - standard input."`
+	Owner   string        `placeholder:"ADDRESS" help:"Whom the question is said to come from." toml:"owner"`
+	Timeout time.Duration `default:"1m" help:"How long to wait for the answer." toml:"timeout"`
+}
+
+// Help is shown by ago read --help.
+func (readCommand) Help() string {
+	return `A dry run: the process answers, and keeps nothing. Prints the data of the first message it would send, else its output.
+Nobody signs it, so the owner can be anybody.
+
+  ago read PROCESS Action=Info
+  ago read PROCESS Action=Balance Target=ADDRESS -o json`
+}
+
+// Run asks.
+func (c *readCommand) Run(o *out) error {
+	process, err := parseID("process", c.Process)
+	if err != nil {
+		return err
+	}
+	tags, err := parseTags(c.Tags)
+	if err != nil {
+		return err
+	}
+	data, err := textOrFile(o, c.Data)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(o, c.Timeout)
+	defer cancel()
+	r, err := c.network().DryRun(ctx, client.Message{Process: process, Tags: tags, Data: data}, c.Owner)
+	if err != nil {
+		return err
+	}
+	return showResult(o, r, true)
+}
+
+// showResult prints a result alone: of an answer the data of its first message.
+func showResult(o *out, r client.Result, answer bool) error {
+	if o.json {
+		fmt.Fprintf(o.stdout, "%s\n", r.JSON)
+	} else {
+		var first struct{ Data *string }
+		if answer && !r.Failed() && len(r.Messages) > 0 && json.Unmarshal(r.Messages[0], &first) == nil && first.Data != nil {
+			fmt.Fprintln(o.stdout, *first.Data)
+		} else {
+			printResult(o.stdout, r)
+		}
+	}
+	if r.Failed() {
+		return errEvaluated
+	}
+	return nil
+}
+
+// resultCommand prints a result.
+type resultCommand struct {
+	networkFlags
+	Process string        `arg:"" help:"Id of the process."`
+	Message string        `arg:"" help:"Id of the message, or of an assignment."`
+	Timeout time.Duration `default:"2m" help:"How long to wait for the evaluation." toml:"timeout"`
+}
+
+// Run asks.
+func (c *resultCommand) Run(o *out) error {
+	process, err := parseID("process", c.Process)
+	if err != nil {
+		return err
+	}
+	id, err := parseID("message", c.Message)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(o, c.Timeout)
+	defer cancel()
+	r, err := c.network().Result(ctx, process, id)
+	if err != nil {
+		return err
+	}
+	return showResult(o, r, false)
+}
+
+// versionCommand tells the version.
+type versionCommand struct{}
+
+// Run prints it.
+func (versionCommand) Run(o *out) error {
+	version, revision := "devel", ""
+	if info, ok := debug.ReadBuildInfo(); ok {
+		if info.Main.Version != "" && info.Main.Version != "(devel)" {
+			version = info.Main.Version
+		}
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				revision = s.Value
+			}
+		}
+	}
+	if o.json {
+		return json.NewEncoder(o.stdout).Encode(map[string]string{"version": version, "revision": revision})
+	}
+	_, err := fmt.Fprintln(o.stdout, strings.TrimSpace("ago "+version+" "+revision))
+	return err
+}

@@ -1,0 +1,252 @@
+package node
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"ago/clock"
+	"ago/compute"
+	"ago/fault"
+	"ago/message"
+	"ago/node/legacy"
+	"ago/process"
+	"ago/push"
+	"ago/vm"
+)
+
+// admin serves what is the node's own: who it is, how it does, where messages are, and its clock.
+func (n *Node) admin() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", n.serveRoot)
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		answerJSON(w, http.StatusOK, map[string]bool{"alive": true})
+	})
+	mux.HandleFunc("GET /readyz", n.serveReady)
+	mux.Handle("GET /metrics", n.metrics.handler())
+	mux.HandleFunc("GET /trace/{id}", n.serveTrace)
+	mux.HandleFunc("GET /tasks", n.serveTasks)
+	mux.HandleFunc("POST /tasks/{key}/retry", n.serveRetry)
+	mux.HandleFunc("GET /clock", n.serveClock)
+	mux.HandleFunc("POST /clock", n.moveClock)
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { legacy.Fail(w, unknown(w, r)) })
+	return mux
+}
+
+func answerJSON(w http.ResponseWriter, status int, v any) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		legacy.Fail(w, fault.Wrap(err, fault.Internal, "answer-unwritable", "the answer cannot be written as JSON"))
+		return
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(status)
+	w.Write(append(b, '\n'))
+}
+
+func (n *Node) serveRoot(w http.ResponseWriter, _ *http.Request) {
+	answerJSON(w, http.StatusOK, struct {
+		Name string `json:"name"`
+		Addresses
+		KeyType string `json:"keyType"`
+	}{"ago", n.addresses, n.c.Key.Type().String()})
+}
+
+// serveReady tells whether the node does all it should, and if not why.
+func (n *Node) serveReady(w http.ResponseWriter, _ *http.Request) {
+	reasons := []string{}
+	if n.stopping.Load() {
+		reasons = append(reasons, "the node is stopping")
+	} else if !n.ready.Load() {
+		reasons = append(reasons, "the node is starting")
+	}
+	if _, err := n.store.Get([]byte{readyProbe}); err != nil && fault.KindOf(err) == fault.Unavailable {
+		reasons = append(reasons, "the store does not answer: "+err.Error())
+	}
+	status := http.StatusOK
+	if len(reasons) > 0 {
+		status = http.StatusServiceUnavailable
+	}
+	answerJSON(w, status, struct {
+		Ready   bool     `json:"ready"`
+		Reasons []string `json:"reasons"`
+		Behind  uint64   `json:"slotsBehind"`
+	}{len(reasons) == 0, reasons, n.computer.Stats().Behind})
+}
+
+// readyProbe is a key nothing is stored under.
+const readyProbe = 0xff
+
+func (n *Node) serveTrace(w http.ResponseWriter, r *http.Request) {
+	id, err := message.ParseID(r.PathValue("id"))
+	if err != nil {
+		legacy.Fail(w, fault.Wrap(err, fault.Malformed, "id-malformed", "message"))
+		return
+	}
+	trace, err := n.pusher.Trace(r.Context(), id)
+	if err != nil {
+		legacy.Fail(w, err)
+		return
+	}
+	answerJSON(w, http.StatusOK, trace)
+}
+
+func (n *Node) serveTasks(w http.ResponseWriter, r *http.Request) {
+	filter, err := tasksFilter(r)
+	if err != nil {
+		legacy.Fail(w, err)
+		return
+	}
+	page, err := n.pusher.Tasks(r.Context(), filter)
+	if err != nil {
+		legacy.Fail(w, err)
+		return
+	}
+	if page.Tasks == nil {
+		page.Tasks = []push.Task{}
+	}
+	answerJSON(w, http.StatusOK, struct {
+		Tasks []push.Task `json:"tasks"`
+		Next  *push.Key   `json:"next,omitempty"`
+	}{page.Tasks, page.Next})
+}
+
+func tasksFilter(r *http.Request) (push.Filter, error) {
+	var f push.Filter
+	var err error
+	q := r.URL.Query()
+	if s := q.Get("state"); s != "" {
+		if f.State, err = push.ParseState(s); err != nil {
+			return f, err
+		}
+	}
+	if s := q.Get("process"); s != "" {
+		if f.Process, err = message.ParseID(s); err != nil {
+			return f, fault.Wrap(err, fault.Malformed, "id-malformed", "process")
+		}
+	}
+	if s := q.Get("after"); s != "" {
+		k, err := push.ParseKey(s)
+		if err != nil {
+			return f, err
+		}
+		f.After = &k
+	}
+	if s := q.Get("limit"); s != "" {
+		if f.Limit, err = strconv.Atoi(s); err != nil || f.Limit < 1 {
+			return f, fault.New(fault.Malformed, "query-malformed", "limit is a whole number from 1, not %q", s)
+		}
+	}
+	return f, nil
+}
+
+func (n *Node) serveRetry(w http.ResponseWriter, r *http.Request) {
+	key, err := push.ParseKey(r.PathValue("key"))
+	if err == nil {
+		err = n.pusher.Retry(r.Context(), key)
+	}
+	if err != nil {
+		legacy.Fail(w, err)
+		return
+	}
+	answerJSON(w, http.StatusAccepted, map[string]push.Key{"retried": key})
+}
+
+// clockState is the node's clock as it is told and moved over HTTP.
+type clockState struct {
+	Now    int64  `json:"now"` // ms
+	Height uint64 `json:"height"`
+	Paused bool   `json:"paused"`
+}
+
+func (n *Node) clockState() clockState {
+	s := clockState{Now: n.c.Clock.Now().UnixMilli(), Height: n.gateway.Blocks().Height()}
+	if c, ok := n.c.Clock.(*clock.Adjustable); ok {
+		s.Paused = c.Paused()
+	}
+	return s
+}
+
+func (n *Node) serveClock(w http.ResponseWriter, _ *http.Request) {
+	answerJSON(w, http.StatusOK, n.clockState())
+}
+
+func (n *Node) moveClock(w http.ResponseWriter, r *http.Request) {
+	c, ok := n.c.Clock.(*clock.Adjustable)
+	if !ok {
+		legacy.Fail(w, fault.New(fault.Denied, "clock-fixed", "the clock of this node cannot be moved").WithHint("`ago dev` has one that can"))
+		return
+	}
+	if err := move(c, io.LimitReader(r.Body, 4096)); err != nil {
+		legacy.Fail(w, err)
+		return
+	}
+	answerJSON(w, http.StatusOK, n.clockState())
+}
+
+// move reads {"pause":true}, {"resume":true} or {"advance":"1h"}.
+func move(c *clock.Adjustable, body io.Reader) error {
+	bad := func(format string, args ...any) error {
+		return fault.New(fault.Malformed, "clock-malformed", format, args...).
+			WithHint(`send {"pause":true}, {"resume":true} or {"advance":"1h30m"}`)
+	}
+	var want struct {
+		Pause   bool   `json:"pause"`
+		Resume  bool   `json:"resume"`
+		Advance string `json:"advance"`
+	}
+	d := json.NewDecoder(body)
+	d.DisallowUnknownFields()
+	if err := d.Decode(&want); err != nil {
+		return bad("the body is not one of the known commands: %v", err)
+	}
+	if want.Pause && want.Resume || !want.Pause && !want.Resume && want.Advance == "" {
+		return bad("the body says nothing that can be done")
+	}
+	var by time.Duration
+	if want.Advance != "" {
+		var err error
+		if by, err = time.ParseDuration(want.Advance); err != nil || by <= 0 {
+			return bad("%q is no time to advance by: time only goes forward", want.Advance)
+		}
+	}
+	if want.Pause {
+		c.Pause()
+	}
+	if by > 0 {
+		c.Advance(by)
+	}
+	if want.Resume {
+		c.Resume()
+	}
+	return nil
+}
+
+// observe registers the numbers of the units.
+func (n *Node) observe() {
+	m := n.metrics
+	m.registry.MustRegister(n.pusher)
+	computed(m, n.computer)
+	m.gauge("ao_gateway_height_blocks", "Height of the newest block.", func() float64 { return float64(n.gateway.Blocks().Height()) })
+}
+
+// computed registers the numbers of a compute unit.
+func computed(m *Metrics, u *compute.Computer) {
+	stats := func(pick func(s compute.Stats) float64) func() float64 {
+		return func() float64 { return pick(u.Stats()) }
+	}
+	m.counter("ao_cu_evaluations_total", "Messages evaluated.", stats(func(s compute.Stats) float64 { return float64(s.Evaluated) }))
+	m.counter("ao_cu_failed_evaluations_total", "Messages whose evaluation ended in an error.", stats(func(s compute.Stats) float64 { return float64(s.Failed) }))
+	m.counter("ao_cu_dry_runs_total", "Dry runs answered.", stats(func(s compute.Stats) float64 { return float64(s.DryRuns) }))
+	m.counter("ao_cu_restored_processes_total", "Cold starts: processes brought back from a checkpoint or from the beginning.", stats(func(s compute.Stats) float64 { return float64(s.Restored) }))
+	m.counter("ao_cu_evicted_processes_total", "Live processes dropped from memory.", stats(func(s compute.Stats) float64 { return float64(s.Evicted) }))
+	m.gauge("ao_cu_live_processes", "Processes with an instance in memory.", stats(func(s compute.Stats) float64 { return float64(s.Live) }))
+	m.gauge("ao_cu_live_bytes", "Memory held by live processes.", stats(func(s compute.Stats) float64 { return float64(s.Resident) }))
+	m.gauge("ao_cu_behind_slots", "Slots scheduled and not yet evaluated.", stats(func(s compute.Stats) float64 { return float64(s.Behind) }))
+}
+
+func moduleOf(m process.Module, data []byte) vm.Module {
+	return vm.Module{ID: m.ID.String(), Format: m.Format, Bytes: data}
+}

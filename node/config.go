@@ -1,0 +1,108 @@
+package node
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"ago/clock"
+	"ago/codec/ans104"
+	"ago/commitment"
+	"ago/message"
+)
+
+// Config says what a node is made of. The zero value is a network in memory on free ports of the loopback address.
+type Config struct {
+	Dir      string          // folder of the data; "" keeps everything in memory
+	CacheDir string          // folder of compiled modules; "" compiles anew in every process
+	Key      *commitment.Key // of scheduler, messenger and gateway; nil: the one in Dir, made on first use
+	Clock    clock.Clock     // nil: the machine's. A *clock.Adjustable can be moved over HTTP
+
+	Host  string // to listen on; "" is loopback
+	Name  string // host in the addresses told to others; "" is Host if that is one address, else loopback
+	Ports Ports
+
+	Modules       []Module      // served under their public ids
+	BlockInterval time.Duration // of the node's clock; 0: 2 minutes
+	Upstream      []string      // gateways of the real network, asked in order for what is not here
+	Patience      time.Duration // how long a result waits for a message without a slot; 0: PatienceDefault, negative: not at all
+	Busy          time.Duration // after which a result under evaluation answers 202; 0: never
+	LiveMax       int64         // bytes of machine memory for live processes; 0: the default of compute
+
+	Log *slog.Logger // nil: nothing
+}
+
+// PatienceDefault covers the time from a push that has been answered to its slot.
+const PatienceDefault = 2 * time.Second
+
+// Module is a program that is served under the id it has elsewhere, without the signature that proves it.
+type Module struct {
+	ID   message.ID
+	Data []byte
+	Tags []Tag
+}
+
+// Tag is a name and a value.
+type Tag = ans104.Tag
+
+// Ports are those of the faces; 0 is a free one.
+type Ports struct {
+	Gateway, Bundler, MU, SU, CU, Node int
+}
+
+// PortsDefault are the ports that tools for local networks expect.
+var PortsDefault = Ports{4000, 4001, 4002, 4003, 4004, 8734}
+
+// PortsFrom gives six consecutive ports.
+func PortsFrom(base int) Ports {
+	return Ports{base, base + 1, base + 2, base + 3, base + 4, base + 5}
+}
+
+// Addresses are where a node answers and as whom.
+type Addresses struct {
+	Gateway   string `json:"gateway"`
+	Bundler   string `json:"bundler"`
+	MU        string `json:"mu"`
+	SU        string `json:"su"`
+	CU        string `json:"cu"`
+	Node      string `json:"node"`
+	Scheduler string `json:"scheduler"`
+	Authority string `json:"authority"`
+	Data      string `json:"data"`
+}
+
+// ModuleTags are the tags of a module that came without its own: the usual ones of the aos modules, with default limits.
+// Tags given replace those of the same name.
+func ModuleTags(wasm []byte, given ...Tag) ([]Tag, error) {
+	format, err := GuessFormat(wasm)
+	tags := []Tag{
+		{Name: "Data-Protocol", Value: "ao"},
+		{Name: "Variant", Value: "ao.TN.1"},
+		{Name: "Type", Value: "Module"},
+		{Name: "Module-Format", Value: format},
+		{Name: "Input-Encoding", Value: "JSON-1"},
+		{Name: "Output-Encoding", Value: "JSON-1"},
+		{Name: "Memory-Limit", Value: "1-gb"},
+		{Name: "Compute-Limit", Value: "9000000000000"},
+		{Name: "Content-Type", Value: "application/wasm"},
+	}
+	named := false
+	for _, g := range given {
+		if g.Name == "Module-Format" {
+			named = true
+		}
+		replaced := false
+		for i := range tags {
+			if tags[i].Name == g.Name {
+				tags[i].Value, replaced = g.Value, true
+			}
+		}
+		if !replaced {
+			tags = append(tags, g)
+		}
+	}
+	if err != nil && !named {
+		return nil, fmt.Errorf("%w; name it with the tag Module-Format", err)
+	}
+	return tags, nil
+}

@@ -1,0 +1,156 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+
+	"ago/client"
+	"ago/clock"
+	"ago/compute"
+	"ago/fault"
+	"ago/node/legacy"
+	"ago/store"
+	"ago/store/file"
+	"ago/store/memory"
+	"ago/store/pebble"
+	"ago/vm"
+	"ago/vm/wasm"
+)
+
+// EvaluatorConfig says what a compute unit alone stands on: another network's gateway and schedulers.
+type EvaluatorConfig struct {
+	Dir      string // folder of results and checkpoints; "" keeps them in memory
+	CacheDir string // folder of compiled modules
+	Host     string // to listen on; "" is loopback
+	Port     int    // 0 is a free one
+	Gateway  string // data by id and GraphQL
+	SU       string // the scheduler of all processes; "" finds each by the tags of the process
+	Address  string // wallet address the unit names as its own
+
+	VerifySignatures bool // of every message and assignment, besides the hash chain
+	LiveMax          int64
+	Log              *slog.Logger
+}
+
+// Evaluator is a running compute unit in front of another network.
+type Evaluator struct {
+	store    store.Store
+	engine   vm.Engine
+	computer *compute.Computer
+	server   *server
+	url      string
+	failed   chan error
+	wg       sync.WaitGroup
+	closed   sync.Once
+	closeErr error
+}
+
+// StartEvaluator makes and starts a compute unit.
+func StartEvaluator(c EvaluatorConfig) (*Evaluator, error) {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Gateway == "" {
+		return nil, fault.New(fault.Malformed, "gateway-missing", "a compute unit needs a gateway to read processes and modules from").
+			WithHint("name it with --gateway-url")
+	}
+	e := &Evaluator{failed: make(chan error, 1)}
+	if err := e.start(c); err != nil {
+		return nil, errors.Join(err, e.Close())
+	}
+	return e, nil
+}
+
+func (e *Evaluator) start(c EvaluatorConfig) error {
+	var blobs store.Blobs
+	if c.Dir == "" {
+		e.store, blobs = memory.New(), memory.NewBlobs()
+	} else {
+		if err := os.MkdirAll(c.Dir, 0o700); err != nil {
+			return fault.Wrap(err, fault.Unavailable, "data-unwritable", "the data folder cannot be made")
+		}
+		s, err := pebble.Open(pebble.Options{Dir: filepath.Join(c.Dir, tablesDir), Log: c.Log})
+		if err != nil {
+			return err
+		}
+		e.store = s
+		if blobs, err = file.Open(filepath.Join(c.Dir, blobsDir)); err != nil {
+			return err
+		}
+	}
+	var err error
+	if e.engine, err = wasm.New(wasm.Config{CacheDir: c.CacheDir}); err != nil {
+		return err
+	}
+	f := newFollower(&client.Network{Gateway: c.Gateway, SU: c.SU}, e.store, c.VerifySignatures)
+	e.computer, err = compute.Open(compute.Config{
+		Store: e.store, Blobs: blobs, Engine: e.engine, Schedule: f, Modules: f, Clock: clock.System{}, LiveMax: c.LiveMax,
+		Foreign: true, Logger: c.Log,
+	})
+	if err != nil {
+		return err
+	}
+	metrics := newMetrics()
+	computed(metrics, e.computer)
+	face := &legacy.CU{Computer: e.computer, Places: f, Clock: clock.System{}, Address: c.Address}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", metrics.handler())
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		answerJSON(w, http.StatusOK, map[string]bool{"alive": true})
+	})
+	mux.Handle("/", face.Handler())
+	host := c.Host
+	if host == "" {
+		host = "127.0.0.1"
+	}
+	if e.server, err = listen("cu", host, c.Port, guard("cu", mux, metrics, c.Log), c.Log); err != nil {
+		return err
+	}
+	e.url = "http://" + net.JoinHostPort(host, strconv.Itoa(e.server.port()))
+	e.wg.Go(func() {
+		if err := e.server.serve(); err != nil {
+			e.failed <- err
+		}
+	})
+	return nil
+}
+
+// URL is where the unit answers.
+func (e *Evaluator) URL() string { return e.url }
+
+// Failed delivers when the unit stops answering by itself.
+func (e *Evaluator) Failed() <-chan error { return e.failed }
+
+// Checkpoint writes snapshots of all live processes.
+func (e *Evaluator) Checkpoint(ctx context.Context) error { return e.computer.Checkpoint(ctx) }
+
+// Close stops answering, writes checkpoints and closes the store.
+func (e *Evaluator) Close() error {
+	e.closed.Do(func() {
+		if e.server != nil {
+			drain, cancel := context.WithTimeout(context.Background(), drainTimeout)
+			defer cancel()
+			e.server.stop(drain)
+			e.wg.Wait()
+		}
+		var errs []error
+		if e.computer != nil {
+			errs = append(errs, e.computer.Close())
+		}
+		if e.engine != nil {
+			errs = append(errs, e.engine.Close())
+		}
+		if e.store != nil {
+			errs = append(errs, e.store.Close())
+		}
+		e.closeErr = errors.Join(errs...)
+	})
+	return e.closeErr
+}

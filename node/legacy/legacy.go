@@ -1,0 +1,205 @@
+// Package legacy is the scheduler, messenger and compute addresses that aoconnect and aos speak: HTTP shapes, no rules and no state.
+package legacy
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"iter"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"ago/codec/ans104"
+	"ago/commitment"
+	"ago/compute"
+	"ago/fault"
+	"ago/message"
+	"ago/process"
+	"ago/schedule"
+	"ago/slotlog"
+)
+
+// BodyMax is the largest body the legacy scheduler and messenger take; clients size their messages by it.
+const BodyMax = 10 << 20
+
+// Scheduler gives slots and tells which message has which.
+type Scheduler interface {
+	Submit(ctx context.Context, v commitment.Verified) (schedule.Receipt, error)
+	Assign(ctx context.Context, process, msg message.ID, o schedule.AssignOptions) (schedule.Receipt, error)
+	Process(ctx context.Context, id message.ID) (process.Definition, error)
+	Find(ctx context.Context, process, id message.ID) (slotlog.Slot, error)
+	Where(ctx context.Context, id message.ID) ([]schedule.Place, error)
+	Range(ctx context.Context, process message.ID, from, to slotlog.Slot) iter.Seq2[process.Assigned, error]
+	Head(ctx context.Context, process message.ID) (slotlog.Head, error)
+}
+
+// Computer evaluates.
+type Computer interface {
+	Result(ctx context.Context, process, id message.ID) (compute.Evaluation, error)
+	Results(ctx context.Context, process message.ID, q compute.Query) (compute.Page, error)
+	DryRun(ctx context.Context, process message.ID, to *message.ID, body process.DryMessage) (process.Result, error)
+	Memory(ctx context.Context, process message.ID, to *message.ID) (compute.State, error)
+}
+
+// Archive keeps items that are for nobody who evaluates: messages to wallets.
+type Archive interface {
+	Upload(ctx context.Context, v commitment.Verified) error
+}
+
+// Fail writes the one JSON form of every error: {"error": what went wrong, "code": stable name, "hint": what to do next}.
+func Fail(w http.ResponseWriter, err error) {
+	status := fault.KindOf(err).Status()
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		status = http.StatusServiceUnavailable
+	}
+	body := append(appendText([]byte(`{"error":`), err.Error()), `,"code":`...)
+	body = appendText(body, fault.CodeOf(err))
+	if hint := fault.HintOf(err); hint != "" {
+		body = appendText(append(body, `,"hint":`...), hint)
+	}
+	answer(w, status, append(body, '}'))
+}
+
+func answer(w http.ResponseWriter, status int, body []byte) {
+	h := w.Header()
+	h["Content-Type"] = contentJSON
+	h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	w.WriteHeader(status)
+	w.Write(body)
+}
+
+var contentJSON = []string{"application/json; charset=utf-8"}
+
+// answerText writes a plain sentence, which some clients read as such.
+func answerText(w http.ResponseWriter, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	io.WriteString(w, text)
+}
+
+// appendText appends a JSON string of bytes that need not be UTF-8; what is not becomes U+FFFD, as in every legacy unit.
+func appendText(dst []byte, s string) []byte {
+	return process.AppendJSONString(dst, process.Text([]byte(s)))
+}
+
+func appendTags(dst []byte, tags []ans104.Tag) []byte {
+	dst = append(dst, '[')
+	for i, t := range tags {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendText(append(dst, `{"name":`...), t.Name)
+		dst = appendText(append(dst, `,"value":`...), t.Value)
+		dst = append(dst, '}')
+	}
+	return append(dst, ']')
+}
+
+// readBody reads a body of at most max bytes.
+func readBody(w http.ResponseWriter, r *http.Request, max int64) ([]byte, error) {
+	if r.ContentLength > max {
+		return nil, tooLarge(max)
+	}
+	var b bytes.Buffer
+	b.Grow(int(min(max, r.ContentLength, 64<<10)) + bytes.MinRead) // a promised length is not yet a sent one
+	if _, err := b.ReadFrom(http.MaxBytesReader(w, r.Body, max)); err != nil {
+		var over *http.MaxBytesError
+		if errors.As(err, &over) {
+			return nil, tooLarge(max)
+		}
+		return nil, fault.Wrap(err, fault.Malformed, "body-unreadable", "the body ended before it was complete")
+	}
+	return b.Bytes(), nil
+}
+
+func tooLarge(max int64) error {
+	return fault.New(fault.TooLarge, "body-too-large", "the body is larger than %d bytes", max).
+		WithHint("send large data to the bundler and the id of it in the message")
+}
+
+// readItem reads a body that is a signed data item and checks the signature.
+func readItem(w http.ResponseWriter, r *http.Request, v *commitment.Verifier) (commitment.Verified, *ans104.Item, error) {
+	raw, err := readBody(w, r, BodyMax)
+	if err != nil {
+		return commitment.Verified{}, nil, err
+	}
+	m, err := ans104.Decode(raw)
+	if err != nil {
+		return commitment.Verified{}, nil, err
+	}
+	it, ok := ans104.ItemOf(m)
+	if !ok {
+		return commitment.Verified{}, nil, fault.New(fault.Malformed, "item-malformed", "the body is not a signed data item")
+	}
+	verified, err := v.Verify(m)
+	return verified, it, err
+}
+
+// pathID reads an id of the path, queryID one of the query.
+func pathID(r *http.Request, name string) (message.ID, error) {
+	return parseID(name, r.PathValue(name))
+}
+
+func queryID(r *http.Request, name string) (message.ID, error) {
+	s := queryValue(r, name)
+	if s == "" {
+		return message.ID{}, fault.New(fault.Malformed, "query-missing", "'%s': Required.", name).
+			WithHint("add ?%s=<43 characters> to the address", name)
+	}
+	return parseID(name, s)
+}
+
+func parseID(name, s string) (message.ID, error) {
+	id, err := message.ParseID(s)
+	if err != nil {
+		return id, fault.Wrap(err, fault.Malformed, "id-malformed", "%s", name)
+	}
+	return id, nil
+}
+
+// queryValue gives the first value of a query parameter without parsing the others, since this is on the path of every read.
+func queryValue(r *http.Request, name string) string {
+	rest := r.URL.RawQuery
+	for rest != "" {
+		var pair string
+		pair, rest, _ = strings.Cut(rest, "&")
+		key, value, _ := strings.Cut(pair, "=")
+		if key == name && !strings.ContainsAny(value, "%+") {
+			return value
+		}
+		if strings.ContainsAny(key, "%+") || key == name {
+			return r.URL.Query().Get(name)
+		}
+	}
+	return ""
+}
+
+// hasQuery tells a parameter that counts by being there, with or without a value.
+func hasQuery(r *http.Request, name string) bool { return r.URL.Query().Has(name) }
+
+func queryInt(r *http.Request, name string) (n int64, given bool, err error) {
+	s := queryValue(r, name)
+	if s == "" {
+		return 0, false, nil
+	}
+	n, err = strconv.ParseInt(s, 10, 64)
+	if err != nil {
+		return 0, true, fault.New(fault.Malformed, "query-malformed", "%s is a whole number, not %q", name, s)
+	}
+	return n, true, nil
+}
+
+func noRoute(w http.ResponseWriter, r *http.Request) {
+	Fail(w, fault.New(fault.NotFound, "route-unknown", "nothing answers %s %s here", r.Method, r.URL.Path))
+}
+
+// quote gives a Go value as JSON; only for values that always can be.
+func quote(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}

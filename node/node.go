@@ -1,0 +1,393 @@
+// Package node is one ao node: scheduler, compute unit, messenger and gateway over one store, and the addresses they answer at.
+//
+// Nothing here decides anything about messages. The package makes the parts, hands each the few methods it needs of the
+// others (parts.go), listens (serve.go), and stops everything in the order in which nothing is lost.
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"sync/atomic"
+
+	"ago/clock"
+	"ago/codec/ans104"
+	"ago/commitment"
+	"ago/compute"
+	"ago/fault"
+	"ago/gateway"
+	"ago/message"
+	"ago/node/legacy"
+	"ago/process"
+	"ago/push"
+	"ago/schedule"
+	"ago/slotlog/local"
+	"ago/store"
+	"ago/store/file"
+	"ago/store/memory"
+	"ago/store/pebble"
+	"ago/vm"
+	"ago/vm/wasm"
+)
+
+const (
+	verifiedMax = 16_384 // signatures remembered as checked: some MB
+	locationTTL = "3600000"
+)
+
+// Node is a running node.
+type Node struct {
+	c         Config
+	store     store.Store
+	blobs     store.Blobs
+	log       *local.Log
+	gateway   *gateway.Gateway
+	scheduler *schedule.Scheduler
+	engine    vm.Engine
+	computer  *compute.Computer
+	pusher    *push.Pusher
+	verifier  *commitment.Verifier
+	metrics   *Metrics
+
+	servers   []*server
+	addresses Addresses
+	failed    chan error
+	ready     atomic.Bool
+	stopping  atomic.Bool
+	stop      context.CancelFunc
+	wg        sync.WaitGroup
+	closed    sync.Once
+	closeErr  error
+}
+
+// Start makes and starts a node. It answers at all its addresses when Start returns.
+func Start(ctx context.Context, c Config) (*Node, error) {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Clock == nil {
+		c.Clock = clock.System{}
+	}
+	if c.Patience == 0 {
+		c.Patience = PatienceDefault
+	}
+	n := &Node{c: c, metrics: newMetrics(), verifier: commitment.NewVerifier(verifiedMax), failed: make(chan error, 8)}
+	var background context.Context
+	background, n.stop = context.WithCancel(context.Background())
+	if err := n.start(ctx, background); err != nil {
+		return nil, errors.Join(err, n.Close())
+	}
+	return n, nil
+}
+
+func (n *Node) start(ctx, background context.Context) error {
+	for _, step := range []func(context.Context) error{n.openStore, n.openUnits, n.importModules, n.listen, n.announce} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	if err := n.pusher.Start(); err != nil {
+		return err
+	}
+	n.observe()
+	n.wg.Go(func() { n.catchUp(background) })
+	n.wg.Go(func() { n.warm(background) })
+	n.ready.Store(true)
+	return nil
+}
+
+func (n *Node) openStore(context.Context) error {
+	if n.c.Dir == "" {
+		n.store, n.blobs = memory.New(), memory.NewBlobs()
+	} else {
+		if err := os.MkdirAll(n.c.Dir, 0o700); err != nil {
+			return fault.Wrap(err, fault.Unavailable, "data-unwritable", "the data folder cannot be made")
+		}
+		s, err := pebble.Open(pebble.Options{Dir: filepath.Join(n.c.Dir, tablesDir), Log: n.c.Log})
+		if err != nil {
+			return err
+		}
+		n.store = s
+		if n.blobs, err = file.Open(filepath.Join(n.c.Dir, blobsDir)); err != nil {
+			return err
+		}
+	}
+	if n.c.Key == nil {
+		key, err := OpenKey(n.c.Dir)
+		if err != nil {
+			return err
+		}
+		n.c.Key = key
+	}
+	n.log = local.New(n.store, n.blobs)
+	return nil
+}
+
+// Names in the data folder.
+const (
+	tablesDir = "tables"
+	blobsDir  = "blobs"
+	keyFile   = "node-key.json"
+)
+
+// OpenKey opens the node's own key, made on first use. Ed25519 is the fastest type that every client accepts: its address
+// has the 43 characters all of them expect, and one slot's signature takes some 20 microseconds.
+func OpenKey(dir string) (*commitment.Key, error) {
+	agent := commitment.NewAgent()
+	if dir == "" {
+		return agent.Generate(commitment.Ed25519, nil)
+	}
+	path := filepath.Join(dir, keyFile)
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		return agent.Create(path, commitment.Ed25519, nil)
+	}
+	return agent.Open(path)
+}
+
+// Reset removes what a node keeps in a folder, except its key. A folder that holds anything else is refused.
+func Reset(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fault.Wrap(err, fault.Unavailable, "data-unreadable", "the data folder cannot be read")
+	}
+	for _, e := range entries {
+		switch e.Name() {
+		case tablesDir, blobsDir, keyFile:
+		default:
+			return fault.New(fault.Denied, "data-foreign", "%s holds %s, which no node made: it is not emptied", dir, e.Name()).
+				WithHint("name a folder of its own with --data")
+		}
+	}
+	for _, name := range []string{tablesDir, blobsDir} {
+		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
+			return fault.Wrap(err, fault.Unavailable, "data-unwritable", "the data folder cannot be emptied")
+		}
+	}
+	return nil
+}
+
+func (n *Node) openUnits(context.Context) error {
+	var err error
+	n.gateway, err = gateway.Open(gateway.Config{
+		Store: n.store, Blobs: n.blobs, Items: n.log, Clock: n.c.Clock, Key: n.c.Key,
+		BlockInterval: n.c.BlockInterval, Upstream: n.c.Upstream, Verify: n.verifier.Verify, Log: n.c.Log.With("unit", "gateway"),
+	})
+	if err != nil {
+		return err
+	}
+	a := archive{n.gateway}
+	n.scheduler, err = schedule.Open(schedule.Config{
+		Log: n.log, Store: n.store, Key: n.c.Key, Clock: n.c.Clock, Blocks: blocks{n.gateway}, Index: n.gateway, Archive: a,
+		Admit:  func(ctx context.Context, d process.Definition) error { return n.computer.Admit(ctx, d) },
+		Logger: n.c.Log.With("unit", "su"),
+	})
+	if err != nil {
+		return err
+	}
+	to := target{n.scheduler}
+	n.pusher, err = push.Open(push.Config{
+		Store: n.store, Scheduler: to, Archive: a, Key: n.c.Key, Clock: n.c.Clock, Verifier: n.verifier, Where: to.where,
+		Log: n.c.Log.With("unit", "mu"),
+	})
+	if err != nil {
+		return err
+	}
+	if n.engine, err = wasm.New(wasm.Config{CacheDir: n.c.CacheDir}); err != nil {
+		return err
+	}
+	n.computer, err = compute.Open(compute.Config{
+		Store: n.store, Blobs: n.blobs, Engine: n.engine, Schedule: slots{n.scheduler}, Modules: modules{a}, Outbox: n.pusher,
+		Clock: n.c.Clock, LiveMax: n.c.LiveMax, Logger: n.c.Log.With("unit", "cu"),
+	})
+	if err != nil {
+		return err
+	}
+	n.scheduler.OnAppend(n.computer.Advance)
+	return nil
+}
+
+func (n *Node) importModules(ctx context.Context) error {
+	for _, m := range n.c.Modules {
+		if err := n.gateway.Import(ctx, m.ID, m.Tags, m.Data, message.ID{}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// listen opens the six addresses. All of them listen before any is announced.
+func (n *Node) listen(context.Context) error {
+	own := n.c.Key.Address().String()
+	n.addresses = Addresses{Scheduler: own, Authority: n.c.Key.ProcessAddress(), Data: n.c.Dir}
+	su := &legacy.SU{Scheduler: n.scheduler, Verifier: n.verifier, Clock: n.c.Clock, Height: n.gateway.Blocks().Height, Address: own}
+	mu := &legacy.MU{Scheduler: n.scheduler, Archive: archive{n.gateway}, Verifier: n.verifier}
+	cu := &legacy.CU{Computer: n.computer, Places: n.scheduler, Clock: n.c.Clock, Address: own, Patience: n.c.Patience, Busy: n.c.Busy}
+	metrics := n.metrics.handler()
+	withMetrics := func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/metrics" {
+				metrics.ServeHTTP(w, r)
+				return
+			}
+			h.ServeHTTP(w, r)
+		})
+	}
+	units := map[string]http.Handler{
+		"gateway": n.gateway.GatewayHandler(), "bundler": n.gateway.BundlerHandler(),
+		"mu": withMetrics(mu.Handler()), "su": withMetrics(su.Handler()), "cu": withMetrics(cu.Handler()),
+	}
+	host := n.c.Host
+	if host == "" {
+		host = "127.0.0.1"
+	}
+	for _, face := range []struct {
+		name    string
+		port    int
+		handler http.Handler
+		address *string
+	}{
+		{"gateway", n.c.Ports.Gateway, units["gateway"], &n.addresses.Gateway},
+		{"bundler", n.c.Ports.Bundler, units["bundler"], &n.addresses.Bundler},
+		{"mu", n.c.Ports.MU, units["mu"], &n.addresses.MU},
+		{"su", n.c.Ports.SU, units["su"], &n.addresses.SU},
+		{"cu", n.c.Ports.CU, units["cu"], &n.addresses.CU},
+		{"node", n.c.Ports.Node, prefixed(units, n.admin()), &n.addresses.Node},
+	} {
+		s, err := listen(face.name, host, face.port, guard(face.name, face.handler, n.metrics, n.c.Log), n.c.Log)
+		if err != nil {
+			return err
+		}
+		n.servers = append(n.servers, s)
+		*face.address = "http://" + net.JoinHostPort(n.name(host), strconv.Itoa(s.port()))
+	}
+	for _, s := range n.servers {
+		n.wg.Go(func() {
+			if err := s.serve(); err != nil {
+				n.failed <- fmt.Errorf("%s: %w", s.name, err)
+			}
+		})
+	}
+	return nil
+}
+
+// name is the host that others are told.
+func (n *Node) name(host string) string {
+	if n.c.Name != "" {
+		return n.c.Name
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		return "127.0.0.1"
+	}
+	return host
+}
+
+// announce publishes where the scheduler answers: clients find it by the address that processes name.
+func (n *Node) announce(ctx context.Context) error {
+	it, err := ans104.Sign(ans104.Draft{
+		Anchor: fmt.Appendf(nil, "%032d", n.c.Clock.Now().UnixMilli()), // a restart at another address is another item
+		Tags: []Tag{
+			{Name: "Data-Protocol", Value: "ao"}, {Name: "Variant", Value: process.VariantLegacy}, {Name: "Type", Value: "Scheduler-Location"},
+			{Name: "Url", Value: n.addresses.SU}, {Name: "Time-To-Live", Value: locationTTL},
+		},
+		Data: []byte(" "),
+	}, n.c.Key)
+	if err != nil {
+		return err
+	}
+	v, err := n.verifier.Verify(it.Message())
+	if err != nil {
+		return err
+	}
+	_, err = n.gateway.Upload(ctx, v)
+	return err
+}
+
+// catchUp evaluates what was scheduled but not evaluated when the node stopped.
+func (n *Node) catchUp(ctx context.Context) {
+	var after message.ID
+	for id, err := range n.scheduler.Processes(ctx, after) {
+		if err != nil || ctx.Err() != nil {
+			return
+		}
+		head, err := n.scheduler.Head(ctx, id)
+		if err != nil {
+			continue
+		}
+		newest, err := n.computer.Results(ctx, id, compute.Query{Limit: 1, Descending: true, Failed: true})
+		if err == nil && (len(newest.Evaluations) == 0 || newest.Evaluations[0].Slot+1 < head.Next) {
+			n.computer.Advance(id, head.Next)
+		}
+	}
+}
+
+// warm compiles the modules of this start ahead of the first spawn.
+func (n *Node) warm(ctx context.Context) {
+	find := modules{archive{n.gateway}}
+	for _, m := range n.c.Modules {
+		mod, err := find.Module(ctx, m.ID)
+		if err == nil {
+			err = n.engine.Prepare(ctx, moduleOf(mod, m.Data))
+		}
+		if err != nil && ctx.Err() == nil {
+			n.c.Log.Warn("a module of this start cannot run", "module", m.ID, "err", err)
+		}
+	}
+}
+
+// Addresses tells where the node answers.
+func (n *Node) Addresses() Addresses { return n.addresses }
+
+// Failed delivers when an address stops answering by itself.
+func (n *Node) Failed() <-chan error { return n.failed }
+
+// Close stops taking requests, finishes what is under way, writes checkpoints and closes the store. Whatever it does not
+// get done is done at the next start.
+func (n *Node) Close() error {
+	n.closed.Do(func() {
+		n.stopping.Store(true)
+		n.ready.Store(false)
+		drain, cancel := context.WithTimeout(context.Background(), drainTimeout)
+		defer cancel()
+		var servers sync.WaitGroup
+		for _, s := range n.servers {
+			servers.Go(func() { s.stop(drain) })
+		}
+		servers.Wait()
+		n.stop()
+		if n.pusher != nil {
+			n.pusher.Close()
+		}
+		var errs []error
+		if n.computer != nil {
+			errs = append(errs, n.computer.Close())
+		}
+		n.wg.Wait()
+		if n.scheduler != nil {
+			n.scheduler.Close()
+		}
+		if n.engine != nil {
+			errs = append(errs, n.engine.Close())
+		}
+		if n.log != nil {
+			errs = append(errs, n.log.Close())
+		}
+		if n.store != nil {
+			errs = append(errs, n.store.Close())
+		}
+		n.closeErr = errors.Join(errs...)
+	})
+	return n.closeErr
+}
+
+// Checkpoint writes snapshots of all live processes now.
+func (n *Node) Checkpoint(ctx context.Context) error { return n.computer.Checkpoint(ctx) }

@@ -1,0 +1,188 @@
+package node
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net/http"
+
+	"ago/codec/ans104"
+	"ago/commitment"
+	"ago/compute"
+	"ago/fault"
+	"ago/gateway"
+	"ago/message"
+	"ago/process"
+	"ago/push"
+	"ago/schedule"
+	"ago/slotlog"
+)
+
+// The units meet only here: each of these types gives one unit the few methods of another that it asks for.
+
+// blocks stamps slots with the gateway's newest block.
+type blocks struct{ g *gateway.Gateway }
+
+func (b blocks) Tip() (uint64, message.ID, int64) {
+	c := b.g.Blocks().Current()
+	return c.Height, c.Hash, c.Time
+}
+
+// archive knows what is not scheduled: items by id for the scheduler, plain items for the messenger.
+type archive struct{ g *gateway.Gateway }
+
+func (a archive) Upload(ctx context.Context, v commitment.Verified) error {
+	_, err := a.g.Upload(ctx, v)
+	return err
+}
+
+// Content gives an item or a transaction as a process that it is assigned to sees it.
+func (a archive) Content(ctx context.Context, id message.ID) (process.Content, error) {
+	raw, err := a.g.ItemBytes(ctx, id)
+	if err == nil {
+		it, err := ans104.DecodeItem(raw)
+		if err != nil {
+			return process.Content{}, err
+		}
+		return process.ContentOf(it), nil
+	}
+	if fault.KindOf(err) != fault.Unsupported {
+		return process.Content{}, err
+	}
+	rec, err := a.g.Record(ctx, id)
+	if err != nil {
+		return process.Content{}, err
+	}
+	data, err := a.data(ctx, id)
+	if err != nil {
+		return process.Content{}, err
+	}
+	c := process.Content{ID: id, Signature: rec.Signature, OwnerKey: rec.Owner, Owner: rec.Address.String(), Tags: rec.Tags, Data: data}
+	if rec.Owner != nil {
+		c.Owner = commitment.ProcessAddress(rec.Owner)
+	}
+	if rec.HasTarget {
+		c.Target = rec.Target.String()
+	}
+	if len(rec.Anchor) > 0 { // a transaction's anchor is a hash, hence shown as one
+		text := base64.RawURLEncoding.EncodeToString(rec.Anchor)
+		c.Anchor = &text
+	}
+	return c, nil
+}
+
+func (a archive) data(ctx context.Context, id message.ID) ([]byte, error) {
+	blob, _, err := a.g.Data(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	defer blob.Close()
+	b, err := io.ReadAll(blob)
+	return b, fault.Wrap(err, fault.Unavailable, "data-unreadable", "the data of %s", id)
+}
+
+// Confirmations counts the blocks from the transaction's own to the newest.
+func (a archive) Confirmations(ctx context.Context, id message.ID) (int, error) {
+	rec, err := a.g.Record(ctx, id)
+	if err != nil || rec.Block == nil {
+		return 0, err
+	}
+	return int(a.g.Blocks().Height()-rec.Block.Height) + 1, nil
+}
+
+// modules finds programs at the gateway.
+type modules struct{ a archive }
+
+func (m modules) Module(ctx context.Context, id message.ID) (process.Module, error) {
+	rec, err := m.a.g.Record(ctx, id)
+	if err != nil {
+		if fault.KindOf(err) == fault.NotFound {
+			err = fault.New(fault.NotFound, "module-unknown", "module %s is not on this network", id).
+				WithHint("publish it with `ago publish FILE`, or start the network with --module %s=FILE", id)
+		}
+		return process.Module{}, err
+	}
+	owner := rec.Address.String()
+	if rec.Owner != nil {
+		owner = commitment.ProcessAddress(rec.Owner)
+	}
+	return describe(id, owner, rec.Tags, func(ctx context.Context) ([]byte, error) { return m.a.data(ctx, id) })
+}
+
+// describe reads what the tags of a module say.
+func describe(id message.ID, owner string, tags []Tag, bytes func(context.Context) ([]byte, error)) (process.Module, error) {
+	m := process.Module{ID: id, Owner: owner, Tags: tags, Bytes: bytes}
+	m.Format, _ = process.FirstTag(tags, "Module-Format")
+	if kind, _ := process.FirstTag(tags, "Type"); kind != "Module" {
+		return m, fault.New(fault.Unsupported, "module-unsupported", "%s is not a module: its Type tag is %q", id, kind)
+	}
+	for _, name := range []string{"Input-Encoding", "Output-Encoding"} {
+		switch v, _ := process.FirstTag(tags, name); v {
+		case "JSON-1", "JSON-V1":
+		default:
+			return m, fault.New(fault.Unsupported, "module-encoding-unsupported", "%s for module %q is not supported: %q", name, id, v).
+				WithHint("modules speak JSON-1")
+		}
+	}
+	if v, ok := process.FirstTag(tags, "Memory-Limit"); ok {
+		n, err := process.ParseMemoryLimit(v)
+		if err != nil {
+			return m, err
+		}
+		m.MemoryLimit = n
+	}
+	if v, ok := process.FirstTag(tags, "Compute-Limit"); ok {
+		if _, err := fmt.Sscanf(v, "%d", &m.ComputeLimit); err != nil {
+			return m, fault.New(fault.Malformed, "compute-limit-malformed", "Compute-Limit of module %s is a whole number, not %q", id, v)
+		}
+	}
+	return m, nil
+}
+
+// slots is the scheduler as the compute unit reads it.
+type slots struct{ *schedule.Scheduler }
+
+func (s slots) Next(ctx context.Context, p message.ID) (slotlog.Slot, error) {
+	h, err := s.Head(ctx, p)
+	return h.Next, err
+}
+
+// target is the scheduler as the messenger pushes to it.
+type target struct{ s *schedule.Scheduler }
+
+func (t target) Submit(ctx context.Context, v commitment.Verified) (push.Receipt, error) {
+	r, err := t.s.Submit(ctx, v)
+	return push.Receipt(r), err
+}
+
+func (t target) Assign(ctx context.Context, p, id message.ID, o push.AssignOptions) (push.Receipt, error) {
+	r, err := t.s.Assign(ctx, p, id, schedule.AssignOptions(o))
+	return push.Receipt(r), err
+}
+
+func (t target) Process(ctx context.Context, id message.ID) (process.Definition, error) {
+	return t.s.Process(ctx, id)
+}
+
+func (t target) where(ctx context.Context, id message.ID) ([]push.Place, error) {
+	found, err := t.s.Where(ctx, id)
+	out := make([]push.Place, len(found))
+	for i, p := range found {
+		out[i] = push.Place(p)
+	}
+	return out, err
+}
+
+// unknown tells a request for what no route serves.
+func unknown(w http.ResponseWriter, r *http.Request) error {
+	return fault.New(fault.NotFound, "route-unknown", "nothing answers %s %s here", r.Method, r.URL.Path).
+		WithHint("GET / tells the addresses of the units")
+}
+
+var (
+	_ compute.Schedule = slots{}
+	_ compute.Modules  = modules{}
+	_ push.Scheduler   = target{}
+	_ push.Archive     = archive{}
+)

@@ -1,0 +1,222 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+
+	"ago/fault"
+	"ago/node/legacy"
+)
+
+// Limits of a connection. A client that is slower than these is cut off, so that no number of them can hold the node.
+const (
+	headerTimeout = 10 * time.Second // for the request line and all headers
+	bodyTimeout   = 2 * time.Minute  // for the whole body: the largest one at a slow 2 Mbit/s
+	writeTimeout  = time.Minute      // for each writeWindow of an answer
+	idleTimeout   = 2 * time.Minute  // between two requests
+	headerBytes   = 64 << 10
+	writeWindow   = 1 << 20
+	connsMax      = 4096            // of one address; further ones wait in the system's queue
+	drainTimeout  = 3 * time.Second // for the answers under way when the node stops
+)
+
+// server is one address with its face.
+type server struct {
+	name     string
+	listener net.Listener
+	http     *http.Server
+}
+
+// listen opens an address. Port 0 takes a free one.
+func listen(name, host string, port int, h http.Handler, log *slog.Logger) (*server, error) {
+	l, err := net.Listen("tcp", net.JoinHostPort(host, fmt.Sprint(port)))
+	if err != nil {
+		f := fault.Wrap(err, fault.Unavailable, "port-taken", "the %s cannot listen on port %d of %s", name, port, host)
+		return nil, f.(*fault.Error).WithHint("stop the other program, or choose other ports with --port-base")
+	}
+	return &server{name: name, listener: l, http: &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    headerBytes,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}}, nil
+}
+
+func (s *server) port() int { return s.listener.Addr().(*net.TCPAddr).Port }
+
+func (s *server) serve() error {
+	err := s.http.Serve(&limited{Listener: s.listener, free: make(chan struct{}, connsMax)})
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// stop lets the answers under way end, for a while.
+func (s *server) stop(ctx context.Context) {
+	if s.http.Shutdown(ctx) != nil {
+		s.http.Close()
+	}
+}
+
+// limited accepts no more connections than it has room for.
+type limited struct {
+	net.Listener
+	free chan struct{}
+}
+
+func (l *limited) Accept() (net.Conn, error) {
+	l.free <- struct{}{}
+	c, err := l.Listener.Accept()
+	if err != nil {
+		<-l.free
+		return nil, err
+	}
+	return &limitedConn{Conn: c, release: sync.OnceFunc(func() { <-l.free })}, nil
+}
+
+type limitedConn struct {
+	net.Conn
+	release func()
+}
+
+func (c *limitedConn) Close() error {
+	c.release()
+	return c.Conn.Close()
+}
+
+// guard is what every request goes through before its face: time limits, panics, counting, and the rules of browsers.
+func guard(face string, h http.Handler, m *Metrics, log *slog.Logger) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		rc := http.NewResponseController(w)
+		if r.ContentLength != 0 {
+			rc.SetReadDeadline(start.Add(bodyTimeout))
+			rc.SetWriteDeadline(start.Add(bodyTimeout + writeTimeout))
+			r.Body = &timedBody{ReadCloser: r.Body, rc: rc}
+		}
+		out := &timedWriter{ResponseWriter: w, rc: rc}
+		defer func() {
+			if p := recover(); p != nil {
+				if p == http.ErrAbortHandler {
+					panic(p)
+				}
+				log.Error("a request caused a panic", "face", face, "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
+				if out.status == 0 {
+					legacy.Fail(out, fault.New(fault.Internal, "internal", "the node failed on this request; its log tells more"))
+				}
+			}
+			m.request(face, out.status, time.Since(start))
+		}()
+		browsers(out.Header(), r)
+		if r.Method == http.MethodOptions {
+			out.WriteHeader(http.StatusNoContent)
+			return
+		}
+		if strings.Contains(r.URL.Path, "//") { // bases that end in a slash are joined with paths that begin with one
+			r.URL.Path, r.URL.RawPath = oneSlash(r.URL.Path), ""
+		}
+		h.ServeHTTP(out, r)
+	})
+}
+
+func oneSlash(path string) string {
+	for strings.Contains(path, "//") {
+		path = strings.ReplaceAll(path, "//", "/")
+	}
+	return path
+}
+
+// browsers allows pages of any origin: everything here is public or signed.
+func browsers(h http.Header, r *http.Request) {
+	h["Access-Control-Allow-Origin"] = anyOrigin
+	if r.Method != http.MethodOptions {
+		h["Access-Control-Expose-Headers"] = anyOrigin
+		return
+	}
+	h.Set("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
+	if wanted := r.Header.Get("Access-Control-Request-Headers"); wanted != "" {
+		h.Set("Access-Control-Allow-Headers", wanted)
+	} else {
+		h.Set("Access-Control-Allow-Headers", "*")
+	}
+	h.Set("Access-Control-Max-Age", "86400")
+}
+
+var anyOrigin = []string{"*"}
+
+// timedBody takes the time limit off the connection when the body has been read, so that it does not cut off a handler
+// that waits for an evaluation.
+type timedBody struct {
+	io.ReadCloser
+	rc *http.ResponseController
+}
+
+func (b *timedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err == io.EOF {
+		b.rc.SetReadDeadline(time.Time{})
+	}
+	return n, err
+}
+
+// timedWriter gives the client writeTimeout for each writeWindow of the answer, however long the answer took to make.
+type timedWriter struct {
+	http.ResponseWriter
+	rc     *http.ResponseController
+	status int
+	window int
+}
+
+func (w *timedWriter) WriteHeader(status int) {
+	if w.status == 0 {
+		w.status = status
+		w.rc.SetWriteDeadline(time.Now().Add(writeTimeout))
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *timedWriter) Write(p []byte) (int, error) {
+	if w.status == 0 {
+		w.WriteHeader(http.StatusOK)
+	}
+	if w.window += len(p); w.window >= writeWindow {
+		w.window = 0
+		w.rc.SetWriteDeadline(time.Now().Add(writeTimeout))
+	}
+	return w.ResponseWriter.Write(p)
+}
+
+// Unwrap serves http.ResponseController.
+func (w *timedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// prefixed serves several faces under one address: /mu/… is / of the messenger.
+func prefixed(faces map[string]http.Handler, rest http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	for name, h := range faces {
+		mux.Handle("/"+name+"/", http.StripPrefix("/"+name, h))
+		mux.Handle("/"+name, http.StripPrefix("/"+name, rooted(h)))
+	}
+	mux.Handle("/", rest)
+	return mux
+}
+
+// rooted gives a request for the bare prefix the path "/".
+func rooted(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "" {
+			r.URL.Path = "/"
+		}
+		h.ServeHTTP(w, r)
+	})
+}
