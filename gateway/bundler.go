@@ -83,7 +83,11 @@ func (g *Gateway) accept(r *http.Request, raw []byte) (Receipt, error) {
 
 // invalidItem says what the upload services say, and then why.
 func invalidItem(err error) error {
-	return fault.Wrap(err, fault.KindOf(err), fault.CodeOf(err), "Invalid Data Item!")
+	kind := fault.KindOf(err)
+	if kind == fault.Unsupported {
+		kind = fault.Malformed // 400 is what uploaders know
+	}
+	return fault.Wrap(err, kind, fault.CodeOf(err), "Invalid Data Item!")
 }
 
 func (g *Gateway) serveUploadStatus(w http.ResponseWriter, r *http.Request) {

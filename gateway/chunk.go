@@ -253,13 +253,13 @@ func (g *Gateway) chunkAt(ctx context.Context, offset uint64) (arweave.Chunk, er
 		if offset < first || rec.tx == nil {
 			return arweave.Chunk{}, none
 		}
-		return g.chunkOf(rec, int64(offset-first))
+		return g.chunkOf(ctx, rec, int64(offset-first))
 	}
 	return arweave.Chunk{}, none
 }
 
-func (g *Gateway) chunkOf(rec *Record, at int64) (arweave.Chunk, error) {
-	blob, err := g.transactionData(rec)
+func (g *Gateway) chunkOf(ctx context.Context, rec *Record, at int64) (arweave.Chunk, error) {
+	blob, err := g.transactionData(ctx, rec)
 	if err != nil {
 		return arweave.Chunk{}, err
 	}

@@ -30,10 +30,18 @@ func (g *Gateway) Import(ctx context.Context, id message.ID, tags []Tag, data []
 	if id.IsZero() {
 		return fault.New(fault.Malformed, "import-id", "an import needs the id to serve the bytes under")
 	}
-	if old, err := g.Record(ctx, id); err == nil && old.Source != Imported {
-		return g.sameData(ctx, old, data)
-	} else if err != nil && fault.KindOf(err) != fault.NotFound {
+	p, known, err := g.placeOf(id)
+	if err != nil {
 		return err
+	}
+	if known {
+		old, err := g.load(ctx, p.seq)
+		if err != nil {
+			return err
+		}
+		if old.Source != Imported {
+			return g.sameData(ctx, old, data)
+		}
 	}
 	tags = slices.Clone(tags)
 	for _, d := range moduleTags {
@@ -46,10 +54,6 @@ func (g *Gateway) Import(ctx context.Context, id message.ID, tags []Tag, data []
 		return fault.Wrap(err, fault.Unavailable, "import-write", "keeping %s", id)
 	}
 	r := row{kind: kindImported, id: id, body: imported{Owner: owner, Tags: storeTags(tags), Blob: blob, Size: size}.encode()}
-	p, known, err := g.placeOf(id)
-	if err != nil {
-		return err
-	}
 	if !known {
 		p = g.order.take(id, g.c.Clock.Now().UnixMilli(), g.blocks)
 	}

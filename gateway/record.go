@@ -224,7 +224,7 @@ func (g *Gateway) data(ctx context.Context, rec *Record) (store.Blob, error) {
 		b, err := g.c.Blobs.Open(rec.blob)
 		return b, fault.Wrap(err, fault.Internal, "blob-missing", "reading the data of %s", rec.ID)
 	case rec.Source == Transaction:
-		return g.transactionData(rec)
+		return g.transactionData(ctx, rec)
 	case rec.raw != nil:
 		return inMemory(rec.raw[int64(len(rec.raw))-rec.DataSize:]), nil
 	}

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
@@ -30,7 +31,7 @@ func (g *Gateway) transactionRoutes(m *http.ServeMux) {
 		writeJSON(w, http.StatusOK, ids)
 	})
 	m.HandleFunc("GET /tx/{id}", g.withRecord(func(w http.ResponseWriter, r *http.Request, rec *Record) {
-		v, err := g.transactionJSON(rec)
+		v, err := g.transactionJSON(r.Context(), rec)
 		if err != nil {
 			writeError(w, err)
 			return
@@ -105,7 +106,7 @@ func (g *Gateway) servePost(w http.ResponseWriter, r *http.Request) {
 
 // transactionJSON gives a record in the form of a transaction. Data over inlineDataMax is left empty, as nodes do; imported
 // records and items have the same form without a root.
-func (g *Gateway) transactionJSON(rec *Record) ([]byte, error) {
+func (g *Gateway) transactionJSON(ctx context.Context, rec *Record) ([]byte, error) {
 	tx := &arweave.Transaction{
 		Format: 2, ID: rec.ID, LastTx: rec.Anchor, Owner: rec.Owner, Tags: rec.Tags, Target: rec.Target, HasTarget: rec.HasTarget,
 		Quantity: rec.Quantity, DataSize: rec.DataSize, Reward: rec.Fee, Signature: rec.Signature,
@@ -115,7 +116,7 @@ func (g *Gateway) transactionJSON(rec *Record) ([]byte, error) {
 	}
 	tx.Format, tx.DataRoot = rec.tx.Format, rec.tx.DataRoot
 	if rec.DataSize <= inlineDataMax || tx.Format == 1 {
-		data, err := g.wholeData(rec, rec.DataSize)
+		data, err := g.wholeData(ctx, rec, rec.DataSize)
 		if err != nil && fault.KindOf(err) != fault.Unfinished {
 			return nil, err
 		}
@@ -130,8 +131,8 @@ func (g *Gateway) transactionJSON(rec *Record) ([]byte, error) {
 // inlineDataMax is the data that comes with a transaction's JSON.
 const inlineDataMax = 10 << 20
 
-func (g *Gateway) wholeData(rec *Record, limit int64) ([]byte, error) {
-	b, err := g.transactionData(rec)
+func (g *Gateway) wholeData(ctx context.Context, rec *Record, limit int64) ([]byte, error) {
+	b, err := g.transactionData(ctx, rec)
 	if err != nil {
 		return nil, err
 	}

@@ -159,8 +159,12 @@ func (g *Gateway) openBundle(ctx context.Context, tx *arweave.Transaction) error
 	return fault.Wrap(g.c.Store.Apply(&b, true), fault.Unavailable, "transaction-write", "opening the bundle %s", tx.ID)
 }
 
-func (g *Gateway) transactionData(rec *Record) (store.Blob, error) {
-	return g.dataByRoot(rec.tx.DataRoot, rec.DataSize)
+func (g *Gateway) transactionData(ctx context.Context, rec *Record) (store.Blob, error) {
+	b, err := g.dataByRoot(rec.tx.DataRoot, rec.DataSize)
+	if err != nil && rec.Remote && fault.KindOf(err) == fault.Unfinished {
+		return g.remoteData(ctx, rec)
+	}
+	return b, err
 }
 
 // dataByRoot opens complete data. It fails with Unfinished while chunks are missing.
