@@ -129,16 +129,15 @@ func testEngine(tb testing.TB, c Config) *engine {
 func refused(response []byte) bool {
 	var r struct {
 		OK       bool `json:"ok"`
-		Response struct {
-			Error  any
-			Output any
-		} `json:"response"`
+		Response json.RawMessage
 	}
 	if json.Unmarshal(response, &r) != nil || !r.OK {
 		return true
 	}
-	text, _ := r.Response.Output.(string)
-	if o, ok := r.Response.Output.(map[string]any); ok {
+	var body struct{ Error, Output any }
+	_ = json.Unmarshal(r.Response, &body) // an empty table arrives as a list, which has neither
+	text, _ := body.Output.(string)
+	if o, ok := body.Output.(map[string]any); ok {
 		if d, ok := o["data"].(map[string]any); ok {
 			text, _ = d["output"].(string)
 		}
@@ -146,7 +145,7 @@ func refused(response []byte) bool {
 	if strings.HasSuffix(text, "not enough memory for buffer allocation") {
 		return true
 	}
-	switch e := r.Response.Error.(type) {
+	switch e := body.Error.(type) {
 	case nil:
 		return false
 	case string:

@@ -11,7 +11,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"math"
 	"os"
 	"sync"
@@ -117,7 +116,7 @@ func (e *engine) New(ctx context.Context, m vm.Module, l vm.Limits) (vm.Instance
 	if i.machine, err = e.machine(p, l); err != nil {
 		return nil, err
 	}
-	if err := i.image.commit(e.scanner, i.machine); err != nil {
+	if err := i.commit(); err != nil {
 		i.Close()
 		return nil, err
 	}
@@ -203,10 +202,6 @@ func (e *engine) unload() {
 	C.ago_engine_delete(e.native)
 	e.native = nil
 	e.scanner.close()
-}
-
-func (e *engine) Restore(ctx context.Context, m vm.Module, l vm.Limits, snapshots ...io.Reader) (vm.Instance, error) {
-	return nil, fmt.Errorf("not written yet")
 }
 
 func firstLine(b []byte, field string) []byte {

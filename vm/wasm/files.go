@@ -2,6 +2,8 @@
 
 package wasm
 
+import "errors"
+
 // Numbers of errors as the C library of these modules counts them.
 const (
 	errBadFile   = 8
@@ -20,6 +22,26 @@ type files struct {
 }
 
 func (f files) clone() files { return f }
+
+func (f files) encode() []byte {
+	var bits byte
+	for i, c := range f.Closed {
+		if c {
+			bits |= 1 << i
+		}
+	}
+	return []byte{bits}
+}
+
+func (f *files) decode(b []byte) error {
+	if len(b) != 1 || b[0] > 7 {
+		return errors.New("its files are damaged")
+	}
+	for i := range f.Closed {
+		f.Closed[i] = b[0]>>i&1 == 1
+	}
+	return nil
+}
 
 func (f *files) open(fd uint64) bool { return fd < 3 && !f.Closed[fd] }
 

@@ -27,6 +27,7 @@ type image struct {
 	size    uint64 // bytes of linear memory
 	version uint64
 	pages   int // held here and in the stash
+	closed  bool
 	host    hostState
 	globals []uint64
 	stash   map[int][]old
@@ -118,13 +119,14 @@ func (im *image) set(i int, content []byte) {
 	copy(k.own[slot][:], content)
 }
 
-// commit makes the memory's content the image.
-func (im *image) commit(s *scanner, m *machine) error {
+// commit makes the memory's content the image. It gives the number of pages the memory has to itself.
+func (im *image) commit(s *scanner, m *machine) (written int, err error) {
 	im.mu.Lock()
 	defer im.mu.Unlock()
 	im.settle()
 	im.version++
-	err := s.written(m.mem, func(first, n int) {
+	err = s.written(m.mem, func(first, n int) {
+		written += n
 		for i := first; i < first+n; i++ {
 			now := m.mem[i*pageSize : (i+1)*pageSize]
 			was := im.at(i)
@@ -139,12 +141,12 @@ func (im *image) commit(s *scanner, m *machine) error {
 		}
 	})
 	if err != nil {
-		return err
+		return written, err
 	}
 	im.size = uint64(len(m.mem))
 	im.host = m.host.clone()
 	im.globals = m.readGlobals(im.globals[:0])
-	return nil
+	return written, nil
 }
 
 // undo puts the memory back to a version of the image. The memory must have the image's size. The lock is held for
@@ -213,12 +215,24 @@ func (im *image) hold(p *pin) {
 	im.pins[p] = struct{}{}
 }
 
-// release gives a pin up.
+// forget drops a pin. What it kept goes with the next commit.
+func (im *image) forget(p *pin) {
+	im.pinMu.Lock()
+	defer im.pinMu.Unlock()
+	delete(im.pins, p)
+}
+
+// release drops a pin and what it kept.
 func (im *image) release(p *pin) {
 	im.mu.Lock()
 	defer im.mu.Unlock()
-	delete(im.pins, p)
+	im.forget(p)
 	im.settle()
+}
+
+// outside is the newest state outside the pages. The lock is held for reading.
+func (im *image) outside() at {
+	return at{size: im.size, host: im.host, globals: append([]uint64(nil), im.globals...)}
 }
 
 // settle lets go of what no pin needs. It is called with mu held.
@@ -264,5 +278,5 @@ func (im *image) close() {
 			}
 		}
 	}
-	im.chunks, im.pages = nil, 0
+	im.chunks, im.pages, im.closed = nil, 0, true
 }

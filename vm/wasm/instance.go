@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"sync/atomic"
 
 	"ago/vm"
@@ -14,6 +13,9 @@ import (
 
 // gasUnlimited is the gas limit where none was asked for, the reference loader's own.
 const gasUnlimited = 9_000_000_000_000_000
+
+// overhead is about what an instance takes besides its pages: the store, its tables and the indexes of the image.
+const overhead = 160 << 10
 
 // instance implements vm.Instance.
 type instance struct {
@@ -27,6 +29,9 @@ type instance struct {
 	failed  bool // it ended without a response
 	ended   bool // it came to an end, with or without one
 	closed  atomic.Bool
+
+	resident atomic.Int64
+	chain    chain
 }
 
 var _ vm.Instance = (*instance)(nil)
@@ -135,11 +140,14 @@ func (i *instance) Commit() error {
 	if i.failed {
 		return errors.New("an evaluation without a response cannot be committed")
 	}
-	if err := i.image.commit(i.engine.scanner, i.machine); err != nil {
-		return err
-	}
 	i.dirty = false
-	return nil
+	return i.commit()
+}
+
+func (i *instance) commit() error {
+	written, err := i.image.commit(i.engine.scanner, i.machine)
+	i.resident.Store(int64(written+i.image.pages)*pageSize + overhead)
+	return err
 }
 
 // Rollback forgets the last evaluation. If that had come to an end, so was refused for its result, the state outside
@@ -152,52 +160,60 @@ func (i *instance) Rollback() error {
 	if !i.dirty {
 		return nil
 	}
+	im := i.image
 	if i.ended {
-		i.image.mu.Lock()
-		i.image.host = i.program.base.host.clone()
-		i.image.mu.Unlock()
+		im.mu.Lock()
+		im.host = i.program.base.host.clone()
+		im.mu.Unlock()
 	}
-	m, err := i.engine.revert(i.machine, i.image, i.image.version, i.image.size, i.limits)
-	if err != nil {
-		return err
-	}
-	i.machine = m
-	i.dirty = false
-	return nil
-}
-
-// revert brings a machine back to a version of its image. Memory cannot shrink: a machine that has grown is replaced.
-func (e *engine) revert(m *machine, im *image, version, size uint64, l vm.Limits) (*machine, error) {
 	im.mu.RLock()
 	defer im.mu.RUnlock()
-	if uint64(len(m.mem)) != size {
-		fresh, err := e.machine(m.p, l)
-		if err != nil {
-			return m, err
-		}
-		if err := im.fill(fresh, version, size); err != nil {
-			e.retire(fresh)
-			return m, err
-		}
-		e.retire(m)
-		return fresh, nil
+	m, err := i.engine.revert(i.machine, im, im.version, im.outside(), i.limits)
+	i.machine = m
+	if err == nil {
+		i.dirty = false
 	}
-	if err := im.undo(e.scanner, m, version); err != nil {
-		return m, err
-	}
-	return m, m.reset(im.host, im.globals)
+	return err
 }
 
-// fill brings a freshly started machine to a version of the image.
-func (im *image) fill(m *machine, version, size uint64) error {
+// revert brings a machine back to a version of its image, held for reading. Memory cannot shrink: a machine that has
+// grown is replaced.
+func (e *engine) revert(m *machine, im *image, version uint64, to at, l vm.Limits) (*machine, error) {
+	if uint64(len(m.mem)) == to.size {
+		if err := im.undo(e.scanner, m, version); err != nil {
+			return m, err
+		}
+		return m, m.reset(to.host, to.globals)
+	}
+	fresh, err := e.machine(m.p, l)
+	if err != nil {
+		return m, err
+	}
+	if err := im.fill(fresh, version, to); err != nil {
+		e.retire(fresh)
+		return m, err
+	}
+	e.retire(m)
+	return fresh, nil
+}
+
+// fill brings a freshly started machine to a version of the image, which is held for reading.
+func (im *image) fill(m *machine, version uint64, to at) error {
+	if err := m.growTo(to.size); err != nil {
+		return err
+	}
+	im.load(m, 0, version)
+	return m.reset(to.host, to.globals)
+}
+
+func (m *machine) growTo(size uint64) error {
 	if have := uint64(len(m.mem)); have < size {
 		if !m.s.grow((size - have) / wasmPage) {
-			return fmt.Errorf("the machine has no room for a linear memory of %d bytes", size)
+			return fmt.Errorf("there is no room for a linear memory of %d bytes", size)
 		}
 		m.mem = m.s.memory()
 	}
-	im.load(m, 0, version)
-	return m.reset(im.host, im.globals)
+	return nil
 }
 
 // reset puts the state outside the linear memory to what it was.
@@ -220,15 +236,8 @@ func (m *machine) readGlobals(to []uint64) []uint64 {
 	return to
 }
 
-func (i *instance) Snapshot(w io.Writer, full bool) error { return errors.New("not written yet") }
-
-func (i *instance) Memory(w io.Writer) (int64, error) { return 0, errors.New("not written yet") }
-
-func (i *instance) Fork(ctx context.Context) (vm.Fork, error) {
-	return nil, errors.New("not written yet")
-}
-
-func (i *instance) Resident() int64 { return 0 }
+// Resident is what the instance held after its last commit.
+func (i *instance) Resident() int64 { return i.resident.Load() }
 
 func (i *instance) Close() error {
 	if i.closed.Swap(true) {

@@ -4,9 +4,13 @@ package wasm
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"unsafe"
@@ -155,9 +159,11 @@ func (s *scanner) written(mem []byte, f func(first, n int)) error {
 // started, and where that data ends. It never changes.
 type base struct {
 	pages    map[int]*page
-	imageEnd int // pages from here on are zero unless they are in pages
+	imageEnd int    // pages from here on are zero unless they are in pages
+	image    []byte // the module's own data, as the memory begins
 	size     uint64
 	host     hostState
+	digest   [32]byte // of all this, to tell whether a snapshot builds on it
 }
 
 // newBase takes the state of a machine that has just started.
@@ -173,8 +179,42 @@ func newBase(s *scanner, m *machine) (*base, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.imageEnd, err = mappedFile(m.mem)
-	return b, err
+	if b.imageEnd, err = mappedFile(m.mem); err != nil {
+		return nil, err
+	}
+	// A page that the start has written hides the module's data, which nothing will need any more.
+	b.image = append([]byte(nil), m.mem[:b.imageEnd*pageSize]...)
+	b.digest = b.sum()
+	return b, nil
+}
+
+func (b *base) sum() (sum [32]byte) {
+	h := sha256.New()
+	word := func(v uint64) {
+		var w [8]byte
+		binary.LittleEndian.PutUint64(w[:], v)
+		h.Write(w[:])
+	}
+	word(b.size)
+	word(b.host.Clock)
+	h.Write(b.image)
+	for _, i := range slices.Sorted(maps.Keys(b.pages)) {
+		word(uint64(i))
+		h.Write(b.pages[i][:])
+	}
+	h.Sum(sum[:0])
+	return sum
+}
+
+// content is what a page holds that no message has changed.
+func (b *base) content(i int) []byte {
+	if p := b.pages[i]; p != nil {
+		return p[:]
+	}
+	if i < b.imageEnd {
+		return b.image[i*pageSize : (i+1)*pageSize]
+	}
+	return zeroPage[:]
 }
 
 // mappedFile is the number of pages at the start of mem that are mapped from a file, which is how the engine

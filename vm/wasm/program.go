@@ -81,7 +81,7 @@ func (e *engine) program(ctx context.Context, m vm.Module, gas bool) (*program, 
 
 func (e *engine) build(module []byte, v variant, a *abi) (*program, error) {
 	p := &program{abi: a, hash: v.hash, args: e.programArgs}
-	rewritten, info, err := rewrite.Rewrite(module, rewrite.Options{Gas: v.gas, NativeEH: true, ExportGlobals: true})
+	rewritten, info, err := rewrite.Rewrite(module, rewrite.Options{Gas: v.gas, NativeEH: true, TranslateEH: true, ExportGlobals: true})
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", vm.ErrModule, err)
 	}
