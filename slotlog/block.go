@@ -31,6 +31,14 @@ func malformed(b *Block, s Slot) error {
 		b.First, b.Process, s)
 }
 
+// CheckPartition refuses a number that is no partition.
+func CheckPartition(part Partition) error {
+	if part >= Partitions {
+		return fault.New(fault.Internal, "partition-unknown", "there is no partition %d", part)
+	}
+	return nil
+}
+
 // Repeats tells whether the entry says the same as one that is stored: another entry in its slot would be a second truth.
 // A signed form that only one of them has makes no difference.
 func (e *Entry) Repeats(stored *Entry) bool {

@@ -21,6 +21,9 @@ type Epoch uint64
 // Partition is a share of the processes that is owned as a whole: the first 12 bits of the process id.
 type Partition uint16
 
+// Partitions is the number of partitions.
+const Partitions = 1 << 12
+
 // PartitionOf gives the partition of a process.
 func PartitionOf(p message.ID) Partition { return Partition(p[0])<<4 | Partition(p[1]>>4) }
 
@@ -85,7 +88,7 @@ type Log interface {
 	// Processes gives the ids of all processes, in order of their bytes, after the given one.
 	Processes(ctx context.Context, after message.ID) iter.Seq2[message.ID, error]
 	// Acquire makes the caller the owner of a partition and fences all earlier owners. It waits for appends under way.
-	// Until the first one, the epoch of a partition is 0.
+	// Until the first one, the epoch of a partition is 0. A partition that does not exist is refused.
 	Acquire(ctx context.Context, part Partition) (Epoch, error)
 	Close() error
 }

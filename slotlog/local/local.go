@@ -50,7 +50,7 @@ type Log struct {
 	tables store.Store
 	blobs  store.Blobs
 	heads  *heads
-	parts  [1 << 12]partition
+	parts  [slotlog.Partitions]partition
 
 	mu       sync.Mutex
 	turns    map[message.ID]*turn
@@ -270,8 +270,8 @@ func (l *Log) Acquire(ctx context.Context, part slotlog.Partition) (slotlog.Epoc
 		return 0, err
 	}
 	defer done()
-	if int(part) >= len(l.parts) {
-		return 0, fault.New(fault.Internal, "partition-unknown", "there is no partition %d", part)
+	if err := slotlog.CheckPartition(part); err != nil {
+		return 0, err
 	}
 	pt := &l.parts[part]
 	pt.Lock()

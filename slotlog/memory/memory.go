@@ -203,6 +203,9 @@ func (l *Log) Processes(ctx context.Context, after message.ID) iter.Seq2[message
 
 // Acquire raises the epoch of the partition.
 func (l *Log) Acquire(ctx context.Context, part slotlog.Partition) (slotlog.Epoch, error) {
+	if err := slotlog.CheckPartition(part); err != nil {
+		return 0, err
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := l.usable(ctx); err != nil {

@@ -14,6 +14,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"ago/fault"
 	"ago/message"
@@ -22,8 +23,13 @@ import (
 
 const unfinished = "unfinished"
 
-// Blobs is a folder with 256 folders, one for each first byte of the hash. It is safe for concurrent use.
-type Blobs struct{ dir string }
+// Blobs is a folder with up to 256 folders, one for each first byte of the hash. It is safe for concurrent use.
+type Blobs struct {
+	dir string
+
+	mu    sync.Mutex
+	known [256]bool // folders that are on disk under their name
+}
 
 // Open makes or opens the folder.
 func Open(dir string) (*Blobs, error) {
@@ -34,27 +40,32 @@ func Open(dir string) (*Blobs, error) {
 	return b, nil
 }
 
-// prepare makes all folders at once, so that no later write has to sync a parent folder.
 func (b *Blobs) prepare() error {
-	if err := os.MkdirAll(b.dir, 0o755); err != nil {
-		return err
-	}
 	if err := os.RemoveAll(filepath.Join(b.dir, unfinished)); err != nil {
 		return err
 	}
-	names := []string{unfinished}
-	for i := range 256 {
-		names = append(names, fmt.Sprintf("%02x", i))
-	}
-	for _, name := range names {
-		if err := os.Mkdir(filepath.Join(b.dir, name), 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
-			return err
-		}
-	}
-	if err := syncFolder(b.dir); err != nil {
+	if err := os.MkdirAll(filepath.Join(b.dir, unfinished), 0o755); err != nil {
 		return err
 	}
 	return syncFolder(filepath.Dir(b.dir))
+}
+
+// shard gives the folder of an id. Its own name has to be on disk before a file in it can be.
+func (b *Blobs) shard(id message.ID) (string, error) {
+	path := b.folder(id)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.known[id[0]] {
+		return path, nil
+	}
+	if err := os.Mkdir(path, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return "", err
+	}
+	if err := syncFolder(b.dir); err != nil {
+		return "", err
+	}
+	b.known[id[0]] = true
+	return path, nil
 }
 
 func (b *Blobs) folder(id message.ID) string { return filepath.Join(b.dir, fmt.Sprintf("%02x", id[0])) }
@@ -92,6 +103,10 @@ func fill(ctx context.Context, f *os.File, r io.Reader) (id message.ID, size int
 // name gives a synced file its place. A file that is there already has the same bytes and is left alone; its folder is
 // synced even so, since whoever put it there may not have come that far.
 func (b *Blobs) name(from string, id message.ID) error {
+	folder, err := b.shard(id)
+	if err != nil {
+		return err
+	}
 	to := b.path(id)
 	if _, err := os.Stat(to); err == nil {
 		if err := os.Remove(from); err != nil {
@@ -100,7 +115,7 @@ func (b *Blobs) name(from string, id message.ID) error {
 	} else if err := os.Rename(from, to); err != nil {
 		return err
 	}
-	return syncFolder(b.folder(id))
+	return syncFolder(folder)
 }
 
 // Open gives the blob, or ErrNotFound.

@@ -57,7 +57,7 @@ func TestAFolderThatCannotBeWrittenIsAFaultWithAHint(t *testing.T) {
 		t.Fatal(err)
 	}
 	raw := []byte("x")
-	if err := os.Remove(b.folder(message.HashOf(raw))); err != nil {
+	if err := os.WriteFile(b.folder(message.HashOf(raw)), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := b.Put(t.Context(), bytes.NewReader(raw)); fault.KindOf(err) != fault.Unavailable {

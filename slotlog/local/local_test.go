@@ -1,0 +1,75 @@
+package local
+
+import (
+	"io"
+	"log/slog"
+	"path/filepath"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"ago/slotlog"
+	"ago/slotlog/slotlogtest"
+	"ago/store"
+	"ago/store/file"
+	"ago/store/memory"
+	"ago/store/pebble"
+)
+
+func TestLogInMemory(t *testing.T) {
+	slotlogtest.Run(t, slotlogtest.Logs{
+		Open: func(testing.TB) slotlog.Log { return New(memory.New(), memory.NewBlobs()) },
+		Reopen: func(t testing.TB, l slotlog.Log) slotlog.Log {
+			old := l.(*Log)
+			if err := old.Close(); err != nil {
+				t.Fatal(err)
+			}
+			return New(old.tables, old.blobs)
+		},
+	})
+}
+
+// folder is a log on disk with its store.
+type folder struct {
+	*Log
+	dir   string
+	store *pebble.Store
+}
+
+func openFolder(t testing.TB, dir string) *folder {
+	t.Helper()
+	s, err := pebble.Open(pebble.Options{Dir: filepath.Join(dir, "store"), Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	blobs, err := file.Open(filepath.Join(dir, "blobs"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &folder{New(s, blobs), dir, s}
+}
+
+func TestLogOnDisk(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	t.Run("suite", func(t *testing.T) {
+		slotlogtest.Run(t, slotlogtest.Logs{
+			Open: func(t testing.TB) slotlog.Log { return openFolder(t, t.TempDir()) },
+			Reopen: func(t testing.TB, l slotlog.Log) slotlog.Log {
+				old := l.(*folder)
+				if err := old.Log.Close(); err != nil {
+					t.Fatal(err)
+				}
+				if err := old.store.Close(); err != nil {
+					t.Fatal(err)
+				}
+				return openFolder(t, old.dir)
+			},
+		})
+	})
+}
+
+var (
+	_ slotlog.Log = (*folder)(nil)
+	_ store.Store = (*pebble.Store)(nil)
+)
