@@ -1,9 +1,11 @@
 package node
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/http/pprof"
 	"strconv"
 	"time"
 
@@ -31,8 +33,18 @@ func (n *Node) admin() http.Handler {
 	mux.HandleFunc("POST /tasks/{key}/retry", n.serveRetry)
 	mux.HandleFunc("GET /clock", n.serveClock)
 	mux.HandleFunc("POST /clock", n.moveClock)
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { legacy.Fail(w, unknown(w, r)) })
+	if n.c.Profiling {
+		profiles(mux)
+	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { legacy.Fail(w, unknown(r)) })
 	return mux
+}
+
+// profiles serves the profiles of the Go runtime. They tell about the machine, so they are off unless asked for.
+func profiles(mux *http.ServeMux) {
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 }
 
 func answerJSON(w http.ResponseWriter, status int, v any) {
@@ -90,7 +102,35 @@ func (n *Node) serveTrace(w http.ResponseWriter, r *http.Request) {
 		legacy.Fail(w, err)
 		return
 	}
-	answerJSON(w, http.StatusOK, trace)
+	answerJSON(w, http.StatusOK, n.traced(trace))
+}
+
+// hop is a hop of a trace with what the compute unit knows of it. Times are in ms of the node's clock.
+type hop struct {
+	push.Hop
+	Scheduled int64 `json:"scheduled,omitempty"` // time of its slot, once that is evaluated
+	Evaluated int64 `json:"evaluated,omitempty"` // when its result was there
+	Failed    bool  `json:"failed,omitempty"`    // the result is an error
+}
+
+func (n *Node) traced(t push.Trace) any {
+	// The results that are there are wanted, none is waited for.
+	now, cancel := context.WithCancel(context.Background())
+	cancel()
+	hops := make([]hop, len(t.Hops))
+	for i, h := range t.Hops {
+		hops[i].Hop = h
+		if h.Slot == nil || h.Process.IsZero() {
+			continue
+		}
+		if e, err := n.computer.At(now, h.Process, *h.Slot); err == nil {
+			hops[i].Scheduled, hops[i].Evaluated, hops[i].Failed = e.Timestamp, e.EvaluatedAt, e.Failed
+		}
+	}
+	return struct {
+		Hops  []hop `json:"hops"`
+		Whole bool  `json:"whole"`
+	}{hops, t.Whole}
 }
 
 func (n *Node) serveTasks(w http.ResponseWriter, r *http.Request) {

@@ -36,6 +36,7 @@ type EvaluatorConfig struct {
 
 	VerifySignatures bool // of every message and assignment, besides the hash chain
 	LiveMax          int64
+	Profiling        bool // see Config
 	Log              *slog.Logger
 }
 
@@ -105,6 +106,9 @@ func (e *Evaluator) start(c EvaluatorConfig) error {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		answerJSON(w, http.StatusOK, map[string]bool{"alive": true})
 	})
+	if c.Profiling {
+		profiles(mux)
+	}
 	mux.Handle("/", face.Handler())
 	host := c.Host
 	if host == "" {

@@ -175,7 +175,7 @@ func (t target) where(ctx context.Context, id message.ID) ([]push.Place, error) 
 }
 
 // unknown tells a request for what no route serves.
-func unknown(w http.ResponseWriter, r *http.Request) error {
+func unknown(r *http.Request) error {
 	return fault.New(fault.NotFound, "route-unknown", "nothing answers %s %s here", r.Method, r.URL.Path).
 		WithHint("GET / tells the addresses of the units")
 }

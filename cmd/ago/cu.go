@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 
@@ -19,6 +18,7 @@ type cuCommand struct {
 	Memory           bool   `env:"AGO_MEMORY" help:"Keep everything in memory." toml:"memory"`
 	Wallet           string `type:"existingfile" placeholder:"JWK" env:"AGO_NODE_WALLET,WALLET_FILE" help:"Wallet whose address the unit names as its own." toml:"wallet"`
 	VerifySignatures bool   `env:"AGO_VERIFY_SIGNATURES" help:"Verify both signatures of every slot; the hash chain always is." toml:"verify-signatures"`
+	Profiling        bool   `env:"AGO_PROFILING" help:"Serve profiles of the Go runtime under /debug/pprof/." toml:"profiling"`
 	Cache            string `type:"path" placeholder:"DIR" env:"AGO_CACHE" help:"Folder of compiled modules; without it the user's cache folder." toml:"cache"`
 }
 
@@ -34,7 +34,7 @@ func (cuCommand) Help() string {
 func (c *cuCommand) Run(o *out) error {
 	cfg := node.EvaluatorConfig{
 		Dir: c.Data, CacheDir: c.Cache, Host: c.Listen, Port: c.Port, Gateway: c.GatewayURL, SU: c.SuURL,
-		VerifySignatures: c.VerifySignatures, Log: o.log,
+		VerifySignatures: c.VerifySignatures, Profiling: c.Profiling, Log: o.log,
 	}
 	if c.Memory {
 		cfg.Dir = ""
@@ -52,7 +52,7 @@ func (c *cuCommand) Run(o *out) error {
 		return err
 	}
 	if o.json {
-		err = json.NewEncoder(o.stdout).Encode(map[string]string{"cu": e.URL(), "address": cfg.Address, "data": cfg.Dir})
+		err = o.encode(map[string]string{"cu": e.URL(), "address": cfg.Address, "data": cfg.Dir})
 	} else {
 		_, err = fmt.Fprintf(o.stdout, "The compute unit answers at %s\n  gateway  %s\n  data     %s\n", e.URL(), c.GatewayURL, cfg.Dir)
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -34,6 +33,7 @@ type devCommand struct {
 	Paused        bool          `help:"Begin with the clock standing; move it with POST /clock on the node's address." toml:"paused"`
 	Patience      time.Duration `default:"2s" env:"AGO_PATIENCE" help:"How long a result waits for a message that has no slot yet." toml:"patience"`
 	BusyAfter     time.Duration `placeholder:"TIME" env:"AGO_BUSY_AFTER" help:"Answer 202 when an evaluation takes longer than this; without it, wait." toml:"busy-after"`
+	Profiling     bool          `env:"AGO_PROFILING" help:"Serve profiles of the Go runtime under /debug/pprof/ of the node's address." toml:"profiling"`
 	Cache         string        `type:"path" placeholder:"DIR" env:"AGO_CACHE" help:"Folder of compiled modules; without it the user's cache folder." toml:"cache"`
 }
 
@@ -69,7 +69,7 @@ func (d *devCommand) Run(o *out) error {
 	}
 	a := n.Addresses()
 	if o.json {
-		if err := json.NewEncoder(o.stdout).Encode(a); err != nil {
+		if err := o.encode(a); err != nil {
 			return err
 		}
 	} else {
@@ -101,7 +101,7 @@ func until(o *out, failed <-chan error, checkpoint, stop func() error) error {
 func (d *devCommand) config(o *out) (node.Config, error) {
 	c := node.Config{
 		Dir: d.Data, CacheDir: d.Cache, Host: d.Listen, Name: d.Name, Ports: node.PortsDefault, Upstream: d.GatewayURL,
-		BlockInterval: d.BlockInterval, Patience: d.Patience, Busy: d.BusyAfter, Log: o.log,
+		BlockInterval: d.BlockInterval, Patience: d.Patience, Busy: d.BusyAfter, Profiling: d.Profiling, Log: o.log,
 	}
 	if d.Patience == 0 {
 		c.Patience = -1

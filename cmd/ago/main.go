@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -67,6 +68,13 @@ type out struct {
 	stdin          io.Reader
 	json           bool
 	log            *slog.Logger
+}
+
+// encode prints one line of JSON, with texts as they are.
+func (o *out) encode(v any) error {
+	e := json.NewEncoder(o.stdout)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
 }
 
 // exit carries the code of a --help or --version out of the parser.

@@ -82,7 +82,7 @@ func (s *sendCommand) Run(o *out) error {
 	}
 	t := settled(o, n, id, len(r.Messages)+len(r.Spawns)+len(r.Assignments), s.Settle)
 	if o.json {
-		err = json.NewEncoder(o.stdout).Encode(struct {
+		err = o.encode(struct {
 			Message message.ID      `json:"message"`
 			Process message.ID      `json:"process"`
 			Result  json.RawMessage `json:"result"`
@@ -230,7 +230,7 @@ func (versionCommand) Run(o *out) error {
 		}
 	}
 	if o.json {
-		return json.NewEncoder(o.stdout).Encode(map[string]string{"version": version, "revision": revision})
+		return o.encode(map[string]string{"version": version, "revision": revision})
 	}
 	_, err := fmt.Fprintln(o.stdout, strings.TrimSpace("ago "+version+" "+revision))
 	return err

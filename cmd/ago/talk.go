@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -140,7 +139,7 @@ func orOwn(path string) (string, error) {
 func showWallet(o *out, path string, key *commitment.Key) error {
 	s := shownWallet{path, key.Type().String(), key.Address().String(), key.ProcessAddress()}
 	if o.json {
-		return json.NewEncoder(o.stdout).Encode(s)
+		return o.encode(s)
 	}
 	_, err := fmt.Fprintf(o.stdout, "file     %s\ntype     %s\naddress  %s\n", s.File, s.Type, s.Address)
 	if err == nil && s.Process != s.Address {
@@ -194,7 +193,7 @@ func (p *publishCommand) Run(o *out) error {
 
 func printID(o *out, name string, id message.ID) error {
 	if o.json {
-		return json.NewEncoder(o.stdout).Encode(map[string]message.ID{name: id})
+		return o.encode(map[string]message.ID{name: id})
 	}
 	_, err := fmt.Fprintln(o.stdout, id)
 	return err

@@ -33,20 +33,23 @@ type trace struct {
 }
 
 type hop struct {
-	Key      string     `json:"key"`
-	Kind     string     `json:"kind"`
-	State    string     `json:"state"`
-	From     int        `json:"from"`
-	Process  message.ID `json:"process,omitzero"`
-	First    bool       `json:"first,omitempty"`
-	Asked    bool       `json:"asked,omitempty"`
-	Target   string     `json:"target,omitempty"`
-	Action   string     `json:"action,omitempty"`
-	Message  message.ID `json:"message,omitzero"`
-	Slot     *uint64    `json:"slot,omitempty"`
-	Changed  int64      `json:"changed,omitempty"`
-	Attempts uint32     `json:"attempts,omitempty"`
-	Reason   string     `json:"reason,omitempty"`
+	Key       string     `json:"key"`
+	Kind      string     `json:"kind"`
+	State     string     `json:"state"`
+	From      int        `json:"from"`
+	Process   message.ID `json:"process,omitzero"`
+	First     bool       `json:"first,omitempty"`
+	Asked     bool       `json:"asked,omitempty"`
+	Target    string     `json:"target,omitempty"`
+	Action    string     `json:"action,omitempty"`
+	Message   message.ID `json:"message,omitzero"`
+	Slot      *uint64    `json:"slot,omitempty"`
+	Changed   int64      `json:"changed,omitempty"`
+	Scheduled int64      `json:"scheduled,omitempty"`
+	Evaluated int64      `json:"evaluated,omitempty"`
+	Failed    bool       `json:"failed,omitempty"`
+	Attempts  uint32     `json:"attempts,omitempty"`
+	Reason    string     `json:"reason,omitempty"`
 }
 
 // below gives the places of all hops that a message caused.
@@ -71,11 +74,11 @@ func (t trace) caused(id message.ID) []hop {
 	return hops
 }
 
-// ended tells that something was caused and nothing of it is on its way.
+// ended tells that something was caused, and that nothing of it is on its way or about to cause more.
 func (t trace) ended(id message.ID) bool {
 	hops := t.caused(id)
 	for _, h := range hops {
-		if h.State == "pending" {
+		if h.State == "pending" || h.Slot != nil && h.Evaluated == 0 {
 			return false
 		}
 	}
@@ -131,29 +134,25 @@ func (t trace) print(w io.Writer) {
 	}
 }
 
-// line is one hop: mark, state, time, message, where to.
+// line is one hop: mark, state, when it got there, message, where to, and the evaluation's end after that.
 func (h hop) line(depth int) string {
 	mark := " "
 	if h.Asked {
 		mark = "*"
 	}
-	state := h.State
-	if h.First && state == "" {
-		state = "first"
+	state, at := h.State, h.Changed
+	if h.First {
+		state, at = "first", h.Scheduled
 	}
-	at := ""
-	if h.Changed > 0 {
-		at = time.UnixMilli(h.Changed).UTC().Format("15:04:05.000")
-	}
-	id := h.Message.String()
-	if h.Message.IsZero() {
-		id = "-"
+	id := "-"
+	if !h.Message.IsZero() {
+		id = h.Message.String()
 	}
 	where := h.Target
 	if where == "" && !h.Process.IsZero() {
 		where = h.Process.String()
 	}
-	b := fmt.Sprintf("%s%s %-9s %-12s %s", strings.Repeat("  ", depth), mark, state, at, id)
+	b := fmt.Sprintf("%s%s %-9s %-12s %s", strings.Repeat("  ", depth), mark, state, clockTime(at), id)
 	if where != "" {
 		b += " -> " + where
 	}
@@ -163,10 +162,25 @@ func (h hop) line(depth int) string {
 	if h.Action != "" {
 		b += " " + h.Action
 	}
+	switch {
+	case h.Failed:
+		b += " failed " + clockTime(h.Evaluated)
+	case h.Evaluated > 0:
+		b += " evaluated " + clockTime(h.Evaluated)
+	case h.Slot != nil:
+		b += " not yet evaluated"
+	}
 	if h.Reason != "" {
 		b += ": " + h.Reason
 	}
 	return b
+}
+
+func clockTime(ms int64) string {
+	if ms == 0 {
+		return ""
+	}
+	return time.UnixMilli(ms).UTC().Format("15:04:05.000")
 }
 
 func printHops(w io.Writer, hops []hop) {
