@@ -1,7 +1,6 @@
 package local
 
 import (
-	"io"
 	"log/slog"
 	"path/filepath"
 	"testing"
@@ -10,7 +9,6 @@ import (
 
 	"ago/slotlog"
 	"ago/slotlog/slotlogtest"
-	"ago/store"
 	"ago/store/file"
 	"ago/store/memory"
 	"ago/store/pebble"
@@ -36,18 +34,27 @@ type folder struct {
 	store *pebble.Store
 }
 
-func openFolder(t testing.TB, dir string) *folder {
-	t.Helper()
-	s, err := pebble.Open(pebble.Options{Dir: filepath.Join(dir, "store"), Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+// openLog opens the log in a folder.
+func openLog(dir string) (*folder, error) {
+	s, err := pebble.Open(pebble.Options{Dir: filepath.Join(dir, "store"), Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	t.Cleanup(func() { s.Close() })
 	blobs, err := file.Open(filepath.Join(dir, "blobs"))
 	if err != nil {
+		return nil, err
+	}
+	return &folder{New(s, blobs), dir, s}, nil
+}
+
+func openFolder(t testing.TB, dir string) *folder {
+	t.Helper()
+	l, err := openLog(dir)
+	if err != nil {
 		t.Fatal(err)
 	}
-	return &folder{New(s, blobs), dir, s}
+	t.Cleanup(func() { l.store.Close() })
+	return l
 }
 
 func TestLogOnDisk(t *testing.T) {
@@ -68,8 +75,3 @@ func TestLogOnDisk(t *testing.T) {
 		})
 	})
 }
-
-var (
-	_ slotlog.Log = (*folder)(nil)
-	_ store.Store = (*pebble.Store)(nil)
-)
