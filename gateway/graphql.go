@@ -87,7 +87,7 @@ func badQuery(err error) error {
 	if errors.As(err, &list) && len(list) > 0 {
 		text = list[0].Message
 	} else if one := (*gqlerror.Error)(nil); errors.As(err, &one) {
-		text = one.Message
+		text = strings.TrimPrefix(one.Error(), "input: ") // with the variable it is about
 	}
 	return fault.New(fault.Malformed, "query-malformed", "%s", text)
 }
