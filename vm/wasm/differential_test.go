@@ -230,7 +230,7 @@ func replay(t *testing.T, r recording) {
 	defer i.Close()
 	// Hashing the memory takes far longer than evaluating, and a difference stays; so not after every message.
 	every := os.Getenv("AGO_LONG") != ""
-	bad := 0
+	bad, random := 0, false
 	complain := func(k int, s step, format string, args ...any) {
 		t.Helper()
 		if bad++; bad <= 12 {
@@ -245,6 +245,17 @@ func replay(t *testing.T, r recording) {
 		}
 		if d := time.Since(began); d > time.Second {
 			t.Logf("step %d %s took %v", k, s.Name, d)
+		}
+		if s.Throws != nil && *s.Throws == trapText[0] && out.Failure != trapText[0] {
+			// How deep a program may call is a property of the reference's machine, and less when it counts gas.
+			t.Logf("step %d %s: the reference ran out of stack, here it gave %.80s%s", k, s.Name, out.Response, out.Failure)
+			undo(t, i)
+			continue
+		}
+		if s.Name == "sqlite random" {
+			// True randomness in the reference; from here on the memories differ.
+			random = true
+			s.Response = nil
 		}
 		keep := out.Failure == "" && !refused(out.Response)
 		switch {
@@ -268,7 +279,7 @@ func replay(t *testing.T, r recording) {
 		if err != nil {
 			t.Fatalf("step %d %s: %v", k, s.Name, err)
 		}
-		if s.Memory != nil && (every || k%7 == 0 || k == len(r.Steps)-1) {
+		if s.Memory != nil && !random && (every || k%7 == 0 || k == len(r.Steps)-1) {
 			pages, digest := memoryDigest(t, e, i.machine, i.program.base.imageEnd)
 			if uint64(len(i.machine.mem)) != s.Memory.Bytes || pages != s.Memory.Pages || digest != s.Memory.Digest {
 				complain(k, s, "memory %d bytes, %d pages, %s; the reference %d bytes, %d pages, %s", len(i.machine.mem), pages, digest,

@@ -16,7 +16,8 @@ type Config struct {
 	// CacheDir holds compiled modules between runs. It is native code: the folder is created for this user alone,
 	// and a folder that others may write to is refused. Empty: compiled anew by every process.
 	CacheDir string
-	// TimeMax is the safety net per evaluation if the instance names none. 0 means DefaultTimeMax.
+	// TimeMax is when an evaluation is stopped and begun anew under a gas limit, if the instance names none.
+	// 0, and anything above it, means DefaultTimeMax. It never decides a result.
 	TimeMax time.Duration
 	// ProgramArgs are the arguments that programs of the oldest formats see, the program's name first. States of
 	// legacy processes of those formats depend on them: they were the path and the arguments of the unit's script.
@@ -27,6 +28,12 @@ const (
 	// DefaultTimeMax ends an evaluation's first try. It is far above what a message of a healthy process takes
 	// (milliseconds to seconds) and short enough that a loop without end holds a core for a minute, not for ever.
 	DefaultTimeMax = 60 * time.Second
+
+	// GasCeiling is the gas at which a message ends that was stopped by time and is evaluated again under the meter.
+	// It decides a result, so no machine may come that far before the first try is stopped: the dearest instructions
+	// (integer division, 36,000) take some 25 cycles, which makes about 6e12 a second at 4 GHz, or 3.6e14 in
+	// DefaultTimeMax. Ordinary code gets through about 1e12 a second.
+	GasCeiling = 1_000_000_000_000_000
 
 	// stackMax is the machine stack of wasm code in bytes. Node gives wasm close to 1 MB; threads made for this
 	// process have 8 MB or, where the limit is lifted, 2 MB.

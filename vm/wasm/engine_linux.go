@@ -30,6 +30,7 @@ type engine struct {
 	cacheDir    string
 	codeVersion string // whatever native code depends on besides the module
 	timeMax     time.Duration
+	gasCeiling  uint64
 	programArgs []string
 	scanner     *scanner
 	arena       arena
@@ -53,7 +54,7 @@ func New(c Config) (vm.Engine, error) {
 	// A stack trace for every longjmp makes error handling four times slower, and nobody would see it.
 	os.Unsetenv("RUST_BACKTRACE")
 	e := &engine{
-		cacheDir: c.CacheDir, timeMax: c.TimeMax, programArgs: c.ProgramArgs,
+		cacheDir: c.CacheDir, timeMax: c.TimeMax, gasCeiling: GasCeiling, programArgs: c.ProgramArgs,
 		programs: map[variant]*building{}, compiling: make(chan struct{}, compileMax),
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
 	}

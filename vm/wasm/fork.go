@@ -30,6 +30,7 @@ type at struct {
 var _ vm.Fork = (*fork)(nil)
 
 // Fork copies the committed state.
+// A dry run is no result, so one that the clock stops is not begun anew: it is ErrUnfinished.
 func (i *instance) Fork(ctx context.Context) (vm.Fork, error) {
 	if i.closed.Load() {
 		return nil, vm.ErrClosed
@@ -70,8 +71,7 @@ func (f *fork) Eval(ctx context.Context, in vm.Input) (vm.Output, error) {
 	}
 	f.dirty = true
 	e := f.parent.engine
-	out, err := e.eval(ctx, f.machine, f.parent.limits, in)
-	return out, err
+	return e.eval(ctx, f.machine, f.parent.limits.GasMax, e.patience(f.parent.limits), in)
 }
 
 // clean undoes the last evaluation.

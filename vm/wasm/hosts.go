@@ -115,11 +115,10 @@ func driveMissing(m *machine, a *args) uint64 {
 }
 
 func abortHost(m *machine, a *args) uint64 {
-	text := "native code called abort()"
 	if m.abi.noFiles {
-		text = ""
+		m.stop("Aborted(). Build with -sASSERTIONS for more info.")
 	}
-	m.stop("Aborted(" + text + ")")
+	m.stop("Aborted(native code called abort())")
 	return 0
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"ago/vm"
 )
@@ -24,6 +25,7 @@ type instance struct {
 	program *program
 	limits  vm.Limits
 	machine *machine
+	metered *machine // holds the last evaluation if the first try was stopped by the clock
 	image   *image
 	dirty   bool // there is an evaluation to commit or roll back
 	failed  bool // it ended without a response
@@ -45,32 +47,82 @@ func (i *instance) Eval(ctx context.Context, in vm.Input) (vm.Output, error) {
 	if i.dirty {
 		return vm.Output{}, errPending
 	}
-	out, err := i.engine.eval(ctx, i.machine, i.limits, in)
+	e := i.engine
+	out, err := e.eval(ctx, i.machine, i.limits.GasMax, e.patience(i.limits), in)
+	if errors.Is(err, errTime) {
+		out, err = i.evalMetered(ctx, in)
+	}
 	i.dirty, i.ended, i.failed = true, err == nil, err != nil || out.Failure != ""
 	return out, err
 }
 
-// eval gives a machine one message within limits.
-func (e *engine) eval(ctx context.Context, m *machine, l vm.Limits, in vm.Input) (vm.Output, error) {
+// errTime is an evaluation that the clock stopped.
+var errTime = fmt.Errorf("%w: it took too long", vm.ErrUnfinished)
+
+// evalMetered evaluates a message that the clock has stopped, on a copy of the state and under a gas limit, so that
+// its end is the same on every machine however long it takes here. The copy stays until the evaluation is settled.
+func (i *instance) evalMetered(ctx context.Context, in vm.Input) (vm.Output, error) {
+	e := i.engine
+	p, err := e.program(ctx, i.module, true)
+	if err != nil {
+		return vm.Output{}, err
+	}
+	m, err := e.copyOf(p, i.image, i.limits)
+	if err != nil {
+		return vm.Output{}, err
+	}
+	i.metered = m
+	limit := e.gasCeiling
+	if i.program.abi.metered && i.limits.GasMax > 0 {
+		limit = min(limit, i.limits.GasMax)
+	}
+	return e.eval(ctx, m, limit, 0, in)
+}
+
+// copyOf gives a machine of the program in the newest state of an image.
+func (e *engine) copyOf(p *program, im *image, l vm.Limits) (*machine, error) {
+	m, err := e.machine(p, l)
+	if err != nil {
+		return nil, err
+	}
+	im.mu.RLock()
+	defer im.mu.RUnlock()
+	if err := im.fill(m, im.version, im.outside()); err != nil {
+		e.retire(m)
+		return nil, err
+	}
+	return m, nil
+}
+
+// patience is how long an evaluation may take before it is begun anew under the meter.
+func (e *engine) patience(l vm.Limits) time.Duration {
+	if l.TimeMax > 0 {
+		return min(e.timeMax, l.TimeMax)
+	}
+	return e.timeMax
+}
+
+// eval gives a machine one message. A limit of 0 is none.
+func (e *engine) eval(ctx context.Context, m *machine, gasMax uint64, timeMax time.Duration, in vm.Input) (vm.Output, error) {
 	if err := ctx.Err(); err != nil {
 		return vm.Output{}, err
 	}
 	metered := m.p.info.GasUsedGlobal != ""
 	out := vm.Output{Metered: m.abi.metered}
 	limit := uint64(gasUnlimited)
-	if l.GasMax > 0 {
-		limit = min(limit, l.GasMax)
+	if gasMax > 0 {
+		limit = min(limit, gasMax)
 	}
 	if metered {
 		if err := errors.Join(m.s.set(m.gasUsed, 0), m.s.set(m.gasLimit, limit)); err != nil {
 			return out, err
 		}
 	}
-	timeMax := e.timeMax
-	if l.TimeMax > 0 {
-		timeMax = min(timeMax, l.TimeMax)
+	ticks := uint64(0)
+	if timeMax > 0 {
+		ticks = uint64(timeMax/tick) + 1
 	}
-	stop := m.s.arm(uint64(timeMax/tick) + 1)
+	stop := m.s.arm(ticks)
 	if ctx.Done() != nil {
 		fired := make(chan struct{})
 		unwatch := context.AfterFunc(ctx, func() {
@@ -93,8 +145,11 @@ func (e *engine) eval(ctx context.Context, m *machine, l vm.Limits, in vm.Input)
 	response, end := m.handle(in.Message, in.Env)
 	e.running.Add(-1)
 	if metered {
-		out.Gas = m.s.get(m.gasUsed)
-		if out.Gas > limit {
+		used := m.s.get(m.gasUsed)
+		if m.abi.metered {
+			out.Gas = used
+		}
+		if used > limit {
 			out.Failure = outOfGas
 			return out, nil
 		}
@@ -111,9 +166,10 @@ func (e *engine) eval(ctx context.Context, m *machine, l vm.Limits, in vm.Input)
 		case stoppedByCaller:
 			return out, fmt.Errorf("%w: %w", vm.ErrUnfinished, context.Cause(ctx))
 		case stoppedByTime:
-			return out, vm.ErrUnfinished
+			return out, errTime
 		}
-		return out, fmt.Errorf("evaluation ended for no known reason: %s", end.text)
+		// What is left is a longjmp that nobody caught. The reference throws the number infinity for one.
+		m.reason = "Infinity"
 	}
 	out.Failure = m.failure(end)
 	return out, nil
@@ -141,6 +197,21 @@ func (i *instance) Commit() error {
 		return errors.New("an evaluation without a response cannot be committed")
 	}
 	i.dirty = false
+	if i.metered == nil {
+		return i.commit()
+	}
+	m := i.metered
+	i.metered = nil
+	defer i.engine.retire(m)
+	if _, err := i.image.commit(i.engine.scanner, m); err != nil {
+		return err
+	}
+	fresh, err := i.engine.copyOf(i.program, i.image, i.limits)
+	if err != nil {
+		return err
+	}
+	i.engine.retire(i.machine)
+	i.machine = fresh
 	return i.commit()
 }
 
@@ -159,6 +230,10 @@ func (i *instance) Rollback() error {
 	}
 	if !i.dirty {
 		return nil
+	}
+	if i.metered != nil {
+		i.engine.retire(i.metered)
+		i.metered = nil
 	}
 	im := i.image
 	if i.ended {
@@ -244,6 +319,7 @@ func (i *instance) Close() error {
 		return nil
 	}
 	i.engine.retire(i.machine)
+	i.engine.retire(i.metered)
 	i.image.close()
 	return nil
 }
