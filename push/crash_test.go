@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"strconv"
 	"testing"
 	"time"
@@ -58,6 +59,16 @@ func (g *generations) emits(p message.ID, slot slotlog.Slot, s slotted) process.
 // Whatever fails, whenever the power goes, however much of what was not synced is lost: in the end each entry of each outbox
 // has exactly one slot, and those of one sender for one target are in order.
 func TestNothingIsLostOrDoubledOverCrashes(t *testing.T) {
+	rounds := 1
+	if os.Getenv("AGO_LONG") != "" {
+		rounds = 30
+	}
+	for range rounds {
+		crashes(t)
+	}
+}
+
+func crashes(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		w := newWorld(t)
 		g := &generations{world: w}
@@ -81,11 +92,11 @@ func TestNothingIsLostOrDoubledOverCrashes(t *testing.T) {
 		w.mu.Lock()
 		w.refuse, w.lose = unlucky, unlucky
 		w.mu.Unlock()
-		for range rapid.IntRange(1, 12).Draw(rt, "steps") {
+		for range rapid.IntRange(1, 8).Draw(rt, "steps") {
 			switch rapid.IntRange(0, 2).Draw(rt, "step") {
 			case 0, 1:
 				target := rapid.SampledFrom(g.all).Draw(rt, "target")
-				w.send(t, target, process.Tag{Name: "Left", Value: strconv.Itoa(rapid.IntRange(1, 4).Draw(rt, "left"))})
+				w.send(t, target, process.Tag{Name: "Left", Value: strconv.Itoa(rapid.IntRange(1, 3).Draw(rt, "left"))})
 			case 2:
 				time.Sleep(time.Duration(rapid.IntRange(0, 500).Draw(rt, "µs")) * time.Microsecond)
 				share := rapid.Float64Range(0, 1).Draw(rt, "share")

@@ -32,12 +32,11 @@ func (p *Pusher) deliver(l *lane, k keyBytes) outcome {
 		return outcome{due: r.Due}
 	}
 	l.hurry = false
-	err = p.send(p.ctx, r)
-	if p.ctx.Err() != nil {
-		return outcome{stopped: true}
-	}
-	if err == nil {
+	switch err = p.send(p.ctx, r); {
+	case err == nil:
 		return p.finish(l, r)
+	case p.ctx.Err() != nil:
+		return outcome{stopped: true} // no failure of the target
 	}
 	return p.fail(l, r, err)
 }

@@ -102,25 +102,37 @@ func pairs(kv ...string) []process.Tag {
 }
 
 func TestAnItemIsAFunctionOfItsRow(t *testing.T) {
-	random := bytes.NewReader(bytes.Repeat([]byte("seed of a key for tests, long enough for primes? "), 1<<12))
+	agent := commitment.NewAgent()
+	wallet, err := agent.Open("../commitment/testdata/wallet.json") // RSA signatures need the salt
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := []*commitment.Key{wallet}
 	for _, kind := range []commitment.KeyType{commitment.Ed25519, commitment.Ethereum} {
-		key, err := commitment.NewAgent().Generate(kind, random)
+		key, err := agent.FromSeed(kind, bytes.Repeat([]byte{3}, 32))
 		if err != nil {
 			t.Fatal(err)
 		}
-		make := func(index uint32) *ans104.Item {
+		keys = append(keys, key)
+	}
+	for _, key := range keys {
+		sign := func(index uint32, anchor string) *ans104.Item {
 			r := row{Task: Task{Key: Key{Position: Position{Slot: 1}, Index: index}, Kind: KindMessage, Target: message.HashOf(nil).String()}}
+			r.anchor = anchor
 			it, err := r.item(key)
 			if err != nil {
 				t.Fatal(err)
 			}
 			return it
 		}
-		if !bytes.Equal(make(1).Raw, make(1).Raw) {
-			t.Errorf("%s: two items of one row differ", kind)
+		if !bytes.Equal(sign(1, "").Raw, sign(1, "").Raw) {
+			t.Errorf("%s: two items of one row differ", key)
 		}
-		if make(1).ID() == make(2).ID() {
-			t.Errorf("%s: two entries without an anchor are one message", kind)
+		if sign(1, "").ID() == sign(2, "").ID() {
+			t.Errorf("%s: two entries without an anchor are one message", key)
+		}
+		if same := sign(1, anchor(0, 0)).ID() == sign(2, anchor(0, 0)).ID(); same && key == wallet {
+			t.Errorf("%s: the salt is not that of the task", key)
 		}
 	}
 }

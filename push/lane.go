@@ -43,6 +43,8 @@ const (
 const (
 	// laneKeys is how many keys a lane holds, 66 bytes each; a longer lane is read on from the table.
 	laneKeys = 32
+	// sleepersPerLane bounds the lanes that sleep: they hold one key, 250 bytes in all, so four times as many take no more room.
+	sleepersPerLane = 4
 	// laneTurn is how many tasks of a lane are delivered before the next ready lane has its turn.
 	laneTurn = 16
 )
@@ -62,7 +64,7 @@ func compareEntries(a, b entry) int { return bytes.Compare(a.key[:], b.key[:]) }
 func (p *Pusher) insert(k laneKey, e entry) {
 	l := p.lanes[k]
 	if l == nil {
-		if len(p.lanes) >= p.c.Limits.Lanes {
+		if p.full() {
 			p.overflow = true
 			return
 		}
@@ -75,6 +77,14 @@ func (p *Pusher) insert(k laneKey, e entry) {
 		p.enqueue(l)
 	}
 }
+
+// full tells that no further lane is taken into memory. Lanes that sleep count apart, so that targets that do not answer keep
+// nobody else from being served.
+func (p *Pusher) full() bool {
+	return p.awake() >= p.c.Limits.Lanes || len(p.sleeping) >= sleepersPerLane*p.c.Limits.Lanes
+}
+
+func (p *Pusher) awake() int { return len(p.lanes) - len(p.sleeping) }
 
 func (l *lane) insert(e entry) {
 	if l.more && !l.loading && bytes.Compare(e.key[:], l.from[:]) >= 0 {
@@ -255,11 +265,16 @@ func (s *sleepers) Pop() any {
 func (p *Pusher) sleep(l *lane, due int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if len(l.next) > 1 {
+		l.more, l.from = true, l.next[1].key
+		l.next = []entry{l.next[0]}
+	}
 	l.state, l.due = laneSleeping, due
 	heap.Push(&p.sleeping, l)
 	if l.heap == 0 {
 		p.ring()
 	}
+	p.fill()
 }
 
 // rouse makes a sleeping lane ready before its time. The caller holds the mutex.
@@ -336,7 +351,7 @@ func (p *Pusher) resume() error {
 
 // fill looks for lanes in the table once there is room again, after some had none. The caller holds the mutex.
 func (p *Pusher) fill() {
-	if !p.overflow || p.filling || p.closed || len(p.lanes) > p.c.Limits.Lanes/2 {
+	if !p.overflow || p.filling || p.closed || p.full() || p.awake() > p.c.Limits.Lanes/2 {
 		return
 	}
 	p.filling, p.overflow = true, false
@@ -388,7 +403,7 @@ func (p *Pusher) search() error {
 			}
 			continue
 		}
-		full := len(p.lanes) >= p.c.Limits.Lanes
+		full := p.full()
 		if full {
 			p.overflow, p.next = true, from
 		} else if p.lanes[k] == nil {

@@ -189,6 +189,72 @@ func TestATargetThatSleepsHoldsUpNoOther(t *testing.T) {
 	})
 }
 
+func TestSleepersLeaveRoomForOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		p := w.open(t, Config{Limits: Limits{Lanes: 2}})
+		defer p.Close()
+		var all []message.ID
+		for i := range 9 {
+			all = append(all, w.spawn(t, string(rune('a'+i))))
+		}
+		last := all[8]
+		w.evaluate = emit(func(id message.ID, slot slotlog.Slot, _ string) process.Result {
+			if id != all[0] {
+				return result(nil, nil, nil)
+			}
+			var out []object
+			for i, target := range all[1:] {
+				out = append(out, to(target.String(), slot, 2*i), to(target.String(), slot, 2*i+1))
+			}
+			return result(out, nil, nil)
+		})
+		w.refuse = func(_ string, target message.ID) error {
+			if target != last {
+				return fault.New(fault.Unavailable, "down", "down")
+			}
+			return nil
+		}
+		w.send(t, all[0])
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if s := p.Stats(); len(w.log(last)) != 3 || s.Pending != 14 || s.Asleep != 7 {
+			t.Fatalf("%d slots, %+v", len(w.log(last)), s)
+		}
+		w.refusing(nil)
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		if s := p.Stats(); s.Pending != 0 || s.Delivered != 16 {
+			t.Fatalf("%+v", s)
+		}
+	})
+}
+
+func TestClosingIsNoFailureOfTheTarget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, p, a, b := oneSender(t, Config{})
+		entered := make(chan struct{})
+		w.refuse = func(string, message.ID) error {
+			close(entered)
+			<-p.ctx.Done()
+			return fault.Wrap(p.ctx.Err(), fault.Unavailable, "cut-off", "nobody waits")
+		}
+		w.send(t, a)
+		<-entered
+		p.Close()
+		w.refusing(nil)
+		if got := only(t, p); got.Attempts != 0 || got.State != Pending {
+			t.Fatalf("%+v", got)
+		}
+		p = w.open(t, Config{})
+		defer p.Close()
+		synctest.Wait()
+		if got := only(t, p); got.State != Delivered || len(w.log(b)) != 2 {
+			t.Fatalf("%+v", got)
+		}
+	})
+}
+
 func TestRetryWakesATaskThatWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, p, a, b := oneSender(t, Config{})
