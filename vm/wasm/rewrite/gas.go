@@ -8,12 +8,13 @@ package rewrite
 // Here it is
 //
 //	used += cost                            at every segment
-//	if used > limit { unreachable }         at the first segment of a function and of a loop only
+//	if used > limit { unreachable }         at the beginning of a function that calls, and of a loop
 //
 // which stops everything that could run on without end, since it either calls or loops. The host tells a
 // module that ran out of gas from one that trapped by used > limit, and asks once more when a call returns.
 // The loader stops at the first segment above the limit; both have the same result, because an evaluation
-// that ran out of gas leaves nothing behind.
+// that ran out of gas leaves nothing behind. For the same reason used need not be exact behind a trap, and it
+// is not: see gasCode. It is exact whenever control is outside of the module otherwise.
 //
 // Prices are by the name of an instruction without the type of its operands. Those the loader does not know
 // (bulk memory, vectors, references, atomics, exceptions) cost nothing; a module that has any cannot be
@@ -94,72 +95,167 @@ var segmentEnd = func() (t [256]bool) {
 
 // meter adds the two globals and counts in every function.
 func meter(m *module, info *Info) error {
-	used := m.addGlobal(0)
-	limit := m.addGlobal(GasLimitDefault)
-	g := newGasCode(used, limit)
-	if err := m.rewriteBodies(g.body); err != nil {
+	g := gasCode{used: m.addGlobal(0), limit: m.addGlobal(GasLimitDefault)}
+	err := m.rewriteBodies(func(out []byte, i int, body []byte) ([]byte, error) {
+		locals, at, err := splitBody(body)
+		if err != nil {
+			return nil, err
+		}
+		g.local = uint32(m.types[m.funcs[i]].paramCount) + uint32(locals)
+		return g.body(out, body, at)
+	})
+	if err != nil {
 		return err
 	}
-	info.GasUsedGlobal = m.addExport("ago:gas_used", KindGlobal, used)
-	info.GasLimitGlobal = m.addExport("ago:gas_limit", KindGlobal, limit)
+	info.GasUsedGlobal = m.addExport("ago:gas_used", KindGlobal, g.used)
+	info.GasLimitGlobal = m.addExport("ago:gas_limit", KindGlobal, g.limit)
 	return nil
 }
 
-// gasCode holds the constant parts of the inserted code.
+// A segment is a run of instructions that is entered at its beginning only.
+type segment struct {
+	from, to int
+	cost     uint64 // with the counting
+	last     opcode
+	calls    bool // something else may count, or read the counter, before it ends
+	exits    bool // control may leave the function at its end
+	closes   bool // its end is the end of the function
+}
+
+// nextSegment walks to the end of the segment that begins where c stands.
+func nextSegment(c *code) (s segment, ok bool) {
+	s.from = c.pos
+	in := instr{}
+	for c.next(&in) {
+		s.cost += price(in.op)
+		if in.op > 0xff {
+			continue
+		}
+		switch in.op {
+		case opCall, opCallIndirect, opCallRef:
+			s.calls = true
+		case opReturnCall, opReturnCallIndirect, opReturnCallRef:
+			s.calls, s.exits = true, true
+		case opReturn, opThrow, opThrowRef, opRethrow:
+			s.exits = true
+		case opBr, opBrIf, opBrOnNull, opBrOnNonNull:
+			s.exits = int64(in.index) == int64(c.depth-1)
+		case opBrTable:
+			r := reader{b: c.b, pos: in.imm}
+			for n := int64(r.u32()); n >= 0; n-- {
+				s.exits = s.exits || int64(r.u32()) == int64(c.depth-1)
+			}
+		}
+		if segmentEnd[in.op] {
+			if s.cost != 0 {
+				s.cost += priceCounting
+			}
+			s.to, s.last, s.closes = c.pos, in.op, c.depth == 0
+			return s, true
+		}
+	}
+	return s, false
+}
+
+// gasCode writes the counting. Reading and writing a global at each segment is most of what counting costs, so
+// a function gathers the gas of segments without calls in a local and adds it to the global before it calls
+// or leaves. At an exception the local is 0: one comes from a call or a throw only.
 type gasCode struct {
-	before, after, check []byte
+	used, limit uint32 // globals
+	local       uint32
+	segments    []segment
 }
 
-func newGasCode(used, limit uint32) *gasCode {
-	g := &gasCode{}
-	g.before = append(appendU32([]byte{byte(opGlobalGet)}, used), byte(opI64Const))
-	g.after = appendU32([]byte{byte(opI64Add), byte(opGlobalSet)}, used)
-	g.check = appendU32([]byte{byte(opGlobalGet)}, used)
-	g.check = appendU32(append(g.check, byte(opGlobalGet)), limit)
-	g.check = append(g.check, byte(opI64GtU), byte(opIf), typeEmpty, byte(opUnreachable), byte(opEnd))
-	return g
-}
-
-// body appends the metered form of a function body to out.
-func (g *gasCode) body(out []byte, _ int, body []byte) ([]byte, error) {
-	_, at, err := splitBody(body)
-	if err != nil {
+func (g *gasCode) body(out, body []byte, at int) ([]byte, error) {
+	g.segments = g.segments[:0]
+	c := newCode(body, at)
+	calls, gathers := false, false
+	for {
+		s, ok := nextSegment(&c)
+		if !ok {
+			break
+		}
+		calls = calls || s.calls
+		gathers = gathers || s.cost != 0 && !s.calls && !s.exits && !s.closes
+		g.segments = append(g.segments, s)
+	}
+	if err := c.finish(); err != nil {
 		return nil, err
 	}
-	out = append(out, body[:at]...)
-	c := newCode(body, at)
-	in := instr{}
-	head := true // the segment is the first of the function or of a loop
-	for from := at; ; {
-		cost, last, ok := segment(&c, &in)
-		if !ok {
-			return out, c.finish()
-		}
-		if cost != 0 {
-			out = append(out, g.before...)
-			out = appendS64(out, int64(cost))
-			out = append(out, g.after...)
-		}
-		// A segment of nothing but an end closes what it begins: there is no way around.
-		if head && (cost != 0 || in.start != from || last != opEnd) {
-			out = append(out, g.check...)
-		}
-		out = append(out, body[from:c.pos]...)
-		head = last == opLoop
-		from = c.pos
+	gathers = gathers && g.local < localsMax
+	if gathers {
+		r := reader{b: body}
+		out = appendU32(out, r.u32()+1)
+		out = append(append(out, body[r.pos:at]...), 1, valI64)
+	} else {
+		out = append(out, body[:at]...)
 	}
+	head := calls // whoever does not call can run on without end in a loop only
+	for i, s := range g.segments {
+		out = g.count(out, s, gathers, i == 0)
+		// A segment of nothing but an end closes what it begins: there is no way around.
+		if head && !(s.cost == 0 && s.last == opEnd && s.to == s.from+1) {
+			out = g.check(out, gathers)
+		}
+		out = append(out, body[s.from:s.to]...)
+		head = s.last == opLoop
+	}
+	return out, nil
 }
 
-// segment walks to the end of the segment that begins where c stands. The cost includes the counting.
-func segment(c *code, in *instr) (cost uint64, last opcode, ok bool) {
-	for c.next(in) {
-		cost += price(in.op)
-		if in.op <= 0xff && segmentEnd[in.op] {
-			if cost != 0 {
-				cost += priceCounting
-			}
-			return cost, in.op, true
+// count writes what stands at the beginning of a segment.
+func (g *gasCode) count(out []byte, s segment, gathers, first bool) []byte {
+	constant := func() { out = appendS64(append(out, byte(opI64Const)), int64(s.cost)) }
+	get := func(op opcode, index uint32) { out = appendU32(append(out, byte(op)), index) }
+	add := func() { out = append(out, byte(opI64Add)) }
+	leaves := s.calls || s.exits || s.closes
+	if s.cost == 0 && (!leaves || !gathers || first) {
+		return out
+	}
+	if !leaves && gathers {
+		if first {
+			constant()
+		} else {
+			get(opLocalGet, g.local)
+			constant()
+			add()
+		}
+		get(opLocalSet, g.local)
+		return out
+	}
+	gathered := gathers && !first
+	get(opGlobalGet, g.used)
+	if gathered {
+		get(opLocalGet, g.local)
+		add()
+	}
+	if s.cost != 0 {
+		constant()
+		add()
+	}
+	get(opGlobalSet, g.used)
+	if gathered && !s.closes && s.last != opReturn {
+		out = append(out, byte(opI64Const), 0)
+		get(opLocalSet, g.local)
+	}
+	return out
+}
+
+// check writes the comparison with the limit.
+func (g *gasCode) check(out []byte, gathers bool) []byte {
+	used := func() {
+		out = appendU32(append(out, byte(opGlobalGet)), g.used)
+		if gathers {
+			out = appendU32(append(out, byte(opLocalGet)), g.local)
+			out = append(out, byte(opI64Add))
 		}
 	}
-	return 0, 0, false
+	used()
+	out = appendU32(append(out, byte(opGlobalGet)), g.limit)
+	out = append(out, byte(opI64GtU), byte(opIf), typeEmpty)
+	if gathers {
+		used()
+		out = appendU32(append(out, byte(opGlobalSet)), g.used)
+	}
+	return append(out, byte(opUnreachable), byte(opEnd))
 }

@@ -3,8 +3,12 @@ package rewrite
 import (
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/bytecodealliance/wasmtime-go/v39"
 )
 
 // The expected numbers are sums by hand of the published prices.
@@ -136,6 +140,8 @@ func TestOutOfGas(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			out, info := rewrite(t, assemble(t, tc.text), Options{Gas: true})
 			r := start(t, out, nil)
+			// A module that is not stopped must not stop the test.
+			defer time.AfterFunc(5*time.Second, engine().IncrementEpoch).Stop()
 			const limit = 200_000
 			r.set(info.GasLimitGlobal, limit)
 			if _, err := r.call("f"); err == nil {
@@ -145,6 +151,54 @@ func TestOutOfGas(t *testing.T) {
 				t.Errorf("used %d, want a little above %d", used, limit)
 			}
 		})
+	}
+}
+
+// The host may read the counter whenever it is called: what a function gathers is added before.
+func TestGasIsExactInTheHost(t *testing.T) {
+	mod := assemble(t, `(import "env" "gas" (func $gas)) (table 1 funcref) (elem (i32.const 0) $gas)
+		(func (export "f") (local i32)
+			call $gas
+			i32.const 3 local.set 0
+			loop
+				block local.get 0 i32.eqz br_if 0 nop end
+				i32.const 0 call_indirect
+				nop
+				local.get 0 i32.const 1 i32.sub local.tee 0 br_if 0
+			end
+			call $gas)`)
+	var inlined, counted []int64
+	out, info := rewrite(t, mod, Options{Gas: true})
+	r := start(t, out, host{"env.gas": func(r *run, _ []wasmtime.Val) ([]wasmtime.Val, *wasmtime.Trap) {
+		inlined = append(inlined, r.i64(info.GasUsedGlobal))
+		return nil, nil
+	}})
+	if _, err := r.call("f"); err != nil {
+		t.Fatal(err)
+	}
+	inlined = append(inlined, r.i64(info.GasUsedGlobal))
+
+	calls, err := oracleMeter(mod, valI64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := int64(0)
+	r = start(t, calls, host{
+		"env.gas": func(*run, []wasmtime.Val) ([]wasmtime.Val, *wasmtime.Trap) {
+			counted = append(counted, sum)
+			return nil, nil
+		},
+		"metering.usegas": func(_ *run, args []wasmtime.Val) ([]wasmtime.Val, *wasmtime.Trap) {
+			sum += args[0].I64()
+			return nil, nil
+		},
+	})
+	if _, err := r.call("f"); err != nil {
+		t.Fatal(err)
+	}
+	counted = append(counted, sum)
+	if len(counted) != 6 || !slices.Equal(inlined, counted) {
+		t.Errorf("the host reads %d, the loader's counted %d", inlined, counted)
 	}
 }
 

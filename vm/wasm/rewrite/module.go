@@ -380,8 +380,8 @@ func (m *module) rewriteBodies(f func(out []byte, index int, body []byte) ([]byt
 	return nil
 }
 
-// codeMax bounds the code a rewrite makes, in bytes: gas makes one without instructions of size up to twenty
-// times larger. The largest published module has 3 MB of code.
+// codeMax bounds the code a rewrite makes, in bytes: gas can make a body twenty
+// times as large. The largest published module has 3 MB of code.
 const codeMax = 256 << 20
 
 func (m *module) globalCount() uint32 { return uint32(len(m.mutable)) }

@@ -10,12 +10,17 @@ import (
 var errOracle = errors.New("the loader cannot meter this module")
 
 func oracleMeter(mod []byte, valueType byte) ([]byte, error) {
+	return hostMeter(mod, valueType, false)
+}
+
+// hostMeter does the same; if lenient, for modules of instructions the loader does not know as well.
+func hostMeter(mod []byte, valueType byte, lenient bool) ([]byte, error) {
 	m, err := decode(mod)
 	if err != nil {
 		return nil, err
 	}
 	for i, t := range m.types {
-		if t.resultCount > 1 {
+		if t.resultCount > 1 && !lenient {
 			return nil, errOracle
 		}
 		m.types[i] = t
@@ -47,7 +52,7 @@ func oracleMeter(mod []byte, valueType byte) ([]byte, error) {
 		constOp = byte(opI64Const)
 	}
 	err = m.rewriteBodies(func(out []byte, _ int, body []byte) ([]byte, error) {
-		return oracleBody(out, body, constOp, callee, moved)
+		return oracleBody(out, body, constOp, callee, moved, lenient)
 	})
 	if err != nil {
 		return nil, err
@@ -78,7 +83,7 @@ func oracleElements(payload []byte, moved func(uint32) uint32) ([]byte, error) {
 	return out, r.err
 }
 
-func oracleBody(out, body []byte, constOp byte, callee uint32, moved func(uint32) uint32) ([]byte, error) {
+func oracleBody(out, body []byte, constOp byte, callee uint32, moved func(uint32) uint32, lenient bool) ([]byte, error) {
 	r := reader{b: body}
 	n := r.u32()
 	out = appendU32(out, n)
@@ -90,20 +95,26 @@ func oracleBody(out, body []byte, constOp byte, callee uint32, moved func(uint32
 	for {
 		ahead := c
 		in := instr{}
-		cost, _, ok := segment(&ahead, &in)
+		s, ok := nextSegment(&ahead)
 		if !ok {
 			return out, ahead.finish()
 		}
-		if cost != 0 {
-			out = appendS64(append(out, constOp), int64(cost))
+		if s.cost != 0 {
+			out = appendS64(append(out, constOp), int64(s.cost))
 			out = appendU32(append(out, byte(opCall)), callee)
 		}
 		for c.pos < ahead.pos {
 			c.next(&in)
-			if in.op > 0xc4 {
+			switch {
+			case in.op <= 0xc4 && in.op != opTryTable && in.op != opReturnCall && in.op != opThrow:
+				out = oracleInstr(out, body, in, moved)
+			case !lenient:
 				return nil, errOracle
+			case in.op == opReturnCall:
+				out = appendU32(append(out, byte(in.op)), moved(in.index))
+			default:
+				out = append(out, body[in.start:in.end]...)
 			}
-			out = oracleInstr(out, body, in, moved)
 		}
 		if c.depth != ahead.depth {
 			return nil, errors.New("the two walks differ")

@@ -15,6 +15,8 @@ var engine = sync.OnceValue(func() *wasmtime.Engine {
 	c := wasmtime.NewConfig()
 	c.SetWasmMemory64(true)
 	c.SetWasmMultiMemory(true)
+	c.SetWasmTailCall(true)
+	c.SetEpochInterruption(true)
 	wasmtimecfg.EnableExceptions(c)
 	return wasmtime.NewEngineWithConfig(c)
 })
@@ -49,6 +51,7 @@ func start(t testing.TB, mod []byte, h host) *run {
 		t.Fatalf("the engine refuses the module: %v", err)
 	}
 	r := &run{t: t, store: wasmtime.NewStore(engine())}
+	r.store.SetEpochDeadline(1)
 	linker := wasmtime.NewLinker(engine())
 	for _, im := range m.Imports() {
 		ft := im.Type().FuncType()
