@@ -103,9 +103,12 @@ func (m modules) Module(ctx context.Context, id message.ID) (process.Module, err
 		}
 		return process.Module{}, err
 	}
-	owner := rec.Address.String()
-	if rec.Owner != nil {
+	var owner string // an imported module has nobody's signature
+	switch {
+	case rec.Owner != nil:
 		owner = commitment.ProcessAddress(rec.Owner)
+	case !rec.Address.IsZero():
+		owner = rec.Address.String()
 	}
 	return describe(id, owner, rec.Tags, func(ctx context.Context) ([]byte, error) { return m.a.data(ctx, id) })
 }
