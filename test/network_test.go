@@ -26,19 +26,30 @@ const aosModule = "ISShJH1ij-hPPt9St5UFFr_8Ys3Kj5cyg7zrMGt7H9s"
 // long tells whether the long suites are asked for.
 func long() bool { return os.Getenv("AGO_LONG") != "" }
 
-// TestMain removes what the tests built.
+// folders are made by tests for all of them, and removed at the end.
+var folders struct {
+	sync.Mutex
+	made []string
+}
+
+func folder() (string, error) {
+	folders.Lock()
+	defer folders.Unlock()
+	d, err := os.MkdirTemp("", "ago-test-")
+	folders.made = append(folders.made, d)
+	return d, err
+}
+
 func TestMain(m *testing.M) {
 	code := m.Run()
-	for _, dir := range []func() (string, error){compiled, func() (string, error) { bin, err := built(); return filepath.Dir(bin), err }} {
-		if d, err := dir(); err == nil {
-			os.RemoveAll(d)
-		}
+	for _, d := range folders.made {
+		os.RemoveAll(d)
 	}
 	os.Exit(code)
 }
 
 var built = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "ago-test-")
+	dir, err := folder()
 	if err != nil {
 		return "", err
 	}
@@ -104,7 +115,7 @@ type network struct {
 }
 
 // compiled is the folder of compiled modules that all tests share.
-var compiled = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "ago-compiled-") })
+var compiled = sync.OnceValues(folder)
 
 // start runs the command and waits for its line.
 func start(t testing.TB, args ...string) *network {
