@@ -10,6 +10,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"runtime/debug"
 	"strings"
 	"sync"
 
@@ -150,7 +151,7 @@ func (g *Gateway) execute(ctx context.Context, r graphRequest) (data []byte, err
 	defer func() {
 		// The checker of queries is a library that panics on some shapes of variables; that is the sender's fault.
 		if p := recover(); p != nil {
-			g.log.Error("a query broke the executor", "panic", fmt.Sprint(p))
+			g.log.Error("a query broke the executor", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			data, err = nil, fault.New(fault.Malformed, "query-malformed", "the query or its variables have a shape that cannot be read")
 		}
 	}()

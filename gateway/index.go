@@ -3,6 +3,7 @@ package gateway
 import (
 	"encoding/binary"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -180,6 +181,7 @@ func (g *Gateway) index(b *store.Batch, r row, terms []uint64) error {
 // every message.
 func write(b *store.Batch, r row, p place, terms []uint64) {
 	r.height, r.time = p.height, p.time
+	b.Ops = slices.Grow(b.Ops, len(terms)+2)
 	slab := make([]byte, 0, idKeyLen+8+seqKeyLen+rowLen+len(r.body)+len(terms)*termKeyLen)
 	cut := func(from int) []byte { return slab[from:len(slab):len(slab)] }
 

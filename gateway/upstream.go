@@ -198,11 +198,12 @@ func (g *Gateway) fetchFrom(ctx context.Context, host string, id message.ID) err
 		return fault.New(fault.Forged, "upstream-forged", "%s answered with another id", host)
 	}
 	if node.BundledIn == nil {
-		// Not all gateways tell the bundle, so a transaction is tried first and an item then.
-		err := g.fetchTransaction(ctx, host, id, node)
-		if fault.KindOf(err) != fault.NotFound {
-			return err
+		// Not all gateways tell the bundle, and some give items in the form of transactions: what verifies is what it is.
+		notOne := g.fetchTransaction(ctx, host, id, node)
+		if notOne == nil {
+			return nil
 		}
+		g.log.Debug("a record is taken for an item", "host", host, "id", id, "err", notOne)
 	}
 	return g.fetchItem(ctx, host, id, node)
 }
