@@ -95,6 +95,7 @@ type vector struct {
 	Tags       [][2]string
 	Message    map[string]any
 	Committed  []string
+	Commitment map[string]any
 }
 
 func vectors(t testing.TB) []vector {

@@ -1,0 +1,314 @@
+package ans104
+
+import (
+	"bytes"
+	"encoding/base64"
+	"slices"
+	"strconv"
+	"strings"
+
+	"ago/commitment"
+	"ago/fault"
+	"ago/message"
+)
+
+// Keys of a commitment. It says of a message in any other encoding what was signed as a data item, and how to get that item
+// back byte for byte.
+const (
+	keyDevice       = "commitment-device"
+	keyType         = "type"
+	keyKeyID        = "keyid"
+	keyCommitter    = "committer"
+	keyCommitted    = "committed"
+	keySignature    = "signature"
+	keyBundle       = "bundle"
+	keyFieldTarget  = "field-target"
+	keyFieldAnchor  = "field-anchor"
+	keyOriginalTags = "original-tags" // numbered name and value pairs, if the committed keys do not tell the tags
+	keyIDPrefix     = "publickey:"
+	typeRSA         = "rsa-pss-sha256"
+	typeUnsigned    = "unsigned-sha256"
+)
+
+// Commitment gives the entry that the item makes in the commitments of its message, under the item's id.
+func (it *Item) Commitment() message.Message {
+	text := func(key, value string) message.Field { return message.Field{Key: key, Value: message.Bytes(value)} }
+	committed := message.List{}
+	for _, key := range it.Committed() {
+		committed = append(committed, message.Bytes(key))
+	}
+	fs := []message.Field{text(keyDevice, Codec), text(keyType, commitmentType(it)), {Key: keyCommitted, Value: committed},
+		text(keyBundle, strconv.FormatBool(IsBundle(it.Tags)))}
+	if it.Signed() {
+		fs = append(fs, text(keyKeyID, keyIDPrefix+encode64(it.Owner)), text(keyCommitter, it.Address().String()), text(keySignature, encode64(it.Signature)))
+	}
+	_, steering := tagFields(it.Tags)
+	for _, key := range []string{keyBundleFormat, keyBundleVersion, keyBundleMap} {
+		if v, ok := steering[key]; ok {
+			fs = append(fs, text(key, v))
+		}
+	}
+	if it.HasTarget {
+		fs = append(fs, text(keyFieldTarget, it.Target.String()))
+	}
+	if it.Anchor != nil {
+		fs = append(fs, text(keyFieldAnchor, message.ID(it.Anchor).String()))
+	}
+	c := message.New(fs...)
+	if it.follows(c) {
+		return c
+	}
+	return c.With(keyOriginalTags, numbered(it.Tags))
+}
+
+// follows tells whether the commitment gives the item back without the tags being told apart from it.
+func (it *Item) follows(c message.Message) bool {
+	for _, t := range it.Tags {
+		if t.Name != strings.ToLower(t.Name) {
+			return false
+		}
+	}
+	back, err := FromCommitment(it.Message(), c)
+	return err == nil && bytes.Equal(back.Raw, it.Raw)
+}
+
+func numbered(tags []Tag) message.Message {
+	fs := make([]message.Field, len(tags))
+	for i, t := range tags {
+		fs[i] = message.Field{Key: strconv.Itoa(i + 1), Value: message.New(
+			message.Field{Key: "name", Value: message.Bytes(t.Name)}, message.Field{Key: "value", Value: message.Bytes(t.Value)})}
+	}
+	return message.New(fs...)
+}
+
+// commitmentType is the name AO-Core has for the signature type; it has none for others than RSA, which keep ours.
+func commitmentType(it *Item) string {
+	switch {
+	case !it.Signed():
+		return typeUnsigned
+	case it.Type == commitment.RSA:
+		return typeRSA
+	}
+	return it.Type.String()
+}
+
+// FromCommitment puts the item of a commitment together again from the message that carries it, in whatever encoding that
+// came. Where the commitment leaves a choice, the signature decides; otherwise it is not checked. It fails with Malformed
+// ("commitment-malformed") if the commitment does not tell how, and with Unsupported for other types of signature.
+func FromCommitment(m, c message.Message) (*Item, error) {
+	kind, signature, owner, err := signatureOf(c)
+	if err != nil {
+		return nil, err
+	}
+	list, _ := c.Get(keyCommitted)
+	keys, _ := list.(message.List)
+	var order []string
+	var fs []message.Field
+	for _, k := range keys {
+		key, ok := k.(message.Bytes)
+		if !ok {
+			return nil, badCommitment("a committed key is no text")
+		}
+		v, ok := m.Get(string(key))
+		if !ok && key != keyTypes { // its work is done in a message that has types
+			return nil, badCommitment("the message lacks the committed key %.100q", string(key))
+		}
+		if ok {
+			fs = append(fs, message.Field{Key: string(key), Value: v})
+		}
+		order = append(order, string(key))
+	}
+	header, err := headerOf(c)
+	if err != nil {
+		return nil, err
+	}
+	var drafts []Draft
+	if v, ok := c.Get(keyOriginalTags); ok {
+		header.Tags, err = originalTags(v)
+		if err == nil {
+			drafts, err = header.withData(message.New(fs...))
+		}
+	} else {
+		drafts, err = header.withKeys(message.New(fs...), order)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return choose(kind, signature, owner, drafts)
+}
+
+// choose gives the first draft that the signature holds for, and the first of all if there is none or no signature.
+func choose(kind commitment.KeyType, signature, owner []byte, drafts []Draft) (*Item, error) {
+	first, err := Rebuild(kind, signature, owner, drafts[0])
+	if err != nil || len(drafts) == 1 || !first.Signed() || first.Verify() == nil {
+		return first, err
+	}
+	for _, d := range drafts[1:] {
+		if it, err := Rebuild(kind, signature, owner, d); err == nil && it.Verify() == nil {
+			return it, nil
+		}
+	}
+	return first, nil
+}
+
+// withData finds the data to tags that are known: what the message has under the key of the data, unless that is a tag's; or
+// the bundle of all keys that are no tag's.
+func (d Draft) withData(m message.Message) ([]Draft, error) {
+	tags, steering := tagFields(d.Tags)
+	if _, stayed := m.Get(keyBundleFormat); IsBundle(d.Tags) && !stayed {
+		rest := m.Without(keyTarget).Without(keyAnchor)
+		for _, f := range tags {
+			rest = rest.Without(f.Key)
+		}
+		inner, err := DraftOf(rest)
+		d.Data = inner.Data
+		return []Draft{d}, err
+	}
+	key := keyData
+	if k, ok := steering[keyDataKey]; ok {
+		key = k
+	}
+	without := d
+	d.Data = []byte(m.Text(key))
+	return []Draft{d, without}, nil
+}
+
+// withKeys lays the message out anew and puts the tags in the order of the committed keys. A lower-case name that came twice is
+// one key with a list, which the commitment does not tell from a text like it.
+func (d Draft) withKeys(m message.Message, order []string) ([]Draft, error) {
+	for _, key := range []string{keyTarget, keyAnchor} {
+		if key == keyTarget && d.HasTarget || key == keyAnchor && d.Anchor != nil {
+			m = m.Without(key)
+		}
+	}
+	laid, err := DraftOf(m)
+	if err != nil {
+		return nil, err
+	}
+	if laid.HasTarget { // an id, but as a tag
+		laid.Tags = append(laid.Tags, Tag{Name: keyTarget, Value: laid.Target.String()})
+	}
+	if laid.Anchor != nil {
+		laid.Tags = append(laid.Tags, Tag{Name: keyAnchor, Value: message.ID(laid.Anchor).String()})
+	}
+	d.Tags, d.Data = laid.Tags, laid.Data
+	// What announces a bundle or the key of the data is no key of the message and stays in front.
+	slices.SortStableFunc(d.Tags, func(a, b Tag) int { return slices.Index(order, a.Name) - slices.Index(order, b.Name) })
+	drafts := []Draft{d}
+	if split := splitLists(d.Tags); len(split) > len(d.Tags) {
+		d.Tags = split
+		drafts = append(drafts, d)
+	}
+	return drafts, nil
+}
+
+func badCommitment(format string, args ...any) *fault.Error {
+	return malformed("commitment-malformed", format, args...)
+}
+
+func signatureOf(c message.Message) (kind commitment.KeyType, signature, owner []byte, err error) {
+	kind = commitment.RSA
+	switch name := c.Text(keyType); name {
+	case typeUnsigned:
+		return kind, make([]byte, kind.SignatureSize()), make([]byte, kind.OwnerSize()), nil
+	case typeRSA:
+	default:
+		if kind, err = commitment.ParseKeyType(name); err != nil {
+			return 0, nil, nil, err
+		}
+	}
+	signature, err = base64.RawURLEncoding.DecodeString(c.Text(keySignature))
+	if err != nil {
+		return 0, nil, nil, badCommitment("the signature is not base64url")
+	}
+	key, ok := strings.CutPrefix(c.Text(keyKeyID), keyIDPrefix)
+	if owner, err = base64.RawURLEncoding.DecodeString(key); err != nil || !ok {
+		return 0, nil, nil, badCommitment("the keyid is %s and the owner in base64url", keyIDPrefix)
+	}
+	return kind, signature, owner, nil
+}
+
+// headerOf takes target and anchor from the commitment alone: as keys of the message they may also have been tags.
+func headerOf(c message.Message) (d Draft, err error) {
+	for _, field := range []string{keyFieldTarget, keyFieldAnchor} {
+		if _, ok := c.Get(field); !ok {
+			continue
+		}
+		id, err := message.ParseID(c.Text(field))
+		switch {
+		case err != nil:
+			return Draft{}, badCommitment("%s is an id", field)
+		case field == keyFieldTarget:
+			d.Target, d.HasTarget = id, true
+		default:
+			d.Anchor = id[:]
+		}
+	}
+	return d, nil
+}
+
+func originalTags(v message.Value) ([]Tag, error) {
+	m, ok := v.(message.Message)
+	if !ok {
+		return nil, badCommitment("%s is a numbered map", keyOriginalTags)
+	}
+	tags := make([]Tag, m.Len())
+	for i := range tags {
+		v, _ := m.Get(strconv.Itoa(i + 1))
+		tag, ok := v.(message.Message)
+		if !ok {
+			return nil, badCommitment("%s lacks number %d", keyOriginalTags, i+1)
+		}
+		tags[i] = Tag{Name: tag.Text("name"), Value: tag.Text("value")}
+	}
+	return tags, nil
+}
+
+// splitLists turns every tag whose value is a list of texts into one tag for each.
+func splitLists(tags []Tag) []Tag {
+	var out []Tag
+	for _, t := range tags {
+		values, ok := parseList(t.Value)
+		if !ok {
+			out = append(out, t)
+			continue
+		}
+		for _, v := range values {
+			out = append(out, Tag{Name: t.Name, Value: v})
+		}
+	}
+	return out
+}
+
+// parseList reads what listText writes.
+func parseList(s string) ([]string, bool) {
+	var values []string
+	for {
+		if s == "" || s[0] != '"' {
+			return nil, false
+		}
+		var b strings.Builder
+		i := 1
+		for ; i < len(s) && s[i] != '"'; i++ {
+			if s[i] == '\\' {
+				i++
+			}
+			if i < len(s) {
+				b.WriteByte(s[i])
+			}
+		}
+		if i >= len(s) {
+			return nil, false
+		}
+		values = append(values, b.String())
+		if s = s[i+1:]; s == "" {
+			return values, true
+		}
+		var ok bool
+		if s, ok = strings.CutPrefix(s, ", "); !ok {
+			return nil, false
+		}
+	}
+}
+
+func encode64(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
