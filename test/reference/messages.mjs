@@ -409,7 +409,7 @@ const PROBE = [
   'localtime 1700000007', 'localtime -86400', 'mktime 1', 'mktime 20', 'mktime 31', 'mktime 400', 'mktime -5', 'tzset', 'tzset',
   'printf 1 x', 'printf 2 y', 'fopen', 'math 0', 'math 0.5', 'math 2.5', 'math 1e6', 'math 1e22', 'math -3.75', 'nan', 'rand', 'rand', 'int64', 'work 0', 'work 1000', 'work 1000000',
   'copy 10', 'copy 511', 'copy 512', 'copy 513', 'copy 100000', 'size', 'grow 1000', 'size', 'grow 100000', 'size', 'grow 10000000', 'size', 'count', 'grow-and-free 3000000', 'size',
-  'grow-and-free 30000000', 'size', 'grow-then-fail 40000000', 'size', 'count', 'grow 200000000', 'size', 'count', 'drop', 'size', 'grow 3000000000', 'size', 'count',
+  'grow-and-free 30000000', 'size', 'grow-then-fail 40000000', 'size', 'count', 'grow 60000000', 'size', 'count', 'drop', 'size', 'grow 3000000000', 'size', 'count',
   'recurse 1', 'recurse 1000', 'recurse 1000000', 'count', 'unreachable', 'count', 'abort', 'count', 'assert', 'exit 0', 'count', 'exit 3', 'count', 'divide', 'overflow', 'truncate', 'out-of-bounds',
   'bad-call', 'wrong-type', 'count', 'null-write', 'count', 'binary', 'not-json', 'count', 'buffer', 'count', 'long 0', 'long 1000', 'long 65536', 'count'
 ]

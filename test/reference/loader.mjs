@@ -1,0 +1,48 @@
+// Drives the published loader as a legacy compute unit does: the memory is handed in with every message and taken out as
+// a copy; after an error the memory of before is kept and the instance is thrown away.
+import { createRequire } from 'node:module'
+
+const require = createRequire(import.meta.url)
+export const loaderVersion = require('@permaweb/ao-loader/package.json').version
+
+/** A process run by the loader. Loading it changes Date.now, Math.random and console.log of this thread. */
+export class Reference {
+  #compiled; #handle; #options
+  memory = null
+
+  constructor (bytes, format, computeLimit = 9e12) {
+    this.bytes = bytes
+    this.#options = () => ({ format, inputEncoding: 'JSON-1', outputEncoding: 'JSON-1', memoryLimit: '1073741824', computeLimit, extensions: {} })
+  }
+
+  async #load () {
+    const Loader = require('@permaweb/ao-loader')
+    this.#compiled ??= await WebAssembly.compile(this.bytes, { format: this.#options().format })
+    const make = (info, done) => WebAssembly.instantiate(this.#compiled, info).then((instance) => done(instance, this.#compiled))
+    return Loader(make, this.#options())
+  }
+
+  /** Evaluates one message; gives { response, gas } or { throws, error }, and failed. */
+  async evaluate (msg, env) {
+    this.#handle ??= await this.#load()
+    const parse = JSON.parse
+    const out = {}
+    let text = null
+    JSON.parse = (t, ...rest) => { text = t; return parse(t, ...rest) }
+    try {
+      const res = await this.#handle(this.memory, msg, env)
+      out.response = text
+      if (res.GasUsed !== undefined) out.gas = res.GasUsed
+      out.failed = !!res.Error
+      const printed = res.Output?.data?.output ?? res.Output
+      const noBuffer = typeof printed === 'string' && printed.endsWith('not enough memory for buffer allocation')
+      if (!out.failed && !noBuffer) this.memory = res.Memory
+    } catch (e) {
+      out.failed = true
+      if (text !== null) out.response = text
+      else { out.throws = String(e?.message ?? e); out.error = e?.name ?? typeof e }
+    } finally { JSON.parse = parse }
+    if (out.failed) this.#handle = null
+    return out
+  }
+}
