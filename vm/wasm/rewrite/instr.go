@@ -48,6 +48,8 @@ const (
 	opI64ShrU            opcode = 0x88
 	opI32WrapI64         opcode = 0xa7
 	opI64ExtendI32U      opcode = 0xad
+	opRefNull            opcode = 0xd0
+	opRefIsNull          opcode = 0xd1
 	opRefFunc            opcode = 0xd2
 	opBrOnNull           opcode = 0xd5
 	opBrOnNonNull        opcode = 0xd6

@@ -394,6 +394,13 @@ func (m *module) addGlobal(initial int64) uint32 {
 	return m.globalCount() - 1
 }
 
+// addExceptionGlobal appends a mutable global for a reference to an exception, null at first.
+func (m *module) addExceptionGlobal() uint32 {
+	m.globals = append(m.globals, []byte{valExnref, 1, byte(opRefNull), valExnref, byte(opEnd)})
+	m.mutable = append(m.mutable, true)
+	return m.globalCount() - 1
+}
+
 // typeIndex returns the index of a function type, which is appended if the module has none equal to it.
 func (m *module) typeIndex(t funcType) uint32 {
 	if m.typeByForm == nil {

@@ -38,7 +38,7 @@ type Import struct {
 // Info describes the rewritten module.
 type Info struct {
 	GasUsedGlobal, GasLimitGlobal string   // export names, empty if not metered
-	MutableGlobals                []string // export names in index order, without those of gas; only with ExportGlobals
+	MutableGlobals                []string // export names in index order, the module's own; only with ExportGlobals
 	Memory64                      bool     // addresses are 64 bits wide
 	MemoryMin, MemoryMax          uint64   // in pages; a MemoryMax of 0 means that none is declared
 	Imports                       []Import
@@ -62,7 +62,7 @@ func Rewrite(mod []byte, o Options) ([]byte, Info, error) {
 		return nil, Info{}, err
 	}
 	var info Info
-	mutable := m.globalCount() // those of gas come behind and are the host's business
+	mutable := m.globalCount() // behind come those of the rewrites, which are no state of the process
 	if o.TranslateEH {
 		if err := translateLegacy(m); err != nil {
 			return nil, Info{}, err

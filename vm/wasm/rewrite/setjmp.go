@@ -19,6 +19,15 @@ import "strings"
 //	    stackRestore(sp)
 //	    setThrew(1, 0)
 //
+// The exception is one object per instance, made at the first throw and thrown again at every later one:
+//
+//	func _emscripten_throw_longjmp()
+//	    if thrown == null  { thrown = catch_all_ref of (throw $longjmp) }
+//	    throw_ref thrown
+//
+// It carries nothing, so nobody can tell, and the engine never frees an exception object before the instance
+// ends: a process whose messages fail now and then would grow for ever.
+//
 // They call the same functions the host would call, and in a module that can be suspended (asyncify) they call
 // f through dynCall_sig as the host does, because that function has a frame in what a suspension saves. So
 // memory and gas are what they were. Traps pass through, as the host lets them pass.
@@ -183,7 +192,7 @@ func replaceInvokes(m *module, info *Info) error {
 		m.bodies = append(m.bodies, l.invokeBody(m, v, tag, moved))
 	}
 	m.funcs = append(m.funcs, empty)
-	m.bodies = append(m.bodies, append(appendU32([]byte{0, byte(opThrow)}, tag), byte(opEnd)))
+	m.bodies = append(m.bodies, throwBody(tag, m.addExceptionGlobal()))
 
 	var imports []importEntry
 	index := uint32(0)
@@ -200,6 +209,23 @@ func replaceInvokes(m *module, info *Info) error {
 	m.importedFuncs = int(next)
 	info.InvokesRemoved = len(l.invokes)
 	return nil
+}
+
+// throwBody is the function in place of the throw, see above.
+func throwBody(tag, thrown uint32) []byte {
+	b := []byte{0}
+	global := func(op opcode) { b = appendU32(append(b, byte(op)), thrown) }
+	global(opGlobalGet)
+	b = append(b, byte(opRefIsNull), byte(opIf), typeEmpty,
+		byte(opBlock), valExnref,
+		byte(opTryTable), typeEmpty, 1, 3, 0, // catch_all_ref to the block
+		byte(opThrow))
+	b = appendU32(b, tag)
+	b = append(b, byte(opEnd), byte(opUnreachable), byte(opEnd))
+	global(opGlobalSet)
+	b = append(b, byte(opEnd))
+	global(opGlobalGet)
+	return append(b, byte(opThrowRef), byte(opEnd))
 }
 
 // invokeBody is the function in place of one invoke import, see above.

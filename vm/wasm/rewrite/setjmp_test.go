@@ -2,6 +2,8 @@ package rewrite
 
 import (
 	"fmt"
+	"os"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -51,6 +53,11 @@ const emscripten = `(module
 		(call_indirect $t (type $entry) (P.const 0) (OFF.const 7)))
 	(func (export "after") (result i32) (return_call $after))
 	(global $ninth (mut funcref) (ref.null func))
+	(func (export "many") (param i32)
+		loop
+			(drop (call $invoke (P.const 1) (P.const 0)))
+			(br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))
+		end)
 	(func (export "sp") (result P) global.get $sp)
 	(func (export "threw") (result i32) global.get $threw)
 )`
@@ -182,6 +189,38 @@ func TestSetjmpEqualsTheHosts(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A throw must not keep memory: the engine frees an exception object only with its instance.
+func TestThrowsKeepNoMemory(t *testing.T) {
+	out, _ := rewrite(t, emscriptenModule(t, true, false, true), Options{NativeEH: true})
+	r := start(t, out, legacyHost(true, true))
+	throw := func(n int32) {
+		if _, err := r.call("many", n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	throw(1000)
+	before := residentKiB(t)
+	throw(200_000)
+	// One object takes 32 bytes: 6250 KiB.
+	if grown := residentKiB(t) - before; grown > 3000 {
+		t.Errorf("200000 throws keep %d KiB", grown)
+	}
+}
+
+func residentKiB(t *testing.T) int {
+	runtime.GC()
+	b, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		t.Skip("the memory of a process is known on Linux only")
+	}
+	_, rest, _ := strings.Cut(string(b), "VmRSS:")
+	var n int
+	if _, err := fmt.Sscan(rest, &n); err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 func TestSetjmpLeavesWhatItCannotDo(t *testing.T) {
