@@ -170,7 +170,7 @@ func testRivals(t *testing.T, logs Logs) {
 		owners[i] = o
 		random := rand.New(rand.NewPCG(uint64(i), 1))
 		wg.Go(func() {
-			for time.Now().Before(stop) {
+			for time.Now().Before(stop) && acked.Count() < 4000 {
 				var err error
 				if random.IntN(25) == 0 {
 					err = o.steal(t.Context(), part)

@@ -72,7 +72,7 @@ func wantBlob(t testing.TB, b store.Blobs, raw []byte) {
 
 func testBlobRead(t *testing.T, folders BlobFolders) {
 	b := folders.Open(t)
-	for _, size := range []int{0, 1, 4095, 1<<20 + 1} {
+	for _, size := range []int{0, 1, 100, 1<<20 + 1} {
 		raw := noise(size)
 		put(t, b, raw)
 		wantBlob(t, b, raw)
@@ -80,8 +80,10 @@ func testBlobRead(t *testing.T, folders BlobFolders) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := iotest.TestReader(f, raw); size < 5000 && err != nil {
-			t.Errorf("%d bytes: %v", size, err)
+		if size <= 100 { // its time grows with the square of the size
+			if err := iotest.TestReader(f, raw); err != nil {
+				t.Errorf("%d bytes: %v", size, err)
+			}
 		}
 		if err := f.Close(); err != nil {
 			t.Error(err)
