@@ -73,7 +73,7 @@ func Open(o Options) (*Store, error) {
 		return nil, openFault(o.Dir, err)
 	}
 	s := &Store{db: db, stop: stop}
-	if err := s.checkFormat(o.Dir); err != nil {
+	if err := errors.Join(s.checkFormat(o.Dir), stop.fault()); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	stop.armed.Store(true)
@@ -187,13 +187,14 @@ func (s *Store) Scan(lower, upper []byte, reverse bool) iter.Seq2[store.Pair, er
 			return
 		}
 		defer done()
-		if len(lower) == 0 || lower[0] == 0 {
-			lower = []byte{1} // behind the store's own table
+		from := lower
+		if len(from) == 0 || from[0] == 0 {
+			from = []byte{1} // behind the store's own table
 		}
-		if upper != nil && string(upper) <= string(lower) {
+		if upper != nil && string(upper) <= string(from) {
 			return
 		}
-		it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
+		it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: upper})
 		if err != nil {
 			yield(store.Pair{}, readFault(err))
 			return
