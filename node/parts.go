@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -17,9 +18,33 @@ import (
 	"ago/push"
 	"ago/schedule"
 	"ago/slotlog"
+	"ago/store"
 )
 
 // The units meet only here: each of these types gives one unit the few methods of another that it asks for.
+
+// items are the bytes of everything indexed. An assignment is not stored a second time: it is in the slot it assigns.
+type items struct{ n *Node }
+
+func (i items) PutItem(ctx context.Context, b *store.Batch, id message.ID, raw []byte) error {
+	return i.n.log.PutItem(ctx, b, id, raw)
+}
+
+func (i items) Item(ctx context.Context, id message.ID) ([]byte, error) {
+	raw, err := i.n.log.Item(ctx, id)
+	if !errors.Is(err, store.ErrNotFound) {
+		return raw, err
+	}
+	places, placesErr := i.n.scheduler.Where(ctx, id)
+	if placesErr != nil || len(places) == 0 {
+		return nil, errors.Join(err, placesErr)
+	}
+	at := places[0]
+	for e, err := range i.n.log.Range(ctx, at.Process, at.Slot, at.Slot+1) {
+		return e.Assignment, err
+	}
+	return nil, err
+}
 
 // blocks stamps slots with the gateway's newest block.
 type blocks struct{ g *gateway.Gateway }
