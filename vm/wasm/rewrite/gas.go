@@ -95,7 +95,7 @@ var segmentEnd = func() (t [256]bool) {
 
 // meter adds the two globals and counts in every function.
 func meter(m *module, info *Info) error {
-	g := gasCode{used: m.addGlobal(0), limit: m.addGlobal(GasLimitDefault)}
+	g := gasCode{used: m.addCounter(0), limit: m.addCounter(GasLimitDefault)}
 	err := m.rewriteBodies(func(out []byte, i int, body []byte) ([]byte, error) {
 		locals, at, err := splitBody(body)
 		if err != nil {

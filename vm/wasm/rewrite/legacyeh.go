@@ -1,5 +1,7 @@
 package rewrite
 
+import "fmt"
+
 // Compilers emit exceptions in a form that was given up before it became the standard, and which the engine
 // does not run. A try of the old form becomes blocks around a try_table, one per handler, the first innermost:
 //
@@ -19,6 +21,8 @@ package rewrite
 //
 // rethrow needs the exception itself: the handler it is in is entered by catch_ref and begins by storing the
 // reference in a local, one per depth of nesting.
+//
+// Where that is possible, exceptions are pooled: see poolExceptions.
 //
 // delegate hands an exception to the handlers of an outer try as if the body had been in it directly, past
 // all handlers between. Such an outer try gets a block around its body to branch to, behind which it throws:
@@ -56,7 +60,11 @@ type scope struct {
 }
 
 func translateLegacy(m *module) error {
-	return m.rewriteBodies(func(out []byte, i int, body []byte) ([]byte, error) {
+	pool, err := poolExceptions(m)
+	if err != nil {
+		return err
+	}
+	err = m.rewriteBodies(func(out []byte, i int, body []byte) ([]byte, error) {
 		locals, at, err := splitBody(body)
 		if err != nil {
 			return nil, err
@@ -65,7 +73,7 @@ func translateLegacy(m *module) error {
 		if err != nil {
 			return nil, err
 		}
-		if len(s.tries) == 0 {
+		if len(s.tries) == 0 && (pool == nil || !s.throws) {
 			return append(out, body...), nil
 		}
 		t := m.types[m.funcs[i]]
@@ -78,9 +86,13 @@ func translateLegacy(m *module) error {
 		} else {
 			out = append(out, body[:at]...)
 		}
-		w := legacyWriter{m: m, code: newCode(body, at), survey: s, out: out, firstLocal: uint32(firstLocal)}
+		w := legacyWriter{m: m, code: newCode(body, at), survey: s, pool: pool, out: out, firstLocal: uint32(firstLocal)}
 		return w.write()
 	})
+	for _, p := range pool {
+		m.bodies = append(m.bodies, p.body)
+	}
+	return err
 }
 
 // survey is the result of the first walk over a body.
@@ -88,6 +100,8 @@ type survey struct {
 	tries    []*try // in the order of their beginnings
 	function *try   // stands for the function as the target of a delegate
 	locals   int
+	throws   bool
+	keeps    bool // has instructions that keep an exception
 }
 
 // surveyTries collects the tries of a body: what follows the body of a try decides what comes before it.
@@ -98,7 +112,12 @@ func surveyTries(body []byte, at int) (*survey, error) {
 	c := newCode(body, at)
 	for in := (instr{}); c.next(&in); {
 		switch in.op {
+		case opThrow:
+			s.throws = true
+		case opThrowRef:
+			s.keeps = true
 		case opBlock, opLoop, opIf, opTryTable:
+			s.keeps = s.keeps || in.op == opTryTable
 			scopes = append(scopes, scope{accepts: scopes[len(scopes)-1].accepts})
 		case opTry:
 			t := &try{depth: depth}
@@ -127,6 +146,7 @@ func surveyTries(body []byte, at int) (*survey, error) {
 				c.fail("rethrow outside of a catch")
 				break
 			}
+			s.keeps = true
 			t := scopes[i].try
 			t.clauses[scopes[i].clause].rethrown = true
 			s.locals = max(s.locals, t.depth+1)
@@ -160,6 +180,7 @@ type legacyWriter struct {
 	m *module
 	code
 	*survey
+	pool       []pooled // per tag, nil if exceptions carry their values
 	out        []byte
 	firstLocal uint32 // of those for rethrow
 	scopes     []scope
@@ -233,6 +254,8 @@ func (w *legacyWriter) write() ([]byte, error) {
 				w.endBody(top.try)
 			}
 			w.end()
+		case opThrow:
+			w.throw(in)
 		case opBr, opBrIf, opBrOnNull, opBrOnNonNull:
 			w.op(in.op)
 			w.branch(in.index)
@@ -339,10 +362,37 @@ func (w *legacyWriter) handler() {
 	w.op(opBr)
 	w.to(top.label)
 	w.end()
-	if top.try.clauses[top.clause].rethrown {
+	c := top.try.clauses[top.clause]
+	if c.rethrown {
 		w.op(opLocalSet)
 		w.out = appendU32(w.out, w.firstLocal+uint32(top.try.depth))
 	}
+	if w.pool != nil && c.tag >= 0 {
+		for _, g := range w.pool[c.tag].values { // results has looked at the tag
+			w.op(opGlobalGet)
+			w.out = appendU32(w.out, g)
+		}
+	}
+}
+
+// throw copies a throw, or stores the values and throws the one exception of the tag.
+func (w *legacyWriter) throw(in instr) {
+	if w.pool == nil {
+		w.out = append(w.out, w.b[in.start:in.end]...)
+		return
+	}
+	if int64(in.index) >= int64(len(w.pool)) {
+		w.fail("unknown tag %d", in.index)
+		return
+	}
+	p := w.pool[in.index]
+	for i := len(p.values) - 1; i >= 0; i-- {
+		w.op(opGlobalSet)
+		w.out = appendU32(w.out, p.values[i])
+	}
+	w.op(opCall)
+	w.out = appendU32(w.out, p.throw)
+	w.op(opUnreachable)
 }
 
 // params returns the parameters of a block type.
@@ -387,3 +437,65 @@ func (w *legacyWriter) blockTypeOf(params []byte, paramCount int, results []byte
 	t := funcType{params: params, paramCount: paramCount, results: results, resultCount: resultCount}
 	return appendS64(nil, int64(w.m.typeIndex(t)))
 }
+
+// pooled is what a tag has when its exceptions are one object.
+type pooled struct {
+	values []uint32 // the global of each value
+	throw  uint32   // the function that throws
+	body   []byte   // of that function
+}
+
+// poolExceptions changes the tags so that each has one exception object, which is made at the first throw and
+// carries nothing; the values travel in globals. The engine never frees an exception object before the
+// instance ends, so a process that catches errors would grow for ever. Nothing runs between a throw and the
+// beginning of a handler, so the values are there. It returns nil if that cannot be seen to be the same: if
+// exceptions are kept to be thrown again, or the host knows the tags.
+func poolExceptions(m *module) ([]pooled, error) {
+	if len(m.tags) == 0 || m.importedTags > 0 {
+		return nil, nil
+	}
+	for _, e := range m.exports {
+		if e.kind == KindTag {
+			return nil, nil
+		}
+	}
+	for _, t := range m.tags {
+		if int(t) >= len(m.types) || !plain(m.types[t]) {
+			return nil, nil
+		}
+	}
+	legacy := false
+	for i, body := range m.bodies {
+		_, at, err := splitBody(body)
+		if err != nil {
+			return nil, err
+		}
+		s, err := surveyTries(body, at)
+		if err != nil {
+			return nil, fmt.Errorf("function %d: %w", m.importedFuncs+i, err)
+		}
+		if s.keeps {
+			return nil, nil
+		}
+		legacy = legacy || len(s.tries) > 0
+	}
+	if !legacy || len(m.tags) > poolMax {
+		return nil, nil
+	}
+	pool := make([]pooled, len(m.tags))
+	empty := m.typeIndex(funcType{})
+	for i, t := range m.tags {
+		for _, v := range m.types[t].params {
+			init := append(appendNumber([]byte{v, 1}, v, 0), byte(opEnd))
+			pool[i].values = append(pool[i].values, m.addGlobal(init))
+		}
+		m.tags[i] = empty
+		pool[i].throw = uint32(m.importedFuncs + len(m.funcs))
+		m.funcs = append(m.funcs, empty)
+		pool[i].body = throwBody(uint32(i), m.addExceptionGlobal())
+	}
+	return pool, nil
+}
+
+// poolMax bounds the tags, hence the globals made for their values. Compilers make one or two.
+const poolMax = 100

@@ -386,19 +386,21 @@ const codeMax = 256 << 20
 
 func (m *module) globalCount() uint32 { return uint32(len(m.mutable)) }
 
-// addGlobal appends a mutable i64 global and returns its index.
-func (m *module) addGlobal(initial int64) uint32 {
-	b := append(appendS64([]byte{valI64, 1, byte(opI64Const)}, initial), byte(opEnd))
+// addGlobal appends a mutable global and returns its index; b is its type and initial value.
+func (m *module) addGlobal(b []byte) uint32 {
 	m.globals = append(m.globals, b)
 	m.mutable = append(m.mutable, true)
 	return m.globalCount() - 1
 }
 
+// addCounter appends a mutable i64 global.
+func (m *module) addCounter(initial int64) uint32 {
+	return m.addGlobal(append(appendS64([]byte{valI64, 1, byte(opI64Const)}, initial), byte(opEnd)))
+}
+
 // addExceptionGlobal appends a mutable global for a reference to an exception, null at first.
 func (m *module) addExceptionGlobal() uint32 {
-	m.globals = append(m.globals, []byte{valExnref, 1, byte(opRefNull), valExnref, byte(opEnd)})
-	m.mutable = append(m.mutable, true)
-	return m.globalCount() - 1
+	return m.addGlobal([]byte{valExnref, 1, byte(opRefNull), valExnref, byte(opEnd)})
 }
 
 // typeIndex returns the index of a function type, which is appended if the module has none equal to it.

@@ -194,7 +194,10 @@ func TestSetjmpEqualsTheHosts(t *testing.T) {
 // A throw must not keep memory: the engine frees an exception object only with its instance.
 func TestThrowsKeepNoMemory(t *testing.T) {
 	out, _ := rewrite(t, emscriptenModule(t, true, false, true), Options{NativeEH: true})
-	r := start(t, out, legacyHost(true, true))
+	throwsKeepNoMemory(t, start(t, out, legacyHost(true, true)))
+}
+
+func throwsKeepNoMemory(t *testing.T, r *run) {
 	throw := func(n int32) {
 		if _, err := r.call("many", n); err != nil {
 			t.Fatal(err)
