@@ -10,9 +10,9 @@ export class Reference {
   #compiled; #handle; #options
   memory = null
 
-  constructor (bytes, format, computeLimit = 9e12) {
+  constructor (bytes, format, computeLimit = 9e12, more = {}) {
     this.bytes = bytes
-    this.#options = () => ({ format, inputEncoding: 'JSON-1', outputEncoding: 'JSON-1', memoryLimit: '1073741824', computeLimit, extensions: {} })
+    this.#options = () => ({ format, inputEncoding: 'JSON-1', outputEncoding: 'JSON-1', memoryLimit: '1073741824', computeLimit, extensions: {}, ...more })
   }
 
   async #load () {
