@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"log/slog"
+	"slices"
 	"sort"
 	"sync"
 	"sync/atomic"
@@ -134,12 +135,14 @@ func (s segment) natural(height uint64) int64 {
 }
 
 // time tells the time of an existing block.
-func (b *Blocks) time(height uint64) int64 {
-	i := sort.Search(len(b.segments), func(i int) bool { return b.segments[i].First > height })
+func (b *Blocks) time(height uint64) int64 { return timeOf(b.segments, height) }
+
+func timeOf(segments []segment, height uint64) int64 {
+	i := sort.Search(len(segments), func(i int) bool { return segments[i].First > height })
 	if i == 0 {
-		return b.segments[0].Start
+		return segments[0].Start
 	}
-	s := b.segments[i-1]
+	s := segments[i-1]
 	return max(s.natural(height), s.Floor)
 }
 
@@ -197,12 +200,6 @@ func (b *Blocks) current(now int64) Block {
 // Height gives the height of the newest block.
 func (b *Blocks) Height() uint64 { return b.Current().Height }
 
-// Tip gives what a slot is stamped with.
-func (b *Blocks) Tip() (height uint64, hash message.ID, timeMS int64) {
-	blk := b.Current()
-	return blk.Height, blk.Hash, blk.Time
-}
-
 // First gives the height of the first block.
 func (b *Blocks) First() uint64 {
 	b.mu.Lock()
@@ -225,11 +222,12 @@ func (b *Blocks) At(height uint64) (Block, bool) {
 func (b *Blocks) Find(hash message.ID) (Block, bool) {
 	now := b.clock.Now().UnixMilli()
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	top, first := b.current(now).Height, b.segments[0].First
-	for h := top; h >= first && top-h < findMax; h-- {
-		if blk := b.block(h); blk.Hash == hash {
-			return blk, true
+	top, segments := b.current(now).Height, slices.Clone(b.segments)
+	b.mu.Unlock()
+	// The search is not under the lock, which every new slot may need.
+	for h := top; h >= segments[0].First && top-h < findMax; h-- {
+		if blockHash(h, timeOf(segments, h)) == hash {
+			return b.At(h)
 		}
 		if h == 0 {
 			break
@@ -238,7 +236,7 @@ func (b *Blocks) Find(hash message.ID) (Block, bool) {
 	return Block{}, false
 }
 
-// findMax bounds a search by hash: about a month of blocks, a hundred milliseconds.
+// findMax bounds a search by hash: about two months of blocks, ten milliseconds.
 const findMax = 50_000
 
 // Mine adds n blocks now; the next one comes an interval later.

@@ -97,12 +97,7 @@ func (o *ordering) take(id message.ID, now int64, blocks *Blocks) place {
 	o.height = max(o.height, blocks.Height())
 	o.time = max(o.time, now)
 	p := place{o.next, o.height, o.time}
-	if when := time.Now(); len(o.samples) == 0 || when.Sub(o.samples[len(o.samples)-1].when) > time.Second {
-		o.samples = append(o.samples, sample{when, o.next})
-		if len(o.samples) > 64 {
-			o.samples = append(o.samples[:0], o.samples[32:]...)
-		}
-	}
+	o.sample()
 	o.next++
 	delete(o.recent, o.ring[o.at])
 	o.ring[o.at] = id
@@ -111,10 +106,23 @@ func (o *ordering) take(id message.ID, now int64, blocks *Blocks) place {
 	return p
 }
 
+// sample notes which seq is next, once a second.
+func (o *ordering) sample() {
+	now := time.Now()
+	if n := len(o.samples); n > 0 && now.Sub(o.samples[n-1].when) < time.Second {
+		return
+	}
+	o.samples = append(o.samples, sample{now, o.next})
+	if len(o.samples) > 64 {
+		o.samples = append(o.samples[:0], o.samples[32:]...)
+	}
+}
+
 // settle gives the seq that a reader who goes upwards may read to (exclusive).
 func (o *ordering) settle(s store.Store) (uint64, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.sample()
 	for _, sm := range o.samples {
 		if time.Since(sm.when) > abandonAfter {
 			o.settled = max(o.settled, sm.next)

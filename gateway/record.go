@@ -165,15 +165,6 @@ func (r *Record) setItem(raw []byte, size int64) error {
 	return nil
 }
 
-// Confirmations is the number of blocks on top of a record's own, itself included; 0 while it is pending.
-func (g *Gateway) Confirmations(ctx context.Context, id message.ID) (int, error) {
-	rec, err := g.Record(ctx, id)
-	if err != nil || rec.Block == nil {
-		return 0, err
-	}
-	return int(g.blocks.Height() - rec.Block.Height + 1), nil
-}
-
 // setTransaction takes the fields of a transaction, whose data is elsewhere.
 func (r *Record) setTransaction(tx *arweave.Transaction) {
 	r.Source, r.KeyType, r.Owner, r.Address = Transaction, commitment.RSA, tx.Owner, commitment.AddressOf(tx.Owner)

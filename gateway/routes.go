@@ -59,11 +59,16 @@ func (g *Gateway) transactionRoutes(m *http.ServeMux) {
 func (g *Gateway) withRecord(f func(http.ResponseWriter, *http.Request, *Record)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		id, err := message.ParseID(r.PathValue("id"))
-		if err != nil {
+		if err != nil && len(r.PathValue("id")) != message.IDLength {
 			writeText(w, http.StatusBadRequest, "Invalid hash.")
 			return
 		}
-		rec, err := g.Record(r.Context(), id)
+		rec := (*Record)(nil)
+		if err == nil {
+			rec, err = g.Record(r.Context(), id)
+		} else {
+			err = unknown(id) // the right length, but nothing has such an id
+		}
 		if err != nil {
 			if fault.KindOf(err) == fault.NotFound {
 				writeText(w, http.StatusNotFound, "Not Found.")

@@ -170,6 +170,8 @@ func TestRoutes(t *testing.T) {
 		{"GET", "/tx/" + unknownID + "/status", "", 404, "=Not Found.", nil},
 		{"GET", "/tx/x/status", "", 400, "=Invalid hash.", nil},
 		{"GET", "/tx/" + unknownID, "", 404, "=Not Found.", nil},
+		{"GET", "/tx/" + strings.Repeat("z", 43) + "/status", "", 404, "=Not Found.", nil},
+		{"GET", "/mint/" + strings.Repeat("z", 43) + "/5", "", 200, "=5", nil},
 		{"GET", "/tx/" + tx.ID.String(), "", 200, "=" + string(tx.JSON()), nil},
 		{"GET", "/tx/" + item.ID().String(), "", 200, `"format":2`, nil},
 		{"GET", "/tx/" + tx.ID.String() + "/data", "", 200, "=" + base64.RawURLEncoding.EncodeToString(tx.Data), nil},

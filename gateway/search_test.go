@@ -173,6 +173,30 @@ func TestAReaderWhoGoesUpMissesNothingThatIsWrittenLate(t *testing.T) {
 	}
 }
 
+func TestAReaderWhoGoesUpDoesNotWaitForWhatNeverCame(t *testing.T) {
+	n := newNetwork(t)
+	var failed store.Batch
+	if err := n.put(context.Background(), &failed, sign(t, n.key, ans104.Draft{Data: []byte("failed")}), message.ID{}); err != nil {
+		t.Fatal(err)
+	}
+	n.add(t, sign(t, n.key, ans104.Draft{Data: []byte("written")}))
+	count := func() int {
+		page, _, err := n.Search(context.Background(), Query{First: 10, Ascending: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(page)
+	}
+	if count() != 0 {
+		t.Fatal("a gap was stepped over at once")
+	}
+	long := time.Now().Add(-abandonAfter - time.Second)
+	n.order.samples = []sample{{long, 0}, {long, 1}}
+	if count() != 1 {
+		t.Fatal("a gap is waited for although its batch failed long ago")
+	}
+}
+
 func TestTheSameItemIndexedManyTimesIsOneRecord(t *testing.T) {
 	n := newNetwork(t)
 	it := sign(t, n.key, ans104.Draft{Tags: tags("A", "1"), Data: []byte("x")})
