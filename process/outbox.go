@@ -51,24 +51,13 @@ func (o Outbox) Len() int { return len(o.Messages) + len(o.Spawns) + len(o.Assig
 func (r Result) Outbox() Outbox {
 	var o Outbox
 	index := 0
-	for _, raw := range entries(r.Messages) {
-		m := OutMessage{Index: index}
-		index++
-		var f map[string]json.RawMessage
-		switch {
-		case json.Unmarshal(raw, &f) != nil:
-			m.Problem = "the message is not an object"
-		default:
-			var ok bool
-			if m.Target, ok = text(f["Target"]); !ok {
-				m.Problem = "the message has no Target that is text"
-			} else if m.Anchor, ok = text(f["Anchor"]); !ok {
-				m.Problem = "the message has no Anchor that is text"
-			} else if m.Tags, m.Problem = tags(f["Tags"]); m.Problem == "" {
-				m.Data, m.Problem = data(f["Data"])
-			}
+	if ms, ok := wellFormed(r.Messages); ok {
+		o.Messages, index = ms, len(ms)
+	} else {
+		for _, raw := range entries(r.Messages) {
+			o.Messages = append(o.Messages, outMessage(index, raw))
+			index++
 		}
-		o.Messages = append(o.Messages, m)
 	}
 	for _, raw := range entries(r.Spawns) {
 		s := OutSpawn{Index: index}
@@ -117,6 +106,60 @@ func (r Result) Outbox() Outbox {
 		o.Assigns = append(o.Assigns, a)
 	}
 	return o
+}
+
+// wellFormed reads messages that are all as they should be, which is nearly always so; false if one is not.
+func wellFormed(raw json.RawMessage) ([]OutMessage, bool) {
+	if string(raw) == "[]" {
+		return nil, true
+	}
+	var list []struct {
+		Target, Anchor *string
+		Data           json.RawMessage
+		Tags           []struct {
+			Name  *string `json:"name"`
+			Value *string `json:"value"`
+		}
+	}
+	if json.Unmarshal(raw, &list) != nil {
+		return nil, false
+	}
+	out := make([]OutMessage, len(list))
+	for i, m := range list {
+		if m.Target == nil || m.Anchor == nil || m.Tags == nil {
+			return nil, false
+		}
+		out[i] = OutMessage{Index: i, Target: *m.Target, Anchor: *m.Anchor, Tags: make([]Tag, len(m.Tags))}
+		for j, t := range m.Tags {
+			if t.Name == nil || t.Value == nil {
+				return nil, false
+			}
+			out[i].Tags[j] = Tag{Name: *t.Name, Value: *t.Value}
+		}
+		if out[i].Data, out[i].Problem = data(m.Data); out[i].Problem != "" {
+			return nil, false
+		}
+	}
+	return out, true
+}
+
+// outMessage reads one message and says what is wrong with it.
+func outMessage(index int, raw json.RawMessage) OutMessage {
+	m := OutMessage{Index: index}
+	var f map[string]json.RawMessage
+	if json.Unmarshal(raw, &f) != nil {
+		m.Problem = "the message is not an object"
+		return m
+	}
+	var ok bool
+	if m.Target, ok = text(f["Target"]); !ok {
+		m.Problem = "the message has no Target that is text"
+	} else if m.Anchor, ok = text(f["Anchor"]); !ok {
+		m.Problem = "the message has no Anchor that is text"
+	} else if m.Tags, m.Problem = tags(f["Tags"]); m.Problem == "" {
+		m.Data, m.Problem = data(f["Data"])
+	}
+	return m
 }
 
 // entries reads a list; an empty Lua table may come as an empty object.
