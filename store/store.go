@@ -2,7 +2,6 @@
 package store
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -28,7 +27,7 @@ const FormatVersion = 1
 var ErrClosed error = fault.New(fault.Unavailable, "store-closed", "the store is closed")
 
 // Store is an ordered map of keys to values. It is safe for concurrent use. Keys are compared as bytes; the first byte
-// names the table. Table 0 belongs to the store itself: it is never seen in a scan and a batch that touches it is refused.
+// names the table. TableFormat belongs to the store itself: it is never seen in a scan and a batch that touches it is refused.
 type Store interface {
 	// Get gives a copy of the value, or ErrNotFound.
 	Get(key []byte) ([]byte, error)
@@ -76,21 +75,8 @@ func (b *Batch) Len() int { return len(b.Ops) }
 // they change anything.
 func (b *Batch) Check() error {
 	for _, op := range b.Ops {
-		if len(op.Key) == 0 || op.Key[0] == 0 || op.End != nil && len(op.End) == 0 {
+		if len(op.Key) == 0 || op.Key[0] == TableFormat || op.End != nil && len(op.End) == 0 {
 			return fault.New(fault.Internal, "store-key-invalid", "key %x up to %x is not in a table", op.Key, op.End)
-		}
-	}
-	return nil
-}
-
-// After gives the smallest key that is greater than all keys with the prefix: the upper bound of its scan. It is nil if
-// there is none.
-func After(prefix []byte) []byte {
-	for i := len(prefix) - 1; i >= 0; i-- {
-		if prefix[i] < 0xff {
-			end := bytes.Clone(prefix[:i+1])
-			end[i]++
-			return end
 		}
 	}
 	return nil

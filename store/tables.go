@@ -3,7 +3,7 @@ package store
 // The tables of a node, by the first byte of their keys. The list is in one place so that no two share a byte; a byte is
 // never used again for another meaning.
 const (
-	TableFormat byte = '!' // format version of the store
+	TableFormat byte = 0 // the store's own: the format version; no batch or scan reaches it
 
 	TableEntries byte = 'L' // slotlog/local: process, slot -> entry
 	TableItems   byte = 'M' // slotlog/local: id -> bytes of an item
@@ -37,3 +37,6 @@ func PrefixEnd(prefix []byte) []byte {
 	}
 	return nil
 }
+
+// After is PrefixEnd: the smallest key that is greater than all keys with the prefix.
+func After(prefix []byte) []byte { return PrefixEnd(prefix) }

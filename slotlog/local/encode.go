@@ -6,6 +6,7 @@ import (
 
 	"ago/message"
 	"ago/slotlog"
+	"ago/store"
 )
 
 // Values of L and E begin with the version of their form. A new form takes a new number; old ones stay readable.
@@ -29,24 +30,24 @@ var errEntry = errors.New("the bytes are not an entry")
 
 func entryKey(p message.ID, s slotlog.Slot) []byte {
 	k := make([]byte, 0, 42) // one to spare for a bound
-	return binary.BigEndian.AppendUint64(append(append(k, tableEntry), p[:]...), uint64(s))
+	return binary.BigEndian.AppendUint64(append(append(k, store.TableEntries), p[:]...), uint64(s))
 }
 
 func slotOf(entryKey []byte) slotlog.Slot {
 	return slotlog.Slot(binary.BigEndian.Uint64(entryKey[len(entryKey)-8:]))
 }
 
-func itemKey(id message.ID) []byte { return append([]byte{tableMessage}, id[:]...) }
+func itemKey(id message.ID) []byte { return append([]byte{store.TableItems}, id[:]...) }
 
 func dedupKey(p, key message.ID) []byte {
 	k := make([]byte, 0, 65)
-	return append(append(append(k, tableKey), p[:]...), key[:]...)
+	return append(append(append(k, store.TableDedup), p[:]...), key[:]...)
 }
 
-func headKey(p message.ID) []byte { return append([]byte{tableHead}, p[:]...) }
+func headKey(p message.ID) []byte { return append([]byte{store.TableHeads}, p[:]...) }
 
 func partitionKey(part slotlog.Partition) []byte {
-	return binary.BigEndian.AppendUint16([]byte{tablePartition}, uint16(part))
+	return binary.BigEndian.AppendUint16([]byte{store.TableEpochs}, uint16(part))
 }
 
 // encodeEntry writes an entry without what its key says and without its item:

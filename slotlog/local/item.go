@@ -15,7 +15,7 @@ import (
 // costs more than a file of its own.
 const itemInline = 256 << 10
 
-// A value of table M is one of these bytes, then the message, or hash and size of a blob.
+// A value of the table of items is one of these bytes, then the message, or hash and size of a blob.
 const (
 	itemHere   = 1
 	itemInBlob = 2

@@ -1,6 +1,6 @@
 // Package local is the order of messages on one machine: in the same store, and in the same batch, as what follows from it.
 //
-// Tables, one byte each; numbers are big-endian, so that keys sort like them:
+// Its tables, which store names; numbers are big-endian, so that keys sort like them:
 //
 //	L process slot -> entry without its item
 //	M id           -> bytes of a message, or where they are
@@ -32,15 +32,6 @@ import (
 	"ago/message"
 	"ago/slotlog"
 	"ago/store"
-)
-
-// The first bytes of the keys; the other tables of a store have to take others.
-const (
-	tableEntry     = 'L'
-	tableMessage   = 'M'
-	tableKey       = 'D'
-	tableHead      = 'E'
-	tablePartition = 'P'
 )
 
 const headsMax = 1 << 15 // heads in memory, about 200 bytes each
@@ -244,7 +235,7 @@ func (l *Log) Processes(ctx context.Context, after message.ID) iter.Seq2[message
 			return
 		}
 		defer done()
-		for pair, err := range l.tables.Scan(append(headKey(after), 0), []byte{tableHead + 1}, false) {
+		for pair, err := range l.tables.Scan(append(headKey(after), 0), []byte{store.TableHeads + 1}, false) {
 			if err == nil {
 				err = ctx.Err()
 			}

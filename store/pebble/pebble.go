@@ -34,7 +34,7 @@ const (
 // format is the engine's own format. It is pinned, so that a new release of the library changes nothing on disk unasked.
 const format = pebble.FormatTableFormatV6
 
-var formatKey = []byte("\x00format")
+var formatKey = append([]byte{store.TableFormat}, "format"...)
 
 // Options say where the store is. Zero fields take the defaults.
 type Options struct {
@@ -159,7 +159,7 @@ func (s *Store) Get(key []byte) ([]byte, error) {
 		return nil, err
 	}
 	defer done()
-	if len(key) == 0 || key[0] == 0 {
+	if len(key) == 0 || key[0] == store.TableFormat {
 		return nil, store.ErrNotFound
 	}
 	return s.get(key)
@@ -188,8 +188,8 @@ func (s *Store) Scan(lower, upper []byte, reverse bool) iter.Seq2[store.Pair, er
 		}
 		defer done()
 		from := lower
-		if len(from) == 0 || from[0] == 0 {
-			from = []byte{1} // behind the store's own table
+		if len(from) == 0 || from[0] == store.TableFormat {
+			from = []byte{store.TableFormat + 1} // behind the store's own table
 		}
 		if upper != nil && string(upper) <= string(from) {
 			return
