@@ -5,7 +5,6 @@ type opcode uint32
 
 const (
 	opUnreachable        opcode = 0x00
-	opNop                opcode = 0x01
 	opBlock              opcode = 0x02
 	opLoop               opcode = 0x03
 	opIf                 opcode = 0x04
@@ -28,15 +27,11 @@ const (
 	opReturnCallRef      opcode = 0x15
 	opDelegate           opcode = 0x18 // legacy exceptions
 	opCatchAll           opcode = 0x19 // legacy exceptions
-	opDrop               opcode = 0x1a
-	opSelect             opcode = 0x1b
 	opTryTable           opcode = 0x1f
 	opLocalGet           opcode = 0x20
 	opLocalSet           opcode = 0x21
-	opLocalTee           opcode = 0x22
 	opGlobalGet          opcode = 0x23
 	opGlobalSet          opcode = 0x24
-	opMemorySize         opcode = 0x3f
 	opMemoryGrow         opcode = 0x40
 	opI32Const           opcode = 0x41
 	opI64Const           opcode = 0x42
