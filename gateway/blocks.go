@@ -62,7 +62,7 @@ const mineMax = 1_000_000
 func openBlocks(s store.Store, c clock.Clock, start uint64, interval time.Duration, log *slog.Logger) (*Blocks, error) {
 	b := &Blocks{store: s, clock: c, interval: max(1, interval.Milliseconds()), log: log}
 	lower := []byte{table, subSegment}
-	for p, err := range s.Scan(lower, upper(lower), false) {
+	for p, err := range s.Scan(lower, store.PrefixEnd(lower), false) {
 		if err != nil {
 			return nil, fault.Wrap(err, fault.Internal, "blocks-read", "reading the block clock")
 		}

@@ -28,7 +28,7 @@ const stagedIdle = time.Hour
 
 func (s *staging) open(st store.Store) error {
 	prefix := []byte{table, subProgress}
-	for p, err := range st.Scan(prefix, upper(prefix), false) {
+	for p, err := range st.Scan(prefix, store.PrefixEnd(prefix), false) {
 		if err != nil || len(p.Value) != 16 {
 			return fault.Wrap(errors.Join(err, errRow), fault.Internal, "index-read", "reading the unfinished uploads")
 		}
@@ -137,7 +137,7 @@ func (g *Gateway) clearIdle() error {
 	prefix := []byte{table, subProgress}
 	var b store.Batch
 	freed := int64(0)
-	for p, err := range g.c.Store.Scan(prefix, upper(prefix), false) {
+	for p, err := range g.c.Store.Scan(prefix, store.PrefixEnd(prefix), false) {
 		if err != nil || len(p.Value) != 16 {
 			return fault.Wrap(errors.Join(err, errRow), fault.Unavailable, "chunk-write", "reading the unfinished uploads")
 		}
@@ -145,7 +145,7 @@ func (g *Gateway) clearIdle() error {
 			continue
 		}
 		chunks := append([]byte{table, subChunk}, p.Key[2:]...)
-		b.DeleteRange(chunks, upper(chunks))
+		b.DeleteRange(chunks, store.PrefixEnd(chunks))
 		b.Delete(p.Key)
 		freed += int64(binary.BigEndian.Uint64(p.Value))
 	}
@@ -162,7 +162,7 @@ func (g *Gateway) clearIdle() error {
 // assemble makes one blob of all chunks.
 func (g *Gateway) assemble(ctx context.Context, root message.ID, size uint64) error {
 	prefix := rootKey(subChunk, root, size)
-	next, stop := iter.Pull2(g.c.Store.Scan(prefix, upper(prefix), false))
+	next, stop := iter.Pull2(g.c.Store.Scan(prefix, store.PrefixEnd(prefix), false))
 	defer stop()
 	blob, n, err := g.c.Blobs.Put(ctx, &chunkReader{next: next, at: len(prefix)})
 	if err != nil {
@@ -173,7 +173,7 @@ func (g *Gateway) assemble(ctx context.Context, root message.ID, size uint64) er
 	}
 	var b store.Batch
 	b.Set(rootKey(subData, root, size), blob[:])
-	b.DeleteRange(prefix, upper(prefix))
+	b.DeleteRange(prefix, store.PrefixEnd(prefix))
 	b.Delete(rootKey(subProgress, root, size))
 	if err := g.c.Store.Apply(&b, true); err != nil {
 		return fault.Wrap(err, fault.Unavailable, "chunk-write", "putting the data with the root %s together", root)
@@ -240,7 +240,7 @@ func (c *proofCache) of(root message.ID, data io.Reader) ([]arweave.ChunkProof, 
 // chunkAt gives the chunk with the byte at an offset of the weave, and the offset of its transaction's end.
 func (g *Gateway) chunkAt(ctx context.Context, offset uint64) (arweave.Chunk, error) {
 	none := fault.New(fault.NotFound, "chunk-unknown", "no data is known at the offset %d", offset)
-	for p, err := range g.c.Store.Scan(numberKey(subOffset, offset), upper([]byte{table, subOffset}), false) {
+	for p, err := range g.c.Store.Scan(numberKey(subOffset, offset), store.PrefixEnd([]byte{table, subOffset}), false) {
 		if err != nil || len(p.Key) != 2+8 || len(p.Value) != 32 {
 			return arweave.Chunk{}, fault.Wrap(errors.Join(err, errRow), fault.Unavailable, "index-read", "looking up the offset %d", offset)
 		}

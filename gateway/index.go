@@ -55,7 +55,7 @@ func (o *ordering) open(s store.Store) error {
 	o.recent = make(map[message.ID]place, recentMax)
 	o.ring = make([]message.ID, recentMax)
 	lower := []byte{table, subSeq}
-	for p, err := range s.Scan(lower, upper(lower), true) {
+	for p, err := range s.Scan(lower, store.PrefixEnd(lower), true) {
 		if err != nil {
 			return fault.Wrap(err, fault.Internal, "index-read", "reading the index")
 		}
@@ -128,7 +128,7 @@ func (o *ordering) settle(s store.Store) (uint64, error) {
 			o.settled = max(o.settled, sm.next)
 		}
 	}
-	for p, err := range s.Scan(numberKey(subSeq, o.settled), upper([]byte{table, subSeq}), false) {
+	for p, err := range s.Scan(numberKey(subSeq, o.settled), store.PrefixEnd([]byte{table, subSeq}), false) {
 		if err != nil {
 			return 0, fault.Wrap(err, fault.Unavailable, "index-read", "reading the index")
 		}

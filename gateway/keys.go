@@ -70,18 +70,6 @@ func rootKey(sub byte, root message.ID, size uint64) []byte {
 	return binary.BigEndian.AppendUint64(k, size)
 }
 
-// upper is the first key after all that begin with prefix.
-func upper(prefix []byte) []byte {
-	u := append([]byte(nil), prefix...)
-	for i := len(u) - 1; i >= 0; i-- {
-		u[i]++
-		if u[i] != 0 {
-			return u[:i+1]
-		}
-	}
-	return nil
-}
-
 // Kinds of terms. They are part of the stored format.
 const (
 	termTag       = 1

@@ -63,7 +63,7 @@ func (p *postings) seek(at uint64) (uint64, bool, error) {
 		p.run = make([]uint64, 0, p.size)
 	}
 	p.run, p.done = p.run[:0], true
-	lower, end := p.prefix, upper(p.prefix)
+	lower, end := p.prefix, store.PrefixEnd(p.prefix)
 	if p.down {
 		end = binary.BigEndian.AppendUint64(slices.Clip(p.prefix), at)
 		end = append(end, 0) // at itself is included
@@ -370,7 +370,7 @@ func (g *Gateway) firstSeq(holds func(row) bool) (uint64, error) {
 
 // rowFrom gives the first visible record at or after a seq.
 func (g *Gateway) rowFrom(at uint64) (uint64, row, bool, error) {
-	for p, err := range g.c.Store.Scan(numberKey(subSeq, at), upper([]byte{table, subSeq}), false) {
+	for p, err := range g.c.Store.Scan(numberKey(subSeq, at), store.PrefixEnd([]byte{table, subSeq}), false) {
 		if err != nil {
 			return 0, row{}, false, fault.Wrap(err, fault.Unavailable, "index-read", "reading the index")
 		}

@@ -126,7 +126,7 @@ func (g *Gateway) account(b *store.Batch, tx *arweave.Transaction) error {
 // weaveSize is where the data of the last transaction ends.
 func (g *Gateway) weaveSize() (uint64, error) {
 	prefix := []byte{table, subOffset}
-	for p, err := range g.c.Store.Scan(prefix, upper(prefix), true) {
+	for p, err := range g.c.Store.Scan(prefix, store.PrefixEnd(prefix), true) {
 		if err != nil || len(p.Key) != 2+8 {
 			return 0, fault.Wrap(errors.Join(err, errRow), fault.Unavailable, "index-read", "reading the size of the weave")
 		}
@@ -185,7 +185,7 @@ func (g *Gateway) dataByRoot(root message.ID, size int64) (store.Blob, error) {
 func (g *Gateway) withRoot(ctx context.Context, root message.ID, size int64) ([]*Record, error) {
 	var out []*Record
 	prefix := termPrefix(idTerm(termRoot, root))
-	for p, err := range g.c.Store.Scan(prefix, upper(prefix), false) {
+	for p, err := range g.c.Store.Scan(prefix, store.PrefixEnd(prefix), false) {
 		if err != nil || len(p.Key) != termKeyLen {
 			return nil, fault.Wrap(errors.Join(err, errRow), fault.Unavailable, "index-read", "looking up the root %s", root)
 		}
@@ -212,7 +212,7 @@ func (g *Gateway) transactionsOf(height uint64) ([]string, error) {
 		return nil, err
 	}
 	ids, seen := []string{}, 0
-	for p, err := range g.c.Store.Scan(numberKey(subSeq, from), upper([]byte{table, subSeq}), false) {
+	for p, err := range g.c.Store.Scan(numberKey(subSeq, from), store.PrefixEnd([]byte{table, subSeq}), false) {
 		if err != nil {
 			return nil, fault.Wrap(err, fault.Unavailable, "index-read", "reading the index")
 		}
