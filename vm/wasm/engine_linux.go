@@ -139,6 +139,7 @@ func (e *engine) machine(p *program, l vm.Limits) (*machine, error) {
 	}
 	m, err := newMachine(p, memoryMax)
 	if err == nil {
+		e.scanner.prepare(m.mem)
 		if end := m.start(); end != nil {
 			err = fmt.Errorf("the module does not start: %s", m.failure(end))
 			m.drop()

@@ -53,7 +53,7 @@ func (i *instance) Fork(ctx context.Context) (vm.Fork, error) {
 	}
 	im.hold(&f.pin)
 	f.state = im.outside()
-	if err := im.fill(m, f.pin.version, f.state); err != nil {
+	if err := im.fill(i.engine.scanner, m, f.pin.version, f.state); err != nil {
 		i.engine.retire(m)
 		im.forget(&f.pin)
 		return nil, err

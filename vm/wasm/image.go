@@ -125,7 +125,7 @@ func (im *image) commit(s *scanner, m *machine) (written int, err error) {
 	defer im.mu.Unlock()
 	im.settle()
 	im.version++
-	err = s.written(m.mem, func(first, n int) {
+	err = s.changed(m, func(first, n int) {
 		written += n
 		for i := first; i < first+n; i++ {
 			now := m.mem[i*pageSize : (i+1)*pageSize]
@@ -140,6 +140,9 @@ func (im *image) commit(s *scanner, m *machine) (written int, err error) {
 			}
 		}
 	})
+	if err == nil && (m.tracked > 0 || written >= s.from) {
+		err = s.track(m)
+	}
 	if err != nil {
 		return written, err
 	}
@@ -159,7 +162,7 @@ func (im *image) undo(s *scanner, m *machine, version uint64) error {
 		}
 		dropFrom = -1
 	}
-	err := s.written(m.mem, func(first, n int) {
+	err := s.changed(m, func(first, n int) {
 		for i := first; i < first+n; i++ {
 			now := m.mem[i*pageSize : (i+1)*pageSize]
 			if was := im.atVersion(i, version); was != nil {

@@ -87,7 +87,7 @@ func (e *engine) copyOf(p *program, im *image, l vm.Limits) (*machine, error) {
 	}
 	im.mu.RLock()
 	defer im.mu.RUnlock()
-	if err := im.fill(m, im.version, im.outside()); err != nil {
+	if err := im.fill(e.scanner, m, im.version, im.outside()); err != nil {
 		e.retire(m)
 		return nil, err
 	}
@@ -217,6 +217,9 @@ func (i *instance) Commit() error {
 
 func (i *instance) commit() error {
 	written, err := i.image.commit(i.engine.scanner, i.machine)
+	if i.machine.tracked > 0 {
+		written = i.image.pages // what is listed is only what changed; nearly all that is live has its page here
+	}
 	i.resident.Store(int64(written+i.image.pages)*pageSize + overhead)
 	return err
 }
@@ -264,7 +267,7 @@ func (e *engine) revert(m *machine, im *image, version uint64, to at, l vm.Limit
 	if err != nil {
 		return m, err
 	}
-	if err := im.fill(fresh, version, to); err != nil {
+	if err := im.fill(e.scanner, fresh, version, to); err != nil {
 		e.retire(fresh)
 		return m, err
 	}
@@ -273,11 +276,16 @@ func (e *engine) revert(m *machine, im *image, version uint64, to at, l vm.Limit
 }
 
 // fill brings a freshly started machine to a version of the image, which is held for reading.
-func (im *image) fill(m *machine, version uint64, to at) error {
+func (im *image) fill(s *scanner, m *machine, version uint64, to at) error {
 	if err := m.growTo(to.size); err != nil {
 		return err
 	}
 	im.load(m, 0, version)
+	if im.pages >= s.from {
+		if err := s.track(m); err != nil {
+			return err
+		}
+	}
 	return m.reset(to.host, to.globals)
 }
 

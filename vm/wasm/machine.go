@@ -11,10 +11,13 @@ import (
 
 // machine is one live wasm instance with the state its host functions keep outside the linear memory.
 type machine struct {
-	s    *store
-	p    *program
-	abi  *abi
-	mem  []byte // the linear memory; taken again after every call into wasm
+	s   *store
+	p   *program
+	abi *abi
+	mem []byte // the linear memory; taken again after every call into wasm
+
+	tracked int // bytes of it whose writes the kernel tracks, see scanner.track
+
 	host hostState
 
 	malloc, free, handleFn                           fn

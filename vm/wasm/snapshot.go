@@ -235,7 +235,7 @@ func (e *engine) rebuild(ctx context.Context, m vm.Module, l vm.Limits, fill fun
 	im.mu.Unlock()
 	if err == nil {
 		im.mu.RLock()
-		err = im.fill(i.machine, im.version, im.outside())
+		err = im.fill(e.scanner, i.machine, im.version, im.outside())
 		im.mu.RUnlock()
 	}
 	if err == nil {

@@ -149,8 +149,22 @@ func stateSum(tb testing.TB, i vm.Instance) [32]byte {
 
 func liveSum(i *instance) [32]byte { return sha256.Sum256(i.machine.mem) }
 
-func TestRollbackLeavesNoTrace(t *testing.T) {
-	e := testEngine(t, Config{})
+// bothWays runs a test with and without the kernel tracking what is written.
+func bothWays(t *testing.T, test func(t *testing.T, e *engine)) {
+	t.Run("compared", func(t *testing.T) { test(t, testEngine(t, Config{})) })
+	t.Run("tracked", func(t *testing.T) {
+		e := testEngine(t, Config{})
+		if e.scanner.uffd < 0 {
+			t.Skip("this kernel cannot track writes (userfaultfd with asynchronous write protection)")
+		}
+		e.scanner.from = 1
+		test(t, e)
+	})
+}
+
+func TestRollbackLeavesNoTrace(t *testing.T) { bothWays(t, testRollback) }
+
+func testRollback(t *testing.T, e *engine) {
 	i, p := aos(t, e, vm.Limits{})
 	do(t, i, p.eval("Count = 1"))
 	before, size := stateSum(t, i), len(i.machine.mem)
@@ -202,8 +216,9 @@ func TestAnEvaluationMustBeSettledFirst(t *testing.T) {
 	}
 }
 
-func TestForkSeesOneVersionAndLeavesTheInstanceAlone(t *testing.T) {
-	e := testEngine(t, Config{})
+func TestForkSeesOneVersionAndLeavesTheInstanceAlone(t *testing.T) { bothWays(t, testForkVersion) }
+
+func testForkVersion(t *testing.T, e *engine) {
 	i, p := aos(t, e, vm.Limits{})
 	do(t, i, p.eval("Count = 10"))
 	made, err := i.Fork(context.Background())
@@ -254,8 +269,9 @@ func TestForkSeesOneVersionAndLeavesTheInstanceAlone(t *testing.T) {
 	}
 }
 
-func TestForksRunWhileTheInstanceEvaluates(t *testing.T) {
-	e := testEngine(t, Config{})
+func TestForksRunWhileTheInstanceEvaluates(t *testing.T) { bothWays(t, testForksRun) }
+
+func testForksRun(t *testing.T, e *engine) {
 	i, p := aos(t, e, vm.Limits{})
 	do(t, i, p.eval("A, B = 0, 0"))
 	stop := make(chan struct{})
