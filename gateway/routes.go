@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"ago/arweave"
 	"ago/fault"
@@ -258,7 +257,7 @@ func (g *Gateway) serveDataAs(w http.ResponseWriter, r *http.Request, rec *Recor
 		kind = contentType(rec.ContentType())
 	}
 	w.Header().Set("Content-Type", kind)
-	http.ServeContent(w, r, "", time.Time{}, b)
+	serveContent(w, r, b)
 }
 
 // writeDataError says "Pending" where data is on its way: clients look for the status 202, and would take a JSON error of

@@ -248,7 +248,36 @@ func (g *Gateway) answerBlob(w http.ResponseWriter, r *http.Request, b store.Blo
 		h.Set("Etag", `"`+rec.ID.String()+`"`)
 		h.Set("Cache-Control", "public, max-age=31536000, immutable")
 	}
+	serveContent(w, r, b)
+}
+
+// serveContent answers a range that is behind the end with nothing: readers who go on until nothing comes, as the drive of
+// a process does, would take a sentence about it for data.
+func serveContent(w http.ResponseWriter, r *http.Request, b store.Blob) {
+	if r.Header.Get("Range") != "" {
+		w = &rangeWriter{ResponseWriter: w}
+	}
 	http.ServeContent(w, r, "", time.Time{}, b)
+}
+
+type rangeWriter struct {
+	http.ResponseWriter
+	behind bool
+}
+
+func (w *rangeWriter) WriteHeader(status int) {
+	if w.behind = status == http.StatusRequestedRangeNotSatisfiable; w.behind {
+		w.Header().Del("Content-Type")
+		w.Header().Set("Content-Length", "0")
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *rangeWriter) Write(b []byte) (int, error) {
+	if w.behind {
+		return len(b), nil
+	}
+	return w.ResponseWriter.Write(b)
 }
 
 // contentType passes on a type that is one.
