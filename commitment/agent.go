@@ -20,6 +20,9 @@ import (
 // rsaBits is the size of RSA keys: owners and signatures have 512 bytes on the wire.
 const rsaBits = 4096
 
+// candidatesMax is 30 times the odd numbers of 2048 bits that hold a prime on average.
+const candidatesMax = 20000
+
 // walletSizeMax is far above any wallet file; a wrong path must not fill the memory.
 const walletSizeMax = 64 << 10
 
@@ -201,11 +204,11 @@ func rsaKey(random io.Reader) (*rsa.PrivateKey, error) {
 	}
 	e, one := big.NewInt(rsaExponent), big.NewInt(1)
 	for {
-		p, err := prime(random)
+		p, err := prime(random, candidatesMax)
 		if err != nil {
 			return nil, err
 		}
-		q, err := prime(random)
+		q, err := prime(random, candidatesMax)
 		if err != nil {
 			return nil, err
 		}
@@ -223,17 +226,31 @@ func rsaKey(random io.Reader) (*rsa.PrivateKey, error) {
 	}
 }
 
-// prime reads candidates with both upper bits set, so that the product of two has all its bits.
-func prime(random io.Reader) (*big.Int, error) {
-	buf := make([]byte, rsaBits/16)
-	for {
+// prime reads numbers with both upper bits set, so that the product of two has all its bits, until one is prime.
+func prime(random io.Reader, candidates int) (*big.Int, error) {
+	buf, one := make([]byte, rsaBits/16), big.NewInt(1)
+	for range candidates {
 		if _, err := io.ReadFull(random, buf); err != nil {
 			return nil, fault.Wrap(err, fault.Internal, "randomness-failed", "read a prime")
 		}
 		buf[0] |= 0xc0
 		buf[len(buf)-1] |= 1
-		if p := new(big.Int).SetBytes(buf); p.ProbablyPrime(20) {
+		p := new(big.Int).SetBytes(buf)
+		if new(big.Int).GCD(nil, nil, p, smallPrimes()).Cmp(one) == 0 && p.ProbablyPrime(20) {
 			return p, nil
 		}
 	}
+	return nil, fault.New(fault.Internal, "randomness-failed", "%d numbers were read and none is prime: they are not random", candidates)
 }
+
+// smallPrimes is the product of the odd primes below 2000: a number that shares none is twice as likely to be prime as one that
+// shares none of the few that ProbablyPrime tries.
+var smallPrimes = sync.OnceValue(func() *big.Int {
+	product := big.NewInt(1)
+	for n := int64(3); n < 2000; n += 2 {
+		if p := big.NewInt(n); p.ProbablyPrime(0) { // exact for numbers below 2^64
+			product.Mul(product, p)
+		}
+	}
+	return product
+})

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -436,4 +437,106 @@ func TestAPanickingSchemeLeavesNobodyWaiting(t *testing.T) {
 			_, _ = v.Verify(m)
 		}()
 	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+func TestSeedsMakeTheSameKeysEveryTime(t *testing.T) {
+	kinds := []KeyType{Ed25519, Ethereum, Solana}
+	if os.Getenv("AGO_LONG") != "" { // seconds to find the primes
+		kinds = append(kinds, RSA)
+	}
+	for _, kind := range kinds {
+		a, err := NewAgent().Generate(kind, rand.NewChaCha8([32]byte{}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := NewAgent().Generate(kind, rand.NewChaCha8([32]byte{}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := NewAgent().Generate(kind, rand.NewChaCha8([32]byte{1}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a.Address() != b.Address() || a.Address() == c.Address() {
+			t.Errorf("%s: %s, %s and %s", kind, a, b, c)
+		}
+		sig, err := a.Sign([]byte("m"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := VerifySignature(kind, b.Owner(), []byte("m"), sig); err != nil {
+			t.Errorf("%s: %v", kind, err)
+		}
+	}
+	if _, err := NewAgent().Generate(RSA, strings.NewReader("short")); err == nil {
+		t.Error("a key was made of too few bytes")
+	}
+	if p, err := prime(zeros{}, 2); fault.CodeOf(err) != "randomness-failed" {
+		t.Errorf("a prime was made of zeros: %v, %v", p, err)
+	}
+	if _, err := NewAgent().Generate(MultiAptos, nil); fault.KindOf(err) != fault.Unsupported {
+		t.Errorf("a key of a type that only verifies: %v", err)
+	}
+	if k, err := NewAgent().Generate(Ed25519, nil); err != nil || len(k.Owner()) != 32 {
+		t.Errorf("from the system's randomness: %v, %v", k, err)
+	}
+}
+
+func TestKeyTypesHaveNames(t *testing.T) {
+	for _, k := range KeyTypes() {
+		if back, err := ParseKeyType(k.String()); err != nil || back != k {
+			t.Errorf("%s is read as %s, %v", k, back, err)
+		}
+	}
+	if _, err := ParseKeyType("dsa"); fault.KindOf(err) != fault.Unsupported {
+		t.Errorf("dsa: %v", err)
+	}
+	if s := KeyType(101).String(); s != "101" || KeyType(101).SignatureSize() != 0 {
+		t.Errorf("an unknown type is %s", s)
+	}
+}
+
+func FuzzLoadJWK(f *testing.F) {
+	f.Add([]byte(`{"kty":"OKP","crv":"Ed25519","d":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"}`))
+	f.Add([]byte(`{"kty":"EC","crv":"secp256k1","d":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"}`))
+	f.Add([]byte(`[1,2,3]`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		a := NewAgent()
+		k, err := a.LoadJWK(text)
+		if err != nil {
+			if kind := fault.KindOf(err); kind != fault.Malformed && kind != fault.Unsupported {
+				t.Fatalf("kind %s: %v", kind, err)
+			}
+			return
+		}
+		text, err = a.MarshalJWK(k)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if back, err := NewAgent().LoadJWK(text); err != nil || back.Address() != k.Address() || back.Type() != k.Type() {
+			t.Fatalf("%v came back as %v, %v", k, back, err)
+		}
+	})
+}
+
+func FuzzVerifySignature(f *testing.F) {
+	for _, k := range signers(f) {
+		sig, err := k.SignDeterministic([]byte("m"), nil)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(uint16(k.Type()), k.Owner(), []byte("n"), sig)
+	}
+	f.Fuzz(func(t *testing.T, kind uint16, owner, msg, sig []byte) {
+		if KeyType(kind) == MultiAptos { // anybody may own no key at all, or a weak one
+			return
+		}
+		if err := VerifySignature(KeyType(kind), owner, msg, sig); err == nil {
+			t.Fatal("a signature nobody made holds")
+		}
+	})
 }
