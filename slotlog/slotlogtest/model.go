@@ -100,7 +100,7 @@ func testModel(t *testing.T, logs Logs) {
 				}
 			},
 			"reopen": func(r *rapid.T) {
-				if logs.Reopen == nil || rapid.IntRange(0, 40).Draw(r, "chance") != 1 {
+				if logs.Reopen == nil || rapid.IntRange(0, 150).Draw(r, "chance") != 1 {
 					r.Skip()
 				}
 				l = logs.Reopen(t, l)
