@@ -140,6 +140,7 @@ func TestRoutes(t *testing.T) {
 		{"GET", "/raw/" + item.ID().String(), "", 200, "=0123456789", nil},
 		{"GET", "/raw/" + item.ID().String(), "", 206, "=123", []string{"Range", "bytes=1-3"}},
 		{"GET", "/" + item.ID().String(), "", 206, "=89", []string{"Range", "bytes=-2"}},
+		{"GET", "/" + item.ID().String(), "", 200, "=0123456789", []string{"Range", "bytes=00480-10"}},
 		{"GET", "/" + item.ID().String(), "", 416, "=", []string{"Range", "bytes=10-10"}},
 		{"GET", "/" + item.ID().String(), "", 304, "=", []string{"If-None-Match", `"` + item.ID().String() + `"`}},
 		{"GET", "/" + item.ID().String() + "/x", "", 404, "no manifest", nil},

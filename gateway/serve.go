@@ -254,10 +254,23 @@ func (g *Gateway) answerBlob(w http.ResponseWriter, r *http.Request, b store.Blo
 // serveContent answers a range that is behind the end with nothing: readers who go on until nothing comes, as the drive of
 // a process does, would take a sentence about it for data.
 func serveContent(w http.ResponseWriter, r *http.Request, b store.Blob) {
-	if r.Header.Get("Range") != "" {
+	if asked := r.Header.Get("Range"); asked != "" {
 		w = &rangeWriter{ResponseWriter: w}
+		if backwards(asked) {
+			r = r.Clone(r.Context())
+			r.Header.Del("Range")
+		}
 	}
 	http.ServeContent(w, r, "", time.Time{}, b)
+}
+
+// backwards tells a range whose end lies before its start. It is no range, so the answer is everything: the drive of a
+// process sends such a one after it looked for the end of a file, and counts on that.
+func backwards(asked string) bool {
+	first, last, ok := strings.Cut(strings.TrimPrefix(asked, "bytes="), "-")
+	a, err1 := strconv.ParseUint(first, 10, 63)
+	b, err2 := strconv.ParseUint(last, 10, 63)
+	return ok && err1 == nil && err2 == nil && b < a
 }
 
 type rangeWriter struct {
