@@ -32,6 +32,8 @@ type Config struct {
 	Profiling bool // profiles of the Go runtime under /debug/pprof/ of the node's address
 
 	Log *slog.Logger // nil: nothing
+
+	limits limits // of connections; zero: the usual ones
 }
 
 // PatienceDefault covers the time from a push that has been answered to its slot.

@@ -114,7 +114,7 @@ func (e *Evaluator) start(c EvaluatorConfig) error {
 	if host == "" {
 		host = "127.0.0.1"
 	}
-	if e.server, err = listen("cu", host, c.Port, guard("cu", mux, metrics, c.Log), c.Log); err != nil {
+	if e.server, err = listen("cu", host, c.Port, guard("cu", mux, usualLimits, metrics, c.Log), usualLimits, c.Log); err != nil {
 		return err
 	}
 	e.url = "http://" + net.JoinHostPort(host, strconv.Itoa(e.server.port()))

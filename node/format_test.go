@@ -9,7 +9,7 @@ func TestGuessFormat(t *testing.T) {
 	for _, c := range []struct{ name, wasm, want string }{
 		{"64-bit memory", head + "\x05\x04\x01\x05\x01\x02", formatWide},
 		{"32-bit memory", head + "\x05\x03\x01\x00\x01", formatNarrow},
-		{"imported 64-bit memory after a function and a global", head + "\x02\x16\x03" + "\x01a\x01f\x00\x00" + "\x01a\x01g\x03\x7f\x00" + "\x01a\x01m\x02\x04\x01", formatWide},
+		{"imported 64-bit memory after a function and a global", head + "\x02\x15\x03" + "\x01a\x01f\x00\x00" + "\x01a\x01g\x03\x7f\x00" + "\x01a\x01m\x02\x04\x01", formatWide},
 		{"no memory", head, ""},
 		{"not wasm", "hello, I am text", ""},
 		{"cut off", head + "\x02\x7f\x03", ""},

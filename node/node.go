@@ -55,6 +55,7 @@ type Node struct {
 	pusher    *push.Pusher
 	verifier  *commitment.Verifier
 	metrics   *Metrics
+	runnable  sync.Map // module id: it was compiled by this process
 
 	servers   []*server
 	addresses Addresses
@@ -77,6 +78,9 @@ func Start(ctx context.Context, c Config) (*Node, error) {
 	}
 	if c.Patience == 0 {
 		c.Patience = PatienceDefault
+	}
+	if c.limits == (limits{}) {
+		c.limits = usualLimits
 	}
 	n := &Node{c: c, metrics: newMetrics(), verifier: commitment.NewVerifier(verifiedMax), failed: make(chan error, 8)}
 	var background context.Context
@@ -188,7 +192,7 @@ func (n *Node) openUnits(context.Context) error {
 	a := archive{n.gateway}
 	n.scheduler, err = schedule.Open(schedule.Config{
 		Log: n.log, Store: n.store, Key: n.c.Key, Clock: n.c.Clock, Blocks: blocks{n.gateway}, Index: n.gateway, Archive: a,
-		Admit:  func(ctx context.Context, d process.Definition) error { return n.computer.Admit(ctx, d) },
+		Admit:  n.admit,
 		Logger: n.c.Log.With("unit", "su"),
 	})
 	if err != nil {
@@ -214,6 +218,45 @@ func (n *Node) openUnits(context.Context) error {
 	}
 	n.scheduler.OnAppend(n.computer.Advance)
 	return nil
+}
+
+// admit refuses a process that could not be evaluated, before it gets a slot: its limits, and the module itself, which is
+// compiled on this occasion if it was not before.
+func (n *Node) admit(ctx context.Context, d process.Definition) error {
+	if err := n.computer.Admit(ctx, d); err != nil {
+		return err
+	}
+	if _, known := n.runnable.Load(d.Module); known {
+		return nil
+	}
+	find := modules{archive{n.gateway}}
+	m, err := find.Module(ctx, d.Module)
+	if err != nil {
+		return err
+	}
+	data, err := m.Bytes(ctx)
+	if err != nil {
+		return err
+	}
+	if err := n.engine.Prepare(ctx, moduleOf(m, data)); err != nil {
+		return cannotRun(m, err)
+	}
+	n.runnable.Store(d.Module, true) // as many as there are modules on the network
+	return nil
+}
+
+// cannotRun tells why a module is refused.
+func cannotRun(m process.Module, err error) error {
+	var f error
+	switch {
+	case errors.Is(err, vm.ErrFormat):
+		f = fault.Wrap(err, fault.Unsupported, "module-format-unsupported", "Module-Format for module %q is not supported: %q", m.ID, m.Format)
+		return f.(*fault.Error).WithHint("publish it with the tag Module-Format it was built for")
+	case errors.Is(err, vm.ErrModule):
+		f = fault.Wrap(err, fault.Unsupported, "module-broken", "module %s is no program of format %s", m.ID, m.Format)
+		return f.(*fault.Error).WithHint("check the file, and the Module-Format it was published with")
+	}
+	return fault.Wrap(err, fault.Unavailable, "module-unprepared", "module %s cannot be prepared now", m.ID)
 }
 
 func (n *Node) importModules(ctx context.Context) error {
@@ -263,7 +306,7 @@ func (n *Node) listen(context.Context) error {
 		{"cu", n.c.Ports.CU, units["cu"], &n.addresses.CU},
 		{"node", n.c.Ports.Node, prefixed(units, n.admin()), &n.addresses.Node},
 	} {
-		s, err := listen(face.name, host, face.port, guard(face.name, face.handler, n.metrics, n.c.Log), n.c.Log)
+		s, err := listen(face.name, host, face.port, guard(face.name, face.handler, n.c.limits, n.metrics, n.c.Log), n.c.limits, n.c.Log)
 		if err != nil {
 			return err
 		}
@@ -338,7 +381,9 @@ func (n *Node) warm(ctx context.Context) {
 		if err == nil {
 			err = n.engine.Prepare(ctx, moduleOf(mod, m.Data))
 		}
-		if err != nil && ctx.Err() == nil {
+		if err == nil {
+			n.runnable.Store(m.ID, true)
+		} else if ctx.Err() == nil {
 			n.c.Log.Warn("a module of this start cannot run", "module", m.ID, "err", err)
 		}
 	}

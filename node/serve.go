@@ -17,16 +17,27 @@ import (
 	"ago/node/legacy"
 )
 
-// Limits of a connection. A client that is slower than these is cut off, so that no number of them can hold the node.
+// limits bound a connection. A client that is slower than these is cut off, so that no number of them can hold the node.
+type limits struct {
+	header time.Duration // for the request line and all headers
+	body   time.Duration // for the whole body
+	write  time.Duration // for each writeWindow of an answer
+	idle   time.Duration // between two requests
+	conns  int           // of one address; further ones wait in the system's queue
+}
+
+var usualLimits = limits{
+	header: 10 * time.Second,
+	body:   2 * time.Minute, // the largest body of a message at a slow 1 Mbit/s
+	write:  time.Minute,
+	idle:   2 * time.Minute,
+	conns:  4096,
+}
+
 const (
-	headerTimeout = 10 * time.Second // for the request line and all headers
-	bodyTimeout   = 2 * time.Minute  // for the whole body: the largest one at a slow 2 Mbit/s
-	writeTimeout  = time.Minute      // for each writeWindow of an answer
-	idleTimeout   = 2 * time.Minute  // between two requests
-	headerBytes   = 64 << 10
-	writeWindow   = 1 << 20
-	connsMax      = 4096            // of one address; further ones wait in the system's queue
-	drainTimeout  = 3 * time.Second // for the answers under way when the node stops
+	headerBytes  = 64 << 10
+	writeWindow  = 1 << 20
+	drainTimeout = 3 * time.Second // for the answers under way when the node stops
 )
 
 // server is one address with its face.
@@ -34,19 +45,20 @@ type server struct {
 	name     string
 	listener net.Listener
 	http     *http.Server
+	conns    int
 }
 
 // listen opens an address. Port 0 takes a free one.
-func listen(name, host string, port int, h http.Handler, log *slog.Logger) (*server, error) {
+func listen(name, host string, port int, h http.Handler, lim limits, log *slog.Logger) (*server, error) {
 	l, err := net.Listen("tcp", net.JoinHostPort(host, fmt.Sprint(port)))
 	if err != nil {
 		f := fault.Wrap(err, fault.Unavailable, "port-taken", "the %s cannot listen on port %d of %s", name, port, host)
 		return nil, f.(*fault.Error).WithHint("stop the other program, or choose other ports with --port-base")
 	}
-	return &server{name: name, listener: l, http: &http.Server{
+	return &server{name: name, listener: l, conns: lim.conns, http: &http.Server{
 		Handler:           h,
-		ReadHeaderTimeout: headerTimeout,
-		IdleTimeout:       idleTimeout,
+		ReadHeaderTimeout: lim.header,
+		IdleTimeout:       lim.idle,
 		MaxHeaderBytes:    headerBytes,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}}, nil
@@ -55,7 +67,7 @@ func listen(name, host string, port int, h http.Handler, log *slog.Logger) (*ser
 func (s *server) port() int { return s.listener.Addr().(*net.TCPAddr).Port }
 
 func (s *server) serve() error {
-	err := s.http.Serve(&limited{Listener: s.listener, free: make(chan struct{}, connsMax)})
+	err := s.http.Serve(&limited{Listener: s.listener, free: make(chan struct{}, s.conns)})
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
@@ -96,16 +108,16 @@ func (c *limitedConn) Close() error {
 }
 
 // guard is what every request goes through before its face: time limits, panics, counting, and the rules of browsers.
-func guard(face string, h http.Handler, m *Metrics, log *slog.Logger) http.Handler {
+func guard(face string, h http.Handler, lim limits, m *Metrics, log *slog.Logger) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		rc := http.NewResponseController(w)
 		if r.ContentLength != 0 {
-			rc.SetReadDeadline(start.Add(bodyTimeout))
-			rc.SetWriteDeadline(start.Add(bodyTimeout + writeTimeout))
+			rc.SetReadDeadline(start.Add(lim.body))
+			rc.SetWriteDeadline(start.Add(lim.body + lim.write))
 			r.Body = &timedBody{ReadCloser: r.Body, rc: rc}
 		}
-		out := &timedWriter{ResponseWriter: w, rc: rc}
+		out := &timedWriter{ResponseWriter: w, rc: rc, limit: lim.write}
 		defer func() {
 			if p := recover(); p != nil {
 				if p == http.ErrAbortHandler {
@@ -170,10 +182,11 @@ func (b *timedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// timedWriter gives the client writeTimeout for each writeWindow of the answer, however long the answer took to make.
+// timedWriter gives the client its time limit for each writeWindow of the answer, however long the answer took to make.
 type timedWriter struct {
 	http.ResponseWriter
 	rc     *http.ResponseController
+	limit  time.Duration
 	status int
 	window int
 }
@@ -181,7 +194,7 @@ type timedWriter struct {
 func (w *timedWriter) WriteHeader(status int) {
 	if w.status == 0 {
 		w.status = status
-		w.rc.SetWriteDeadline(time.Now().Add(writeTimeout))
+		w.rc.SetWriteDeadline(time.Now().Add(w.limit))
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
@@ -192,7 +205,7 @@ func (w *timedWriter) Write(p []byte) (int, error) {
 	}
 	if w.window += len(p); w.window >= writeWindow {
 		w.window = 0
-		w.rc.SetWriteDeadline(time.Now().Add(writeTimeout))
+		w.rc.SetWriteDeadline(time.Now().Add(w.limit))
 	}
 	return w.ResponseWriter.Write(p)
 }

@@ -1,0 +1,187 @@
+package node
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+)
+
+// hold opens a connection, sends the bytes, and tells what comes back until the node ends the connection or 5 s pass.
+func hold(t *testing.T, address, sent string) (answer string, cut bool) {
+	t.Helper()
+	c, err := net.Dial("tcp", strings.TrimPrefix(address, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := io.WriteString(c, sent); err != nil {
+		return "", true
+	}
+	if err := c.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(c)
+	timeout, ok := err.(net.Error)
+	return string(b), !ok || !timeout.Timeout()
+}
+
+func TestSlowClientsAreCutOff(t *testing.T) {
+	n := startNetwork(t, func(c *Config) {
+		c.limits = usualLimits
+		c.limits.header, c.limits.body = 100*time.Millisecond, 100*time.Millisecond
+	})
+	a := n.Addresses()
+	for i, c := range []struct{ address, sent, want string }{
+		{a.MU, "POST / HTTP/1.1\r\nHost: x\r\nContent-Le", ""},
+		{a.MU, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nonly this", "body-unreadable"},
+		{a.SU, "GET / HTTP/1.1\r\nHost: x\r\nX-Long: " + strings.Repeat("x", headerBytes+8192), "431"},
+	} {
+		answer, cut := hold(t, c.address, c.sent)
+		if !cut || !strings.Contains(answer, c.want) {
+			t.Errorf("%s: cut off %t, answer %q, want %q in it", badClients[i], cut, answer, c.want)
+		}
+	}
+	// A body nobody reads does not hold the connection either.
+	if answer, cut := hold(t, a.CU, "GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nonly this"); !cut || !strings.Contains(answer, "200 OK") {
+		t.Errorf("an unread body: cut off %t, answer %q", cut, answer)
+	}
+}
+
+func TestAnAnswerMayTakeLongerThanItsRequest(t *testing.T) {
+	slow := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, err := io.ReadAll(r.Body); err != nil {
+			t.Errorf("body: %v", err)
+		}
+		select {
+		case <-time.After(300 * time.Millisecond):
+			io.WriteString(w, "late")
+		case <-r.Context().Done():
+			t.Error("the wait was cut off")
+		}
+	})
+	lim := usualLimits
+	lim.header, lim.body, lim.write, lim.idle = 50*time.Millisecond, 50*time.Millisecond, 50*time.Millisecond, 50*time.Millisecond
+	s, err := listen("cu", "127.0.0.1", 0, guard("cu", slow, lim, newMetrics(), slog.New(slog.DiscardHandler)), lim, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- s.serve() }()
+	for _, method := range []string{"GET", "POST"} {
+		status, body := request(t, method, fmt.Sprintf("http://127.0.0.1:%d/", s.port()), []byte("x"))
+		if status != 200 || string(body) != "late" {
+			t.Errorf("%s: %d %q", method, status, body)
+		}
+	}
+	s.stop(context.Background())
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestNoMoreConnectionsThanThereIsRoomFor(t *testing.T) {
+	lim := usualLimits
+	lim.conns = 2
+	s, err := listen("cu", "127.0.0.1", 0, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "here") }), lim, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- s.serve() }()
+	address := fmt.Sprintf("127.0.0.1:%d", s.port())
+	ask := func(c net.Conn, wait time.Duration) bool {
+		fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+		c.SetReadDeadline(time.Now().Add(wait))
+		line, _ := bufio.NewReader(c).ReadString('\n')
+		return strings.Contains(line, "200")
+	}
+	var conns []net.Conn
+	for range 3 {
+		c, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		conns = append(conns, c)
+	}
+	if !ask(conns[0], 5*time.Second) || !ask(conns[1], 5*time.Second) {
+		t.Error("the first two are not answered")
+	}
+	if ask(conns[2], 100*time.Millisecond) {
+		t.Error("the third was answered although there is room for two")
+	}
+	conns[0].Close()
+	conns[2].SetReadDeadline(time.Now().Add(5 * time.Second))
+	if line, _ := bufio.NewReader(conns[2]).ReadString('\n'); !strings.Contains(line, "200") {
+		t.Error("the third was not answered when a place came free")
+	}
+	s.stop(context.Background())
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestBrowsersMayAskEverything(t *testing.T) {
+	n := startNetwork(t, nil)
+	a := n.Addresses()
+	for _, address := range []string{a.Gateway + "/graphql", a.Bundler + "/tx", a.MU, a.SU, a.CU + "/dry-run", a.Node + "/mu/", a.Node + "/clock"} {
+		r, err := http.NewRequest("OPTIONS", address, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Origin", "https://example.org")
+		r.Header.Set("Access-Control-Request-Method", "POST")
+		r.Header.Set("Access-Control-Request-Headers", "content-type,x-anything")
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		h := answer.Header
+		if answer.StatusCode/100 != 2 || len(h.Values("Access-Control-Allow-Origin")) != 1 || h.Get("Access-Control-Allow-Origin") != "*" ||
+			h.Get("Access-Control-Allow-Headers") != "content-type,x-anything" || !strings.Contains(h.Get("Access-Control-Allow-Methods"), "POST") {
+			t.Errorf("OPTIONS %s: %d %v", address, answer.StatusCode, h)
+		}
+		plain, err := http.Get(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		plain.Body.Close()
+		if v := plain.Header.Values("Access-Control-Allow-Origin"); len(v) != 1 || v[0] != "*" {
+			t.Errorf("GET %s: %v", address, v)
+		}
+	}
+}
+
+func TestAPanicIsOneAnswer(t *testing.T) {
+	h := guard("mu", http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("oh") }), usualLimits, newMetrics(), slog.New(slog.DiscardHandler))
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	if w.Code != 500 || !strings.Contains(w.Body.String(), `"code":"internal"`) {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+func TestBasesMayEndInASlash(t *testing.T) {
+	n := startNetwork(t, nil)
+	a := n.Addresses()
+	p := n.process.String()
+	for _, target := range []string{a.CU + "//result/" + p, a.Node + "/cu//result/" + p, a.Node + "//cu/result/" + p, a.CU + "/result/" + p} {
+		if status, body := request(t, "GET", target+"?process-id="+p, nil); status != 200 {
+			t.Errorf("GET %s: %d %s", target, status, body)
+		}
+	}
+	for _, target := range []string{a.Node + "/mu", a.Node + "/mu/", a.MU, a.MU + "//"} {
+		if status, body := request(t, "GET", target, nil); status != 200 || string(body) != "ao messenger unit" {
+			t.Errorf("GET %s: %d %s", target, status, body)
+		}
+	}
+}
