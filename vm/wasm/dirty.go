@@ -128,12 +128,13 @@ func (s *scanner) written(mem []byte, f func(first, n int)) error {
 	}, f)
 }
 
-// changed calls f for each run of pages of a machine that may have been written since the last call for it.
+// changed calls f for each run of pages of a machine that may have been written since the last call for it. Some of
+// them were not.
 func (s *scanner) changed(m *machine, f func(first, n int)) error {
 	err := s.scan(m.mem[:m.tracked], 0, pmScan{
-		flags:            protectMatching,
-		categoryInverted: pageIsFile | pageIsZero, categoryMask: pageIsWritten | pageIsFile | pageIsZero,
-		categoryAnyof: pageIsPresent | pageIsSwapped,
+		// Exactly this question the kernel answers without looking at the pages themselves, ten times faster than any
+		// narrower one.
+		flags: protectMatching, categoryMask: pageIsWritten, returnMask: pageIsWritten,
 	}, f)
 	if err != nil {
 		return err
@@ -158,7 +159,7 @@ func (s *scanner) track(m *machine) error {
 	before := m.tracked
 	m.tracked = len(m.mem)
 	return s.scan(m.mem, before, pmScan{
-		flags: protectMatching, categoryMask: pageIsWritten, categoryAnyof: pageIsPresent | pageIsSwapped,
+		flags: protectMatching, categoryMask: pageIsWritten, returnMask: pageIsWritten,
 	}, func(first, n int) {})
 }
 

@@ -74,7 +74,7 @@ func New(c Config) (vm.Engine, error) {
 		e.scanner.close()
 		return nil, err
 	}
-	e.codeVersion = fmt.Sprintf("%s engine=%s cpu=%s reservation=%d stack=%d", rewrite.Version, nativeVersion, cpuIdentity(), uint64(reservation), stackMax)
+	e.codeVersion = fmt.Sprintf("%s engine=%s-1 cpu=%s reservation=%d stack=%d", rewrite.Version, nativeVersion, cpuIdentity(), uint64(reservation), stackMax)
 	e.ticker.Add(1)
 	go e.tick()
 	return e, nil

@@ -129,13 +129,7 @@ func (im *image) commit(s *scanner, m *machine) (written int, err error) {
 		written += n
 		for i := first; i < first+n; i++ {
 			now := m.mem[i*pageSize : (i+1)*pageSize]
-			was := im.at(i)
-			switch {
-			case was != nil:
-				if !bytes.Equal(was[:], now) {
-					im.set(i, now)
-				}
-			case i < im.base.imageEnd || !isZero(now):
+			if !bytes.Equal(im.content(i), now) {
 				im.set(i, now)
 			}
 		}
@@ -171,7 +165,7 @@ func (im *image) undo(s *scanner, m *machine, version uint64) error {
 				}
 				continue
 			}
-			if i >= im.base.imageEnd && isZero(now) {
+			if bytes.Equal(im.base.content(i), now) {
 				continue
 			}
 			// Without its private page the module's own data, or zero, shows again.
