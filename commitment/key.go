@@ -54,8 +54,17 @@ func (k *Key) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, k.String())
 func (k *Key) Sign(msg []byte) ([]byte, error) { return k.sign(msg, rand.Reader) }
 
 // SignDeterministic signs the message so that the same key, message and salt give the same signature, whatever the length of
-// the salt. Only RSA reads the salt.
+// the salt, and another salt another one: two items that say the same thing are then still two.
 func (k *Key) SignDeterministic(msg, salt []byte) ([]byte, error) {
+	switch key := k.secret.(type) {
+	case ed25519.PrivateKey:
+		if k.kind == Solana {
+			msg = hexText(msg)
+		}
+		return signSalted(key, msg, salt)
+	case *secp256k1.PrivateKey:
+		return signEthereumSalted(key, personalHash(msg), salt), nil
+	}
 	return k.sign(msg, bytes.NewReader(deriveSalt(salt, msg)))
 }
 

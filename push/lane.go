@@ -217,7 +217,7 @@ func (l *lane) take(page []entry) {
 // page reads the next keys of a lane: one more than it holds, if there are so many.
 func (p *Pusher) page(k laneKey, from keyBytes) ([]entry, error) {
 	var page []entry
-	for kv, err := range p.c.Store.Scan(pendingKey(k, from), store.After(k.prefix()), false) {
+	for kv, err := range p.c.Store.Scan(pendingKey(k, from), store.PrefixEnd(k.prefix()), false) {
 		if err != nil {
 			return nil, fault.Wrap(err, fault.Unavailable, "store-unreadable", "the pending tasks of %s", k.from)
 		}
@@ -324,7 +324,7 @@ func (p *Pusher) alarm() {
 func (p *Pusher) resume() error {
 	var pending, parked int64
 	low := []byte{store.TablePushIndex, indexPending}
-	for kv, err := range p.c.Store.Scan(low, store.After(low), false) {
+	for kv, err := range p.c.Store.Scan(low, store.PrefixEnd(low), false) {
 		if err != nil {
 			return fault.Wrap(err, fault.Unavailable, "store-unreadable", "the pending tasks cannot be read")
 		}
@@ -338,7 +338,7 @@ func (p *Pusher) resume() error {
 		p.mu.Unlock()
 	}
 	low = []byte{store.TablePushIndex, indexParked}
-	for _, err := range p.c.Store.Scan(low, store.After(low), false) {
+	for _, err := range p.c.Store.Scan(low, store.PrefixEnd(low), false) {
 		if err != nil {
 			return fault.Wrap(err, fault.Unavailable, "store-unreadable", "the parked tasks cannot be read")
 		}
@@ -384,7 +384,7 @@ func (p *Pusher) search() error {
 		var k laneKey
 		var e entry
 		found := false
-		for kv, err := range p.c.Store.Scan(from, store.After(head), false) {
+		for kv, err := range p.c.Store.Scan(from, store.PrefixEnd(head), false) {
 			if err != nil {
 				return err
 			}
@@ -416,7 +416,7 @@ func (p *Pusher) search() error {
 		if full {
 			return nil
 		}
-		from = store.After(k.prefix())
+		from = store.PrefixEnd(k.prefix())
 	}
 	return nil
 }

@@ -39,10 +39,10 @@ func (p *Pusher) Tasks(ctx context.Context, f Filter) (Page, error) {
 	if f.State == Parked {
 		head = []byte{store.TablePushIndex, indexParked}
 	}
-	low, high := head, store.After(head)
+	low, high := head, store.PrefixEnd(head)
 	if !f.Process.IsZero() {
 		low = append(low[:len(low):len(low)], f.Process[:]...)
-		high = store.After(low)
+		high = store.PrefixEnd(low)
 	}
 	if f.After != nil {
 		k := f.After.bytes()

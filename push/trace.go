@@ -126,7 +126,7 @@ func (t *tracing) starts(id message.ID) ([]Hop, error) {
 
 func (t *tracing) under(prefix []byte) func(func(store.Pair, error) bool) {
 	return func(yield func(store.Pair, error) bool) {
-		for kv, err := range t.p.c.Store.Scan(prefix, store.After(prefix), false) {
+		for kv, err := range t.p.c.Store.Scan(prefix, store.PrefixEnd(prefix), false) {
 			if !yield(kv, fault.Wrap(err, fault.Unavailable, "store-unreadable", "the tasks cannot be read")) || err != nil {
 				return
 			}

@@ -189,7 +189,7 @@ func (s *Scheduler) Processes(ctx context.Context, after message.ID) iter.Seq2[m
 	return s.c.Log.Processes(ctx, after)
 }
 
-// Range gives the slots from <= slot < to with their messages; downwards from from-1 to to if from > to.
+// Range gives the slots from <= slot < to with their messages; downwards, to < slot <= from, if from > to.
 func (s *Scheduler) Range(ctx context.Context, p message.ID, from, to slotlog.Slot) iter.Seq2[process.Assigned, error] {
 	return func(yield func(process.Assigned, error) bool) {
 		for e, err := range s.c.Log.Range(ctx, p, from, to) {

@@ -37,6 +37,3 @@ func PrefixEnd(prefix []byte) []byte {
 	}
 	return nil
 }
-
-// After is PrefixEnd: the smallest key that is greater than all keys with the prefix.
-func After(prefix []byte) []byte { return PrefixEnd(prefix) }
