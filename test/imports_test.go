@@ -31,13 +31,16 @@ var levels = []struct {
 	{"ago/schedule", 6, "a unit meets the others only through interfaces it declares, so that each can be another machine"},
 	{"ago/compute", 6, "a unit meets the others only through interfaces it declares, so that each can be another machine"},
 	{"ago/push", 6, "a unit meets the others only through interfaces it declares, so that each can be another machine"},
+	{"ago/builtin", 6, "the process that needs no module file, and the blueprints"},
 	{"ago/gateway", 8, "Arweave's face"},
 	{"ago/client", 8, "talks to any node over HTTP"},
 	{"ago/node", 9, "assembles; decides nothing"},
+	{"ago/console", 9, "where people talk to a process"},
 	{"ago/localnet", 10, "a whole network in one process"},
-	{"ago/cmd", 11, "flags to node; no logic"},
-	{"ago/bench", 12, "measures from outside"},
-	{"ago/test", 12, "checks the whole"},
+	{"ago/processtest", 11, "tests of processes, on a network in memory"},
+	{"ago/cmd", 12, "flags to node; no logic"},
+	{"ago/bench", 13, "measures from outside"},
+	{"ago/test", 13, "checks the whole"},
 }
 
 // allowed are imports inside one level.
