@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"encoding/binary"
-	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -71,19 +70,19 @@ func (o *ordering) open(s store.Store) error {
 	return nil
 }
 
-// find gives the place of a visible record.
+// find gives the place of a visible record: the first one its id got.
 func (o *ordering) find(s store.Store, id message.ID) (uint64, bool, error) {
-	v, err := s.Get(idKey(subID, id))
-	if errors.Is(err, store.ErrNotFound) {
-		return 0, false, nil
+	prefix := idKey(subID, id)
+	for p, err := range s.Scan(prefix, store.PrefixEnd(prefix), false) {
+		if err != nil {
+			return 0, false, fault.Wrap(err, fault.Unavailable, "index-read", "looking up %s", id)
+		}
+		if len(p.Key) != idKeyLen+8 {
+			return 0, false, fault.Wrap(errRow, fault.Internal, "index-damaged", "looking up %s", id)
+		}
+		return binary.BigEndian.Uint64(p.Key[idKeyLen:]), true, nil
 	}
-	if err != nil {
-		return 0, false, fault.Wrap(err, fault.Unavailable, "index-read", "looking up %s", id)
-	}
-	if len(v) != 8 {
-		return 0, false, fault.Wrap(errRow, fault.Internal, "index-damaged", "looking up %s", id)
-	}
-	return binary.BigEndian.Uint64(v), true, nil
+	return 0, false, nil
 }
 
 // take gives an id its place, the same one as long as its batch may still be on the way.
@@ -141,7 +140,7 @@ func (o *ordering) settle(s store.Store) (uint64, error) {
 }
 
 // Index adds the rows of an accepted item to the caller's batch: with the batch the item can be found by its id, owner,
-// target, parent and tags. Indexing an item again changes nothing. The item's bytes have to be with Items by then.
+// target, parent and tags. Indexing an item again changes nothing that a reader sees. The item's bytes have to be with Items by then.
 func (g *Gateway) Index(b *store.Batch, it *ans104.Item, parent message.ID) error {
 	r := row{kind: kindItem, id: it.ID(), parent: parent}
 	if len(it.Raw) > headerInline {
@@ -152,7 +151,8 @@ func (g *Gateway) Index(b *store.Batch, it *ans104.Item, parent message.ID) erro
 		target = it.Target
 	}
 	var buf [termsInline]uint64
-	return g.index(b, r, termsOf(buf[:0], it.Address(), target, parent, it.Tags))
+	g.index(b, r, termsOf(buf[:0], it.Address(), target, parent, it.Tags))
+	return nil
 }
 
 // termsInline is how many terms a record has without a list on the heap.
@@ -175,14 +175,9 @@ func termsOf(dst []uint64, owner, target, parent message.ID, tags []Tag) []uint6
 	return dst
 }
 
-// index adds the rows of a record unless it has some already.
-func (g *Gateway) index(b *store.Batch, r row, terms []uint64) error {
-	if _, known, err := g.order.find(g.c.Store, r.id); known || err != nil {
-		return err
-	}
-	p := g.order.take(r.id, g.c.Clock.Now().UnixMilli(), g.blocks)
-	write(b, r, p, terms)
-	return nil
+// index adds the rows of a record. Its place is given here, not by a look into the store: see keys.go.
+func (g *Gateway) index(b *store.Batch, r row, terms []uint64) {
+	write(b, r, g.order.take(r.id, g.c.Clock.Now().UnixMilli(), g.blocks), terms)
 }
 
 // write adds the rows of a record in its place. All keys are cut from one piece of memory, since this is on the way of
@@ -196,7 +191,7 @@ func write(b *store.Batch, r row, p place, terms []uint64) {
 	slab = append(slab, table, subID)
 	slab = append(slab, r.id[:]...)
 	slab = binary.BigEndian.AppendUint64(slab, p.seq)
-	b.Set(slab[:idKeyLen:idKeyLen], cut(idKeyLen))
+	b.Set(cut(0), nil)
 
 	at := len(slab)
 	slab = append(slab, table, subSeq)

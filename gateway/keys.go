@@ -11,7 +11,7 @@ import (
 
 // The gateway's keys: terms are store.TableTags ('T'), the others share store.TableGateway ('G') by their second byte.
 //
-//	G i | id(32)                         -> seq(8)              an id's place in the order of arrival
+//	G i | id(32) | seq(8)                -> nothing             an id's place in the order of arrival; the lowest counts
 //	G s | seq(8)                         -> row                 the record (row.go)
 //	T | term(8) | seq(8)                 -> nothing             which records carry a term
 //	G b | height(8)                      -> segment             the block clock from this height on
@@ -26,6 +26,10 @@ import (
 //
 // Numbers are big-endian. A seq only grows, and so do the height and the time of arrival with it; so one order serves every
 // sort of the query language, and a seq is a cursor that stays valid.
+//
+// Rows are written without looking whether the id has some: that look would be the dearest part of accepting a message. An
+// id that is indexed again later, as when it was uploaded before it was scheduled, has rows at two places. The lower one is
+// the record; a reader passes over the other.
 //
 // A term is a hash of eight bytes: every answer is compared with the query again, so a collision costs time, never truth.
 // All terms share one table since an owner, a recipient, a parent and a tag are looked up and intersected alike.

@@ -218,7 +218,15 @@ func (g *Gateway) Search(ctx context.Context, q Query) (page []Found, more bool,
 			// One record that cannot be read is no reason to answer nothing.
 			g.log.Error("a record is left out of a query", "seq", seq, "err", err)
 		}
-		if err == nil && q.matches(rec, top) {
+		found := err == nil && q.matches(rec, top)
+		if found && q.IDs == nil {
+			first, ok, err := g.order.find(g.c.Store, rec.ID)
+			if err != nil {
+				return nil, false, err
+			}
+			found = ok && first == seq // or it stands at its first place
+		}
+		if found {
 			if len(page) == q.First {
 				return page, true, nil
 			}

@@ -221,6 +221,34 @@ func TestTheSameItemIndexedManyTimesIsOneRecord(t *testing.T) {
 	}
 }
 
+// TestAnItemThatIsIndexedMuchLaterStaysAtItsFirstPlace: it was uploaded, forgotten by the memory of recent places, and
+// scheduled after other items and blocks.
+func TestAnItemThatIsIndexedMuchLaterStaysAtItsFirstPlace(t *testing.T) {
+	n := newNetwork(t)
+	it := n.add(t, sign(t, n.key, ans104.Draft{Tags: tags("A", "1"), Data: []byte("x")}))
+	other := n.add(t, sign(t, n.key, ans104.Draft{Tags: tags("A", "1"), Data: []byte("y")}))
+	if _, err := n.blocks.Mine(3); err != nil {
+		t.Fatal(err)
+	}
+	n.reopen(t)
+	n.add(t, it)
+	if n.order.end() != 3 {
+		t.Fatalf("%d places, want 3", n.order.end())
+	}
+	for _, q := range []Query{{First: 10}, {First: 10, Ascending: true}, {First: 10, Tags: []TagQuery{{Name: "A", Values: []string{"1"}}}}, {First: 10, IDs: []message.ID{it.ID(), other.ID()}}} {
+		page, more, err := n.Search(context.Background(), q)
+		if err != nil || more || len(page) != 2 {
+			t.Fatalf("%+v: %d records, %v, %v", q, len(page), more, err)
+		}
+		if q.Ascending {
+			slices.Reverse(page)
+		}
+		if page[0].Record.ID != other.ID() || page[1].Record.ID != it.ID() || page[1].Record.Block.Height != 1_500_001 {
+			t.Fatalf("%+v: %+v", q, page)
+		}
+	}
+}
+
 func TestWildcardsMatchLikeAnExpression(t *testing.T) {
 	for _, c := range []struct {
 		pattern, text string

@@ -56,9 +56,7 @@ func (g *Gateway) Post(ctx context.Context, tx *arweave.Transaction) (again bool
 	if kept.DataSize > 0 {
 		terms = append(terms, idTerm(termRoot, kept.DataRoot))
 	}
-	if err := g.index(&b, row{kind: kindTransaction, id: tx.ID, body: kept.JSON()}, terms); err != nil {
-		return false, err
-	}
+	g.index(&b, row{kind: kindTransaction, id: tx.ID, body: kept.JSON()}, terms)
 
 	g.chain.Lock()
 	defer g.chain.Unlock()
@@ -245,18 +243,23 @@ func (g *Gateway) forget(ctx context.Context, id message.ID) error {
 	if !known {
 		return unknown(id)
 	}
-	rec, err := g.load(ctx, p.seq)
-	if err != nil {
-		return err
+	for ; known; p, known, err = g.placeOf(id) { // it may have been indexed twice
+		rec, err := g.load(ctx, p.seq)
+		if err != nil {
+			return err
+		}
+		if rec.Source != Transaction {
+			return fault.New(fault.Denied, "record-kept", "only transactions can be deleted, and %s is none", id)
+		}
+		terms := append(termsOf(nil, rec.Address, rec.Target, rec.Parent, rec.Tags), idTerm(termRoot, rec.tx.DataRoot))
+		var rows, b store.Batch
+		write(&rows, row{id: id}, p, terms)
+		for _, op := range rows.Ops {
+			b.Delete(op.Key)
+		}
+		if err := g.c.Store.Apply(&b, true); err != nil {
+			return fault.Wrap(err, fault.Unavailable, "transaction-write", "deleting %s", id)
+		}
 	}
-	if rec.Source != Transaction {
-		return fault.New(fault.Denied, "record-kept", "only transactions can be deleted, and %s is none", id)
-	}
-	terms := append(termsOf(nil, rec.Address, rec.Target, rec.Parent, rec.Tags), idTerm(termRoot, rec.tx.DataRoot))
-	var rows, b store.Batch
-	write(&rows, row{id: id}, p, terms)
-	for _, op := range rows.Ops {
-		b.Delete(op.Key)
-	}
-	return fault.Wrap(g.c.Store.Apply(&b, true), fault.Unavailable, "transaction-write", "deleting %s", id)
+	return err
 }
