@@ -2,14 +2,14 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { Reference } from '../reference/loader.mjs'
 
-const { bytes, format, env, messages, drive } = workerData
+const { bytes, format, env, messages, drive, computeLimit } = workerData
 const files = drive ? { WeaveDrive: (await import('@permaweb/weavedrive')).default, ARWEAVE: drive, spawn: { id: env.Process.Id, tags: env.Process.Tags }, module: { id: env.Module.Id, tags: env.Module.Tags } } : {}
-const reference = new Reference(bytes, format, undefined, files)
+const reference = new Reference(bytes, format, computeLimit, files)
 const out = []
 for (const msg of messages) {
   const r = await reference.evaluate(msg, env)
   if (r.throws !== undefined) { out.push({ throws: r.throws }); continue }
   const { ok, response } = JSON.parse(r.response)
-  out.push(ok ? { result: response } : { result: { Error: response } })
+  out.push(ok ? { result: { ...response, GasUsed: r.gas } } : { result: { Error: response } })
 }
 parentPort.postMessage(out)

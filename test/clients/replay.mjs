@@ -60,10 +60,10 @@ export const replay = (workerData) => new Promise((resolve, reject) => {
   w.once('error', reject)
 })
 
-const shape = (r) => ({ Output: r.Output ?? '', Messages: r.Messages ?? [], Spawns: r.Spawns ?? [], Assignments: r.Assignments ?? [], Error: r.Error })
+const shape = (r) => ({ Output: r.Output ?? '', Messages: r.Messages ?? [], Spawns: r.Spawns ?? [], Assignments: r.Assignments ?? [], Error: r.Error, GasUsed: r.GasUsed })
 
 /** Fails unless every result of the process is what the loader gives. Returns the number of messages compared. */
-export async function sameAsLoader (net, process) {
+export async function sameAsLoader (net, process, computeLimit) {
   const about = await (await fetch(at(net.su, '/processes/' + process))).json()
   const moduleId = valueOf(about.tags, 'Module')
   const meta = (await graphql(net, `query ($ids: [ID!]!) { transactions(ids: $ids) { edges { node { owner { address key } tags { name value } } } } }`, { ids: [moduleId] })).transactions.edges[0].node
@@ -76,7 +76,7 @@ export async function sameAsLoader (net, process) {
   checkChain(process, edges)
   const messages = []
   for (const e of edges) messages.push(await messageOf(net, e.node))
-  const want = await replay({ bytes, format: valueOf(meta.tags, 'Module-Format'), env, messages })
+  const want = await replay({ bytes, format: valueOf(meta.tags, 'Module-Format'), env, messages, computeLimit })
   for (const [i, msg] of messages.entries()) {
     const res = await fetch(at(net.cu, `/result/${msg.Id}?process-id=${process}`))
     const got = shape(await res.json())
