@@ -67,7 +67,7 @@ func listen(name, host string, port int, h http.Handler, lim limits, log *slog.L
 func (s *server) port() int { return s.listener.Addr().(*net.TCPAddr).Port }
 
 func (s *server) serve() error {
-	err := s.http.Serve(&limited{Listener: s.listener, free: make(chan struct{}, s.conns)})
+	err := s.http.Serve(&limited{Listener: s.listener, taken: make(chan struct{}, s.conns), closed: make(chan struct{})})
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
@@ -84,17 +84,28 @@ func (s *server) stop(ctx context.Context) {
 // limited accepts no more connections than it has room for.
 type limited struct {
 	net.Listener
-	free chan struct{}
+	taken  chan struct{}
+	closed chan struct{} // so that a stop need not wait for a place
+	once   sync.Once
 }
 
 func (l *limited) Accept() (net.Conn, error) {
-	l.free <- struct{}{}
+	select {
+	case l.taken <- struct{}{}:
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
 	c, err := l.Listener.Accept()
 	if err != nil {
-		<-l.free
+		<-l.taken
 		return nil, err
 	}
-	return &limitedConn{Conn: c, release: sync.OnceFunc(func() { <-l.free })}, nil
+	return &limitedConn{Conn: c, release: sync.OnceFunc(func() { <-l.taken })}, nil
+}
+
+func (l *limited) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return l.Listener.Close()
 }
 
 type limitedConn struct {
