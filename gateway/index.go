@@ -117,26 +117,38 @@ func (o *ordering) sample() {
 	}
 }
 
-// settle gives the seq that a reader who goes upwards may read to (exclusive).
+// settle gives the seq that a reader who goes upwards may read to (exclusive). The store is read without the lock, which
+// every new record needs.
 func (o *ordering) settle(s store.Store) (uint64, error) {
 	o.mu.Lock()
-	defer o.mu.Unlock()
 	o.sample()
 	for _, sm := range o.samples {
 		if time.Since(sm.when) > abandonAfter {
 			o.settled = max(o.settled, sm.next)
 		}
 	}
-	for p, err := range s.Scan(numberKey(subSeq, o.settled), store.PrefixEnd([]byte{table, subSeq}), false) {
+	settled := o.settled
+	o.mu.Unlock()
+	for p, err := range s.Scan(numberKey(subSeq, settled), store.PrefixEnd([]byte{table, subSeq}), false) {
 		if err != nil {
 			return 0, fault.Wrap(err, fault.Unavailable, "index-read", "reading the index")
 		}
-		if binary.BigEndian.Uint64(p.Key[2:]) != o.settled {
+		if binary.BigEndian.Uint64(p.Key[2:]) != settled {
 			break
 		}
-		o.settled++
+		settled++
 	}
-	return o.settled, nil
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.settled = max(o.settled, settled)
+	return settled, nil
+}
+
+// drop makes the next place of an id a new one.
+func (o *ordering) drop(id message.ID) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.recent, id)
 }
 
 // Index adds the rows of an accepted item to the caller's batch: with the batch the item can be found by its id, owner,

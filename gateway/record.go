@@ -202,7 +202,8 @@ func (g *Gateway) Data(ctx context.Context, id message.ID) (store.Blob, *Record,
 	return b, rec, nil
 }
 
-// itemOpener is a keeper of items that can open a large one without reading it.
+// itemOpener is a keeper of items that can open a large one without reading it. With one that cannot, every range of the data
+// costs reading all of it.
 type itemOpener interface {
 	OpenItem(ctx context.Context, id message.ID) (store.Blob, error)
 }

@@ -230,6 +230,8 @@ func TestRoutes(t *testing.T) {
 		{"DELETE", "/tx/" + unknownID, "", 404, "record-unknown", nil},
 		{"DELETE", "/tx/" + tx.ID.String(), "", 200, tx.ID.String(), nil},
 		{"GET", "/tx/" + tx.ID.String(), "", 404, "=Not Found.", nil},
+		{"POST", "/tx", string(tx.JSON()), 200, "=OK", nil},
+		{"GET", "/tx/" + tx.ID.String() + "/status", "", 202, "=Pending", nil},
 		{"GET", "/graphql?query=%7B__typename%7D", "", 200, `={"data":{"__typename":"Query"}}`, nil},
 		{"GET", "/graphql?query=query(%24a%3AString)%7Bblock(id%3A%24a)%7Bid%7D%7D&variables=%7B%22a%22%3A%22x%22%7D", "", 200, `={"data":{"block":null}}`, nil},
 		{"POST", "/graphql", "{__typename}", 200, `={"data":{"__typename":"Query"}}`, []string{"Content-Type", "application/graphql"}},

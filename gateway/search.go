@@ -258,7 +258,7 @@ func (g *Gateway) plan(q Query) (src source, lo, hi uint64, err error) {
 	}
 	if q.After != nil {
 		if q.Ascending {
-			lo = *q.After + 1
+			lo = max(*q.After, *q.After+1) // a made-up cursor may be the last number there is
 		} else {
 			hi = min(hi, *q.After)
 		}

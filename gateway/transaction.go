@@ -261,5 +261,6 @@ func (g *Gateway) forget(ctx context.Context, id message.ID) error {
 			return fault.Wrap(err, fault.Unavailable, "transaction-write", "deleting %s", id)
 		}
 	}
+	g.order.drop(id)
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -15,6 +16,7 @@ import (
 	"ago/codec/ans104"
 	"ago/commitment"
 	"ago/message"
+	"ago/store"
 )
 
 func bundleOf(t tester, k *commitment.Key, name string, items ...*ans104.Item) *ans104.Item {
@@ -122,6 +124,39 @@ func TestABundleInATransactionIsOpenedWhenItsDataIsThere(t *testing.T) {
 	}
 	if w := call(t, n.GatewayHandler(), "GET", "/raw/"+leaf.ID().String(), "", "Range", "bytes=299990-"); !bytes.Equal(w.Body.Bytes(), leaf.Data[299990:]) {
 		t.Fatalf("a range of a large item: %d, %d bytes", w.Code, w.Body.Len())
+	}
+}
+
+// openingItems can open an item, and refuses to read a large one as a whole.
+type openingItems struct {
+	Items
+	opened int
+}
+
+func (o *openingItems) Item(ctx context.Context, id message.ID) ([]byte, error) {
+	raw, err := o.Items.Item(ctx, id)
+	if len(raw) > headerInline {
+		return nil, errors.New("a large item was read as a whole")
+	}
+	return raw, err
+}
+
+func (o *openingItems) OpenItem(ctx context.Context, id message.ID) (store.Blob, error) {
+	o.opened++
+	raw, err := o.Items.Item(ctx, id)
+	return inMemory(raw), err
+}
+
+func TestARangeOfALargeItemIsReadAlone(t *testing.T) {
+	items := &openingItems{}
+	n := newNetwork(t, func(c *Config) { items.Items = c.Items; c.Items = items })
+	it := n.add(t, sign(t, n.key, ans104.Draft{Data: noise(300_000), Tags: tags("A", "1")}))
+	w := call(t, n.GatewayHandler(), "GET", "/raw/"+it.ID().String(), "", "Range", "bytes=200000-200009")
+	if w.Code != 206 || !bytes.Equal(w.Body.Bytes(), it.Data[200_000:200_010]) || items.opened != 1 {
+		t.Fatalf("%d, %d bytes, opened %d times", w.Code, w.Body.Len(), items.opened)
+	}
+	if got := n.query(t, `{transactions(tags:[{name:"A",values:["1"]}]){edges{node{data{size}}}}}`, nil); !strings.Contains(got, `"300000"`) {
+		t.Fatal(got)
 	}
 }
 
