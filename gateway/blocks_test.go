@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"log/slog"
+	"sync"
 	"testing"
 	"time"
 
@@ -128,4 +129,39 @@ func BenchmarkCurrentBlock(b *testing.B) {
 			blocks.Current()
 		}
 	})
+}
+
+func TestNobodySeesTheChainGoBack(t *testing.T) {
+	c := clock.NewPaused(start)
+	b := openTestBlocks(t, memory.New(), c, time.Second)
+	stop := make(chan struct{})
+	var readers sync.WaitGroup
+	for range 4 {
+		readers.Go(func() {
+			last := Block{}
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				now := b.Current()
+				if now.Height < last.Height || now.Time < last.Time || now.Height == last.Height && now.Hash != last.Hash {
+					t.Errorf("%+v came after %+v", now, last)
+					return
+				}
+				last = now
+			}
+		})
+	}
+	for i := range 500 {
+		c.Advance(700 * time.Millisecond)
+		if i%3 == 0 {
+			if _, err := b.Mine(2); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	close(stop)
+	readers.Wait()
 }
