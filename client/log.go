@@ -146,7 +146,7 @@ func (n *Network) Process(ctx context.Context, id message.ID) (Process, error) {
 // Slot asks the scheduler for the slot of a message or assignment.
 func (n *Network) Slot(ctx context.Context, process, id message.ID) (Edge, error) {
 	var e Edge
-	err := n.get(ctx, "scheduler", n.SU, "/"+id.String(), url.Values{"process-id": {process.String()}}, &e)
+	err := n.get(ctx, "scheduler", n.SU, "/"+id.String(), n.logQuery(process), &e)
 	return e, err
 }
 
@@ -155,6 +155,14 @@ func (n *Network) Latest(ctx context.Context, process message.ID) (Edge, error) 
 	var e Edge
 	err := n.get(ctx, "scheduler", n.SU, "/"+process.String()+"/latest", nil, &e)
 	return e, err
+}
+
+func (n *Network) logQuery(process message.ID) url.Values {
+	q := url.Values{"process-id": {process.String()}}
+	if n.Anchors {
+		q.Set("show-anchor", "1")
+	}
+	return q
 }
 
 type page struct {
@@ -201,7 +209,8 @@ func (n *Network) Log(ctx context.Context, process message.ID, after int64) iter
 
 func (n *Network) fetch(ctx context.Context, process message.ID, after int64) <-chan page {
 	c := make(chan page, 1)
-	query := url.Values{"process-id": {process.String()}, "limit": {strconv.Itoa(PageSize)}}
+	query := n.logQuery(process)
+	query.Set("limit", strconv.Itoa(PageSize))
 	if after >= 0 {
 		query.Set("from", strconv.FormatInt(after, 10))
 	}

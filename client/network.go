@@ -24,6 +24,7 @@ type Network struct {
 	SU      string // order of messages
 	CU      string // results
 	Node    string // traces; only an ago node has it
+	Anchors bool   // ask schedulers for the anchors of assignments too, which their signatures cover
 	HTTP    *http.Client
 }
 

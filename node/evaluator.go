@@ -90,7 +90,7 @@ func (e *Evaluator) start(c EvaluatorConfig) error {
 	if e.engine, err = wasm.New(wasm.Config{CacheDir: c.CacheDir}); err != nil {
 		return err
 	}
-	f := newFollower(&client.Network{Gateway: c.Gateway, SU: c.SU}, e.store, c.VerifySignatures)
+	f := newFollower(&client.Network{Gateway: c.Gateway, SU: c.SU, Anchors: c.VerifySignatures}, e.store, c.VerifySignatures)
 	e.computer, err = compute.Open(compute.Config{
 		Store: e.store, Blobs: blobs, Engine: e.engine, Schedule: f, Modules: f, Clock: clock.System{}, LiveMax: c.LiveMax,
 		Foreign: true, Logger: c.Log,

@@ -10,11 +10,13 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/alecthomas/kong"
 
 	"ago/fault"
+	"ago/message"
 )
 
 // Exit codes. Scripts rely on them.
@@ -106,7 +108,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
 	if err := settings.load(args); err != nil {
 		return complain(stderr, err)
 	}
-	parsed, err := parser.Parse(args)
+	parsed, err := parser.Parse(shielded(args))
 	if err != nil {
 		fmt.Fprintf(stderr, "ago: %v\nhint: ago --help, or ago COMMAND --help\n", err)
 		return exitUsage
@@ -118,6 +120,20 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
 		return complain(stderr, err)
 	}
 	return exitDone
+}
+
+// shielded puts a space before ids that begin with a dash, as one in 64 does, so that they are not taken for flags. Whoever
+// reads an id takes it off again.
+func shielded(args []string) []string {
+	out := slices.Clone(args)
+	for i, a := range out {
+		if len(a) == message.IDLength && a[0] == '-' {
+			if _, err := message.ParseID(a); err == nil {
+				out[i] = " " + a
+			}
+		}
+	}
+	return out
 }
 
 // complain prints an error with what to do about it, and gives its exit code.

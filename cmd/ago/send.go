@@ -161,7 +161,7 @@ func (c *readCommand) Run(o *out) error {
 	}
 	ctx, cancel := context.WithTimeout(o, c.Timeout)
 	defer cancel()
-	r, err := c.network().DryRun(ctx, client.Message{Process: process, Tags: tags, Data: data}, c.Owner)
+	r, err := c.network().DryRun(ctx, client.Message{Process: process, Tags: tags, Data: data}, strings.TrimSpace(c.Owner))
 	if err != nil {
 		return err
 	}

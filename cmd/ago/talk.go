@@ -249,7 +249,7 @@ func (s *spawnCommand) Run(o *out) error {
 	if err != nil {
 		return err
 	}
-	id, err := s.network().Spawn(o, key, client.Spawn{Module: module, Scheduler: s.Scheduler, Authority: s.Authority, Tags: tags, Data: data})
+	id, err := s.network().Spawn(o, key, client.Spawn{Module: module, Scheduler: strings.TrimSpace(s.Scheduler), Authority: strings.TrimSpace(s.Authority), Tags: tags, Data: data})
 	if err != nil {
 		return err
 	}
@@ -257,7 +257,7 @@ func (s *spawnCommand) Run(o *out) error {
 }
 
 func parseID(what, text string) (message.ID, error) {
-	id, err := message.ParseID(text)
+	id, err := message.ParseID(strings.TrimSpace(text))
 	return id, fault.Wrap(err, fault.Malformed, "settings-malformed", "%s", what)
 }
 
