@@ -139,12 +139,14 @@ type Result struct {
 
 // Text is what a person wants to see of the output: the text the process printed or returned.
 func (r Result) Text() string {
-	for _, raw := range []json.RawMessage{r.Error, r.Output} {
-		if text, ok := plainText(raw); ok {
-			return text
-		}
+	shown := r.Output
+	if r.Failed() {
+		shown = r.Error
 	}
-	return string(r.Output)
+	if text, ok := plainText(shown); ok {
+		return text
+	}
+	return string(shown)
 }
 
 func plainText(raw json.RawMessage) (string, bool) {

@@ -322,7 +322,7 @@ func (r *reading) check(ctx context.Context, edge client.Edge) error {
 		want, chain = r.at.slot+1, client.Chain(r.at.assignment, r.at.chain)
 	}
 	if s.Process != r.p.id || s.Slot != want {
-		return fault.New(fault.Unavailable, "slot-missing", "the scheduler at %s sent slot %d of %s instead of slot %d of %s", r.p.su.SU, s.Slot, s.Process, want, r.p.id)
+		return fault.New(fault.Conflict, "slot-missing", "the scheduler at %s sent slot %d of %s instead of slot %d of %s", r.p.su.SU, s.Slot, s.Process, want, r.p.id)
 	}
 	if r.p.chained && s.HashChain != chain {
 		return fault.New(fault.Unsupported, "hash-chain-invalid", "HashChain invalid on message %s", s.Message).
