@@ -173,6 +173,11 @@ func resizeHeap(m *machine, a *args) uint64 {
 			m.mem = m.s.memory()
 			return 1
 		}
+		if old+uint64(pages)*wasmPage <= m.sizeMax {
+			// The module may have it, this machine has not got it: that must not become a result.
+			m.fault = fmt.Errorf("no room for a linear memory of %d bytes", size)
+			panic(halt{})
+		}
 	}
 	return 0
 }

@@ -31,7 +31,7 @@ func TestASlowMessageGivesTheSameResultAsAFastOne(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if stateSum(t, slow) != stateSum(t, fast) || liveSum(slow) != stateSum(t, fast) {
+	if stateSum(t, slow) != stateSum(t, fast) || liveSum(slow.machine) != stateSum(t, fast) {
 		t.Error("the states differ")
 	}
 	if got := do(t, slow, p.eval("return Sum > 0")); got != "true" {
@@ -49,7 +49,7 @@ func TestAnEndlessMessageRunsOutOfGas(t *testing.T) {
 		t.Fatalf("got %+v", out)
 	}
 	undo(t, i)
-	if stateSum(t, i) != before || liveSum(i) != before {
+	if stateSum(t, i) != before || liveSum(i.machine) != before {
 		t.Error("it left a trace")
 	}
 }
@@ -81,7 +81,7 @@ func TestGasIsLimitedAndRefilled(t *testing.T) {
 				}
 				undo(t, i)
 			}
-			if liveSum(i) != before {
+			if liveSum(i.machine) != before {
 				t.Error("it left a trace")
 			}
 			if out := mustEval(t, i, in); out.Gas != again.Gas {

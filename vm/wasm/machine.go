@@ -16,7 +16,8 @@ type machine struct {
 	abi *abi
 	mem []byte // the linear memory; taken again after every call into wasm
 
-	tracked int // bytes of it whose writes the kernel tracks, see scanner.track
+	sizeMax uint64 // bytes that it may have
+	tracked int    // bytes of it whose writes the kernel tracks, see scanner.track
 
 	host hostState
 
@@ -59,6 +60,13 @@ func newMachine(p *program, memoryMax int64) (*machine, error) {
 	}
 	m.s = s
 	m.mem = s.memory()
+	m.sizeMax = p.abi.heapMax
+	if p.info.MemoryMax > 0 {
+		m.sizeMax = min(m.sizeMax, p.info.MemoryMax*wasmPage)
+	}
+	if memoryMax >= 0 {
+		m.sizeMax = min(m.sizeMax, uint64(memoryMax))
+	}
 	if err := m.link(); err != nil {
 		m.drop()
 		return nil, err

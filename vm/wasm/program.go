@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
+	"time"
 
 	"ago/vm"
 	"ago/vm/wasm/rewrite"
@@ -109,11 +111,7 @@ func (e *engine) build(module []byte, v variant, a *abi) (*program, error) {
 // code gives the native code of a rewritten module, from the cache if it is there.
 func (e *engine) code(rewritten []byte, v variant) (*native, error) {
 	if e.cacheDir == "" {
-		code, err := compile(e.native, rewritten)
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w", vm.ErrModule, err)
-		}
-		return load(e.native, "", code)
+		return e.compiled(rewritten, "")
 	}
 	key := sha256.New()
 	fmt.Fprintf(key, "%x %t %s %s\n", sha256.Sum256(rewritten), v.gas, rewrite.Version, e.codeVersion)
@@ -121,19 +119,32 @@ func (e *engine) code(rewritten []byte, v variant) (*native, error) {
 	if n, err := load(e.native, path, nil); err == nil {
 		return n, nil
 	}
+	return e.compiled(rewritten, path)
+}
+
+// compiled compiles a module and loads it, from the file if it could be written: a mapped file is shared, and dropped
+// under pressure.
+func (e *engine) compiled(rewritten []byte, path string) (*native, error) {
 	code, err := compile(e.native, rewritten)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", vm.ErrModule, err)
 	}
-	if err := writeFile(path, code); err != nil {
-		return load(e.native, "", code) // a full disk must not stop evaluation
+	if path != "" && writeFile(path, code) != nil {
+		path = "" // a full disk must not stop evaluation
 	}
-	return load(e.native, path, nil)
+	n, err := load(e.native, path, code)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", vm.ErrModule, err)
+	}
+	return n, nil
 }
+
+// newFile begins the name of a file that is being written.
+const newFile = ".new-"
 
 // writeFile writes a file that is either whole or not there.
 func writeFile(path string, b []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
+	f, err := os.CreateTemp(filepath.Dir(path), newFile+"*")
 	if err != nil {
 		return err
 	}
@@ -160,8 +171,16 @@ func ownFolder(dir string) error {
 	if err != nil {
 		return err
 	}
-	if !st.IsDir() || st.Mode().Perm()&0o022 != 0 {
-		return fmt.Errorf("wasm: cache folder %s may be written by others; give it mode 0700 or name another", dir)
+	owner, ok := st.Sys().(*syscall.Stat_t)
+	if !st.IsDir() || st.Mode().Perm()&0o022 != 0 || ok && int(owner.Uid) != os.Getuid() {
+		return fmt.Errorf("wasm: cache folder %s belongs to others or may be written by them; give it mode 0700 or name another", dir)
+	}
+	// What a write that was cut off has left.
+	left, _ := filepath.Glob(filepath.Join(dir, newFile+"*"))
+	for _, f := range left {
+		if st, err := os.Stat(f); err == nil && time.Since(st.ModTime()) > time.Hour {
+			os.Remove(f)
+		}
 	}
 	return nil
 }

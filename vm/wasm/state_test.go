@@ -134,20 +134,57 @@ func start(tb testing.TB, e *engine, m vm.Module, l vm.Limits) (*instance, *talk
 	return i.(*instance), p
 }
 
-func stateSum(tb testing.TB, i vm.Instance) [32]byte {
-	tb.Helper()
-	h := sha256.New()
-	n, err := i.Memory(h)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	if n%wasmPage != 0 {
-		tb.Fatalf("memory of %d bytes", n)
-	}
-	return [32]byte(h.Sum(nil))
+// sum is a digest of a linear memory: its length and its pages that are not zero.
+type sum struct {
+	size  uint64
+	pages [32]byte
 }
 
-func liveSum(i *instance) [32]byte { return sha256.Sum256(i.machine.mem) }
+func sumOf(size uint64, content func(i int) []byte) sum {
+	h := sha256.New()
+	for i := range int(size / pageSize) {
+		if p := content(i); p != nil && !isZero(p) {
+			fmt.Fprintf(h, "%d ", i)
+			h.Write(p)
+		}
+	}
+	return sum{size, [32]byte(h.Sum(nil))}
+}
+
+// stateSum digests the committed memory.
+func stateSum(tb testing.TB, v vm.Instance) sum {
+	im := v.(*instance).image
+	im.mu.RLock()
+	defer im.mu.RUnlock()
+	return sumOf(im.size, im.content)
+}
+
+// liveSum digests the memory that the module works on, without touching what nobody touched.
+func liveSum(m *machine) sum {
+	present := map[int]bool{}
+	if err := testScanner().written(m.mem, func(first, n int) {
+		for i := first; i < first+n; i++ {
+			present[i] = true
+		}
+	}); err != nil {
+		panic(err)
+	}
+	return sumOf(uint64(len(m.mem)), func(i int) []byte {
+		if present[i] || i < m.p.base.imageEnd {
+			return m.mem[i*pageSize : (i+1)*pageSize]
+		}
+		return nil
+	})
+}
+
+// testScanner looks at memories on its own, so that it does not disturb what an engine's tracks.
+var testScanner = sync.OnceValue(func() *scanner {
+	s, err := newScanner()
+	if err != nil {
+		panic(err)
+	}
+	return s
+})
 
 // bothWays runs a test with and without the kernel tracking what is written.
 func bothWays(t *testing.T, test func(t *testing.T, e *engine)) {
@@ -168,7 +205,7 @@ func testRollback(t *testing.T, e *engine) {
 	i, p := aos(t, e, vm.Limits{})
 	do(t, i, p.eval("Count = 1"))
 	before, size := stateSum(t, i), len(i.machine.mem)
-	if before != liveSum(i) {
+	if before != liveSum(i.machine) {
 		t.Fatal("the committed memory is not the live one")
 	}
 	for _, c := range []struct{ name, code string }{
@@ -180,7 +217,7 @@ func testRollback(t *testing.T, e *engine) {
 	} {
 		mustEval(t, i, p.eval(c.code))
 		undo(t, i)
-		if liveSum(i) != before || stateSum(t, i) != before || len(i.machine.mem) != size {
+		if liveSum(i.machine) != before || stateSum(t, i) != before || len(i.machine.mem) != size {
 			t.Errorf("%s left a trace", c.name)
 		}
 	}
@@ -256,13 +293,13 @@ func testForkVersion(t *testing.T, e *engine) {
 		t.Fatal(err)
 	}
 	ask("161")
-	if stateSum(t, i) != before || liveSum(i) != before {
+	if stateSum(t, i) != before || liveSum(i.machine) != before {
 		t.Error("the fork changed the instance")
 	}
 	if err := f.clean(); err != nil {
 		t.Fatal(err)
 	}
-	if sha256.Sum256(f.machine.mem) != before {
+	if liveSum(f.machine) != before {
 		t.Error("the refreshed copy is not the instance's state")
 	}
 	f.Close()
@@ -359,7 +396,7 @@ func testSnapshots(t *testing.T, module vm.Module, otherFormat string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if stateSum(t, j) != want || liveSum(j) != want {
+	if stateSum(t, j) != want || liveSum(j.machine) != want {
 		t.Fatal("the restored state differs")
 	}
 	q := *p
@@ -414,8 +451,12 @@ func TestLegacyMemoryGivesTheStateBack(t *testing.T) {
 	i, p := aos(t, e, vm.Limits{})
 	do(t, i, p.eval("Count = 41"))
 	var b bytes.Buffer
-	if _, err := i.Memory(&b); err != nil {
+	n, err := i.Memory(&b)
+	if err != nil {
 		t.Fatal(err)
+	}
+	if int(n) != b.Len() || !bytes.Equal(b.Bytes(), i.machine.mem) {
+		t.Fatal("what is written is not the linear memory")
 	}
 	j, err := e.RestoreMemory(context.Background(), i.module, vm.Limits{}, &b)
 	if err != nil {
@@ -464,7 +505,7 @@ func TestCancellationStopsAndLeavesNoTrace(t *testing.T) {
 		t.Error("it could be committed")
 	}
 	undo(t, i)
-	if liveSum(i) != before {
+	if liveSum(i.machine) != before {
 		t.Error("it left a trace")
 	}
 	p.nonce--
