@@ -55,7 +55,7 @@ func startNetwork(t testing.TB, change func(*Config)) *network {
 		}
 		return Module{ID: id, Data: data, Tags: tags}
 	}
-	c := Config{Patience: -1, Modules: []Module{module(probeID, probeFormat, wasm), module(oddID, "wasm128-unknown", wasm), module(brokenID, probeFormat, []byte("no program"))}}
+	c := Config{Patience: -1, CacheDir: modulesCache, Modules: []Module{module(probeID, probeFormat, wasm), module(oddID, "wasm128-unknown", wasm), module(brokenID, probeFormat, []byte("no program"))}}
 	if change != nil {
 		change(&c)
 	}

@@ -61,7 +61,7 @@ func newMeddler(t testing.TB, n *network) *meddler {
 
 func startEvaluator(t testing.TB, m *meddler, dir string, verify bool) (*Evaluator, *client.Network) {
 	t.Helper()
-	e, err := StartEvaluator(EvaluatorConfig{Dir: dir, Gateway: m.URL, SU: m.URL, VerifySignatures: verify})
+	e, err := StartEvaluator(EvaluatorConfig{Dir: dir, CacheDir: modulesCache, Gateway: m.URL, SU: m.URL, VerifySignatures: verify})
 	if err != nil {
 		t.Fatal(err)
 	}
