@@ -1,0 +1,4 @@
+-- The entry point: what the machine calls for each message.
+local process = require(".process")
+
+handle = process.handle
