@@ -149,6 +149,14 @@ test('ranges, heads and things that are not there', { skip }, async () => {
   const part = await fetch(at(net.gateway, '/' + it.id), { headers: { range: 'bytes=5-14' } })
   assert.equal(part.status, 206)
   assert.equal(await part.text(), '5678901234')
+  const past = await fetch(at(net.gateway, '/' + it.id), { headers: { range: 'bytes=1000-1001' } })
+  assert.deepEqual([past.status, await past.text()], [416, ''], 'a reader that does not look at the status takes the body for data')
+  const over = await fetch(at(net.gateway, '/' + it.id), { headers: { range: 'bytes=990-1000' } })
+  assert.deepEqual([over.status, await over.text()], [206, '0123456789'])
+  for (const range of ['bytes=0120-12', 'nonsense']) { // what is no range is ignored; a published reader depends on it
+    const whole = await fetch(at(net.gateway, '/' + it.id), { headers: { range } })
+    assert.deepEqual([whole.status, (await whole.text()).length], [200, 1000], range)
+  }
   const head = await fetch(at(net.gateway, '/' + it.id), { method: 'HEAD' })
   assert.equal(head.headers.get('content-length'), '1000')
   assert.equal((await fetch(at(net.gateway, '/' + 'z'.repeat(42) + 'A'))).status, 404)

@@ -49,8 +49,8 @@ export async function session (net, key = arweave()) {
     return published.get(label)
   }
 
-  /** The id of a module: the imported one if the network serves it, else published now. */
-  s.moduleId = async (name = 'aos2_0_6') => net.started ? imported[name].id : s.publish(name)
+  /** The id of a module: the one AGO_NETWORK names, the imported one if this test started the network, else published now. */
+  s.moduleId = async (name = 'aos2_0_6') => net.module ? net.module : net.started ? imported[name].id : s.publish(name)
 
   s.spawn = async ({ module, tags = {}, data, trust = true, name = 'test' } = {}) => ao.spawn({
     module: module ?? await s.moduleId(), scheduler: net.scheduler, signer, data,
