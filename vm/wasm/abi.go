@@ -24,6 +24,8 @@ type abi struct {
 	metered     bool
 	minified    bool // imports and exports carry one-letter names
 
+	interpreter *Interpreter // the program that runs modules of this format; nil: they are programs themselves
+
 	asyncHeader uint64 // bytes before the asyncify stack; 0: no asyncify
 }
 

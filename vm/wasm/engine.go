@@ -22,6 +22,8 @@ type Config struct {
 	// ProgramArgs are the arguments that programs of the oldest formats see, the program's name first. States of
 	// legacy processes of those formats depend on them: they were the path and the arguments of the unit's script.
 	ProgramArgs []string
+	// Interpreters are the formats of modules that are not WebAssembly.
+	Interpreters []Interpreter
 }
 
 const (

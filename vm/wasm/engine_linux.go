@@ -32,6 +32,7 @@ type engine struct {
 	timeMax     time.Duration
 	gasCeiling  uint64
 	programArgs []string
+	formats     map[string]*abi // of the interpreters
 	scanner     *scanner
 	arena       arena
 	compiling   chan struct{}
@@ -40,6 +41,9 @@ type engine struct {
 	programs map[variant]*building
 	closed   bool
 	live     int // machines
+
+	interpreterMu sync.Mutex
+	interpreters  map[string]*program // compiled, by format
 
 	running atomic.Int64
 	wake    chan struct{}
@@ -57,6 +61,10 @@ func New(c Config) (vm.Engine, error) {
 		cacheDir: c.CacheDir, timeMax: c.TimeMax, gasCeiling: GasCeiling, programArgs: c.ProgramArgs,
 		programs: map[variant]*building{}, compiling: make(chan struct{}, compileMax),
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
+	}
+	e.formats, e.interpreters = map[string]*abi{}, map[string]*program{}
+	for _, in := range c.Interpreters {
+		e.formats[in.Format] = in.abi()
 	}
 	if e.timeMax <= 0 || e.timeMax > DefaultTimeMax {
 		e.timeMax = DefaultTimeMax
@@ -137,14 +145,7 @@ func (e *engine) machine(p *program, l vm.Limits) (*machine, error) {
 	if l.MemoryMax > 0 && l.MemoryMax <= math.MaxInt64 {
 		memoryMax = int64(max(l.MemoryMax, p.base.size))
 	}
-	m, err := newMachine(p, memoryMax)
-	if err == nil {
-		e.scanner.prepare(m.mem)
-		if end := m.start(); end != nil {
-			err = fmt.Errorf("the module does not start: %s", m.failure(end))
-			m.drop()
-		}
-	}
+	m, err := e.launch(p, memoryMax)
 	if err != nil {
 		e.mu.Lock()
 		e.live--
@@ -152,6 +153,51 @@ func (e *engine) machine(p *program, l vm.Limits) (*machine, error) {
 		return nil, err
 	}
 	return m, nil
+}
+
+// launch instantiates a program and starts it. A start that does not end is an error of the module.
+func (e *engine) launch(p *program, memoryMax int64) (*machine, error) {
+	e.run()
+	defer e.rest()
+	m, err := newMachine(p, memoryMax, e.ticks(e.timeMax))
+	if err != nil {
+		return nil, fmt.Errorf("%w: it cannot be instantiated: %w", vm.ErrModule, err)
+	}
+	e.scanner.prepare(m.mem)
+	if p.shared {
+		if err := m.adopt(p.base); err != nil {
+			m.drop()
+			return nil, err
+		}
+		return m, nil
+	}
+	m.s.arm(e.ticks(e.timeMax))
+	if end := m.start(); end != nil {
+		err := fmt.Errorf("%w: it does not start: %s", vm.ErrModule, m.failure(end))
+		m.drop()
+		return nil, err
+	}
+	return m, nil
+}
+
+// run keeps the clock going until rest.
+func (e *engine) run() {
+	if e.running.Add(1) == 1 {
+		select {
+		case e.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func (e *engine) rest() { e.running.Add(-1) }
+
+// ticks is a time on the engine's clock. 0 is no end.
+func (e *engine) ticks(d time.Duration) uint64 {
+	if d <= 0 {
+		return 0
+	}
+	return uint64(d/tick) + 1
 }
 
 // retire frees a machine.
@@ -196,10 +242,18 @@ func (e *engine) unload() {
 		return
 	}
 	for _, b := range e.programs {
-		if b.p != nil {
+		if b.p == nil {
+			continue
+		}
+		b.p.base.close()
+		if !b.p.shared {
 			b.p.native.unload()
 		}
 	}
+	for _, p := range e.interpreters {
+		p.native.unload()
+	}
+	clear(e.interpreters)
 	clear(e.programs)
 	C.ago_engine_delete(e.native)
 	e.native = nil

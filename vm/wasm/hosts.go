@@ -197,6 +197,9 @@ func (m *machine) environ() []string {
 
 // hostFor finds the host function of an import.
 func hostFor(a *abi, im importName) hostFunc {
+	if a.interpreter != nil && im.module == "ago" && im.name == "host" {
+		return interpreterHost
+	}
 	name := a.canonical(im.name)
 	if f, ok := hostTable[name]; ok {
 		return f

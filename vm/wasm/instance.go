@@ -104,6 +104,9 @@ func (e *engine) patience(l vm.Limits) time.Duration {
 
 // eval gives a machine one message. A limit of 0 is none.
 func (e *engine) eval(ctx context.Context, m *machine, gasMax uint64, timeMax time.Duration, in vm.Input) (vm.Output, error) {
+	if m.interpreted != nil {
+		return e.evalInterpreted(ctx, m, gasMax, in)
+	}
 	if err := ctx.Err(); err != nil {
 		return vm.Output{}, err
 	}
@@ -118,11 +121,7 @@ func (e *engine) eval(ctx context.Context, m *machine, gasMax uint64, timeMax ti
 			return out, err
 		}
 	}
-	ticks := uint64(0)
-	if timeMax > 0 {
-		ticks = uint64(timeMax/tick) + 1
-	}
-	stop := m.s.arm(ticks)
+	stop := m.s.arm(e.ticks(timeMax))
 	if ctx.Done() != nil {
 		fired := make(chan struct{})
 		unwatch := context.AfterFunc(ctx, func() {
@@ -136,14 +135,9 @@ func (e *engine) eval(ctx context.Context, m *machine, gasMax uint64, timeMax ti
 			}
 		}()
 	}
-	if e.running.Add(1) == 1 {
-		select {
-		case e.wake <- struct{}{}:
-		default:
-		}
-	}
+	e.run()
 	response, end := m.handle(in.Message, in.Env)
-	e.running.Add(-1)
+	e.rest()
 	if metered {
 		used := m.s.get(m.gasUsed)
 		if m.abi.metered {

@@ -26,6 +26,7 @@ type machine struct {
 	startUnwind, stopUnwind, startRewind, stopRewind fn
 	gasUsed, gasLimit                                global
 	globals                                          []global
+	interpreted                                      *interpreted // nil: the module is the program
 	async                                            asyncState
 	longjmp                                          bool   // a longjmp is on its way to its invoke
 	exited                                           bool   // the program left by exit
@@ -52,9 +53,9 @@ const clockStart = 10000
 // halt is the panic value by which a host function leaves through its frames; host turns it into a trap.
 type halt struct{}
 
-func newMachine(p *program, memoryMax int64) (*machine, error) {
+func newMachine(p *program, memoryMax int64, ticksMax uint64) (*machine, error) {
 	m := &machine{p: p, abi: p.abi, host: hostState{Clock: clockStart}}
-	s, err := instantiate(p.native, m, p.abi.export("memory"), p.abi.export("__indirect_function_table"), memoryMax)
+	s, err := instantiate(p.native, m, p.abi.export("memory"), p.abi.export("__indirect_function_table"), memoryMax, ticksMax)
 	if err != nil {
 		return nil, err
 	}
@@ -83,6 +84,12 @@ func (m *machine) drop() {
 
 // link finds the exported functions by name.
 func (m *machine) link() error {
+	if m.abi.interpreter != nil {
+		if err := m.linkGlobals(); err != nil {
+			return err
+		}
+		return m.linkInterpreter()
+	}
 	need := func(f *fn, names ...string) error {
 		for _, n := range names {
 			if g, ok := m.s.function(m.abi.export(n)); ok {
@@ -115,12 +122,8 @@ func (m *machine) link() error {
 		_ = need(&m.startRewind, "asyncify_start_rewind")
 		_ = need(&m.stopRewind, "asyncify_stop_rewind")
 	}
-	for _, name := range m.p.info.MutableGlobals {
-		g, ok := m.s.global(name)
-		if !ok {
-			return fmt.Errorf("the rewritten module does not export the global %s", name)
-		}
-		m.globals = append(m.globals, g)
+	if err := m.linkGlobals(); err != nil {
+		return err
 	}
 	if m.p.info.GasUsedGlobal != "" {
 		var ok, ok2 bool
@@ -130,6 +133,17 @@ func (m *machine) link() error {
 			return fmt.Errorf("the metered module does not export its gas")
 		}
 		return m.s.set(m.gasLimit, gasUnlimited)
+	}
+	return nil
+}
+
+func (m *machine) linkGlobals() error {
+	for _, name := range m.p.info.MutableGlobals {
+		g, ok := m.s.global(name)
+		if !ok {
+			return fmt.Errorf("the rewritten module does not export the global %s", name)
+		}
+		m.globals = append(m.globals, g)
 	}
 	return nil
 }

@@ -79,6 +79,8 @@ type base struct {
 	image    []byte // the module's own data, as the memory begins
 	size     uint64
 	host     hostState
+	file     int      // of a shared base: its descriptor, plus one
+	globals  []uint64 // of a shared base
 	digest   [32]byte // of all this, to tell whether a snapshot builds on it
 }
 

@@ -27,6 +27,7 @@ type program struct {
 	args   []string
 	hash   [32]byte // of the module as published
 	base   *base
+	shared bool // the code belongs to an interpreter, the first state is mapped
 }
 
 // variant says which rewrites a program has besides those that all have.
@@ -45,11 +46,11 @@ type building struct {
 
 // program gives the compiled module, compiling it once.
 func (e *engine) program(ctx context.Context, m vm.Module, gas bool) (*program, error) {
-	a := abis[m.Format]
+	a := e.abiOf(m.Format)
 	if a == nil {
 		return nil, fmt.Errorf("%w: %q", vm.ErrFormat, m.Format)
 	}
-	v := variant{sha256.Sum256(m.Bytes), m.Format, gas || a.metered}
+	v := variant{sha256.Sum256(m.Bytes), m.Format, (gas || a.metered) && a.interpreter == nil}
 	e.mu.Lock()
 	if e.closed {
 		e.mu.Unlock()
@@ -81,7 +82,18 @@ func (e *engine) program(ctx context.Context, m vm.Module, gas bool) (*program, 
 	}
 }
 
+// abiOf is the format of that name, nil if there is none.
+func (e *engine) abiOf(format string) *abi {
+	if a := abis[format]; a != nil {
+		return a
+	}
+	return e.formats[format]
+}
+
 func (e *engine) build(module []byte, v variant, a *abi) (*program, error) {
+	if a.interpreter != nil {
+		return e.buildInterpreted(module, v, a)
+	}
 	p := &program{abi: a, hash: v.hash, args: e.programArgs}
 	rewritten, info, err := rewrite.Rewrite(module, rewrite.Options{Gas: v.gas, NativeEH: true, TranslateEH: true, ExportGlobals: true})
 	if err != nil {
@@ -94,16 +106,12 @@ func (e *engine) build(module []byte, v variant, a *abi) (*program, error) {
 	for _, im := range p.native.imports {
 		p.hosts = append(p.hosts, hostFor(a, im))
 	}
-	m, err := newMachine(p, -1)
+	m, err := e.launch(p, -1)
 	if err != nil {
 		p.native.unload()
-		return nil, fmt.Errorf("%w: %w", vm.ErrModule, err)
+		return nil, err
 	}
 	defer m.drop()
-	if end := m.start(); end != nil {
-		p.native.unload()
-		return nil, fmt.Errorf("%w: it does not start: %s", vm.ErrModule, m.failure(end))
-	}
 	p.base, err = newBase(e.scanner, m)
 	return p, err
 }

@@ -283,11 +283,12 @@ void ago_unload(ago_module *m) {
 	free(m);
 }
 
-char *ago_instantiate(ago_module *m, uintptr_t handle, const char *memory, const char *table, int64_t memory_max, ago_instance **out) {
+char *ago_instantiate(ago_module *m, uintptr_t handle, const char *memory, const char *table, int64_t memory_max, uint64_t ticks_max, ago_instance **out) {
 	ago_instance *i = calloc(1, sizeof *i);
 	wasm_trap_t *trap = NULL;
 	int code;
 	i->handle = handle;
+	i->ticks_max = ticks_max;
 	i->store = wasmtime_store_new(m->engine, i, NULL);
 	i->ctx = wasmtime_store_context(i->store);
 	wasmtime_store_limiter(i->store, memory_max, -1, 1, -1, -1);

@@ -95,12 +95,12 @@ type store struct {
 	result C.ago_result // of the last call; here so that a call allocates nothing
 }
 
-func instantiate(n *native, owner *machine, memory, table string, memoryMax int64) (*store, error) {
+func instantiate(n *native, owner *machine, memory, table string, memoryMax int64, ticksMax uint64) (*store, error) {
 	s := &store{handle: cgo.NewHandle(owner)}
 	m, t := C.CString(memory), C.CString(table)
 	defer C.free(unsafe.Pointer(m))
 	defer C.free(unsafe.Pointer(t))
-	if err := taken(C.ago_instantiate(n.c, C.uintptr_t(s.handle), m, t, C.int64_t(memoryMax), &s.c)); err != nil {
+	if err := taken(C.ago_instantiate(n.c, C.uintptr_t(s.handle), m, t, C.int64_t(memoryMax), C.uint64_t(ticksMax), &s.c)); err != nil {
 		s.handle.Delete()
 		return nil, err
 	}

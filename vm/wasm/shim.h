@@ -76,7 +76,7 @@ void ago_free_compiled(uint8_t *bytes, size_t len);
 char *ago_load(wasm_engine_t *engine, const char *path, const uint8_t *bytes, size_t len, ago_module **out);
 void ago_unload(ago_module *m);
 
-char *ago_instantiate(ago_module *m, uintptr_t handle, const char *memory, const char *table, int64_t memory_max, ago_instance **out);
+char *ago_instantiate(ago_module *m, uintptr_t handle, const char *memory, const char *table, int64_t memory_max, uint64_t ticks_max, ago_instance **out);
 void ago_drop(ago_instance *i);
 bool ago_table_func(ago_instance *i, uint64_t index, ago_func *out);
 bool ago_export_func(ago_instance *i, const char *name, size_t len, ago_func *out);
