@@ -14,7 +14,7 @@ type cuCommand struct {
 	Listen           string `placeholder:"HOST" env:"AGO_LISTEN" help:"Address to listen on; without it only this machine can connect." toml:"listen"`
 	GatewayURL       string `name:"gateway-url" default:"https://arweave.net" placeholder:"URL" env:"AGO_GATEWAY_URL,GATEWAY_URL" help:"Gateway for modules, processes and the place of schedulers." toml:"gateway-url"`
 	SuURL            string `name:"su-url" placeholder:"URL" env:"AGO_SU_URL,SU_URL" help:"Scheduler of all processes; without it each is found by the tags of the process." toml:"su-url"`
-	Data             string `type:"path" placeholder:"DIR" default:"${home}/cu" env:"AGO_DATA" help:"Folder of results and checkpoints." toml:"data"`
+	Data             string `type:"path" placeholder:"DIR" default:"${home}/cu" env:"AGO_DATA" help:"Folder of results and checkpoints; without it cu in your data folder." toml:"data"`
 	Memory           bool   `env:"AGO_MEMORY" help:"Keep everything in memory." toml:"memory"`
 	Wallet           string `type:"existingfile" placeholder:"JWK" env:"AGO_NODE_WALLET,WALLET_FILE" help:"Wallet whose address the unit names as its own." toml:"wallet"`
 	VerifySignatures bool   `env:"AGO_VERIFY_SIGNATURES" help:"Verify both signatures of every slot; the hash chain always is." toml:"verify-signatures"`

@@ -19,15 +19,15 @@ import (
 
 // devCommand runs a network.
 type devCommand struct {
-	Data          string        `type:"path" placeholder:"DIR" default:"${home}/dev" env:"AGO_DATA" help:"Folder of the network's data." toml:"data"`
+	Data          string        `type:"path" placeholder:"DIR" default:"${home}/dev" env:"AGO_DATA" help:"Folder of the network's data; without it dev in your data folder." toml:"data"`
 	Memory        bool          `env:"AGO_MEMORY" help:"Keep everything in memory: it is gone when the network stops." toml:"memory"`
 	Reset         bool          `help:"Begin with an empty network. The node keeps its key." toml:"-"`
-	Wallet        string        `type:"existingfile" placeholder:"JWK" env:"AGO_NODE_WALLET,WALLET_FILE" help:"Wallet of scheduler and messenger; without it an Ed25519 key in the data folder." toml:"wallet"`
+	Wallet        string        `type:"existingfile" placeholder:"JWK" env:"AGO_NODE_WALLET" help:"Wallet of scheduler and messenger; without it an Ed25519 key in the data folder." toml:"wallet"`
 	PortBase      int           `placeholder:"N" env:"AGO_PORT_BASE" help:"Ports N (gateway), N+1 (bundler), N+2 (MU), N+3 (SU), N+4 (CU), N+5 (node). Without it 4000 to 4004 and 8734." toml:"port-base"`
 	Listen        string        `placeholder:"HOST" env:"AGO_LISTEN" help:"Address to listen on; without it only this machine can connect." toml:"listen"`
 	Name          string        `placeholder:"HOST" env:"AGO_NAME" help:"Host name in the addresses told to clients." toml:"name"`
 	Module        []string      `sep:";" placeholder:"ID=FILE[,TAG=VALUE...]" env:"AGO_MODULES" help:"Serve a module file under a public id. May be repeated." toml:"module"`
-	GatewayURL    []string      `name:"gateway-url" sep:";" placeholder:"URL" env:"AGO_GATEWAY_URL,GATEWAY_URL" help:"Arweave gateway to ask for ids that are not here; several are asked in order." toml:"gateway-url"`
+	GatewayURL    []string      `name:"gateway-url" sep:";" placeholder:"URL" env:"AGO_GATEWAY_URL" help:"Arweave gateway to ask for ids that are not here; several are asked in order." toml:"gateway-url"`
 	BlockInterval time.Duration `default:"2m" env:"AGO_BLOCK_INTERVAL" help:"Time between two blocks, on the network's clock." toml:"block-interval"`
 	Time          time.Time     `placeholder:"RFC3339" help:"Time the network's clock begins at, e.g. 2030-01-01T00:00:00Z." toml:"-"`
 	Paused        bool          `help:"Begin with the clock standing; move it with POST /clock on the node's address." toml:"paused"`
@@ -42,7 +42,7 @@ func (devCommand) Help() string {
 	return `One process with a gateway, a bundler, a messenger (MU), a scheduler (SU) and a compute unit (CU). It prints the
 addresses, and the settings aoconnect and aos need. Stop it with Ctrl-C: nothing is lost, and the next start goes on.
 
-  ago dev                                            data in ${home}/dev
+  ago dev                                            data in your data folder
   ago dev --reset                                    an empty network
   ago dev --port-base 5000 --data ./net              a second network
   ago dev --module ISShJH1ij-hPPt9St5UFFr_8Ys3Kj5cyg7zrMGt7H9s=aos.wasm
