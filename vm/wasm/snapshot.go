@@ -69,6 +69,46 @@ func (i *instance) Snapshot(w io.Writer, full bool) error {
 	im := i.image
 	im.mu.RLock()
 	defer im.mu.RUnlock()
+	c := &i.chain
+	full = full || !c.have
+	var from uint64
+	if !full {
+		from = c.pin.version
+	}
+	err := writeFrame(w, func(out *snapshotWriter) {
+		if full {
+			out.byte(snapshotFull)
+		} else {
+			out.byte(snapshotDelta)
+		}
+		out.bytes(i.program.hash[:])
+		out.bytes(im.base.digest[:])
+		if full {
+			out.bytes(make([]byte, 32))
+		} else {
+			out.bytes(c.sum[:])
+		}
+		out.byte(byte(len(i.program.abi.format)))
+		out.bytes([]byte(i.program.abi.format))
+		out.word(im.size)
+		out.host(im.host)
+		out.long(uint32(len(im.globals)))
+		for _, g := range im.globals {
+			out.word(g)
+		}
+		out.pages(im, from)
+	}, &c.sum)
+	if err != nil {
+		c.have = false // the next one cannot build on this
+		return err
+	}
+	c.have = true
+	im.hold(&c.pin)
+	return nil
+}
+
+// writeFrame writes magic, body and checksum.
+func writeFrame(w io.Writer, body func(*snapshotWriter), sum *[32]byte) error {
 	z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
 		zstd.WithWindowSize(snapshotWindow), zstd.WithLowerEncoderMem(true))
 	if err != nil {
@@ -78,46 +118,15 @@ func (i *instance) Snapshot(w io.Writer, full bool) error {
 		return err
 	}
 	z.Reset(w)
-	h := sha256.New()
-	io.WriteString(h, snapshotMagic)
-	out := snapshotWriter{w: z, hash: h}
-	c := &i.chain
-	full = full || !c.have
-	var from uint64
-	if full {
-		out.byte(snapshotFull)
-	} else {
-		out.byte(snapshotDelta)
-		from = c.pin.version
+	out := &snapshotWriter{w: z, hash: sha256.New()}
+	io.WriteString(out.hash, snapshotMagic)
+	body(out)
+	out.hash.Sum(sum[:0])
+	out.bytes(sum[:])
+	if err := z.Close(); out.err == nil {
+		out.err = err
 	}
-	out.bytes(i.program.hash[:])
-	out.bytes(im.base.digest[:])
-	if full {
-		out.bytes(make([]byte, 32))
-	} else {
-		out.bytes(c.sum[:])
-	}
-	out.byte(byte(len(i.program.abi.format)))
-	out.bytes([]byte(i.program.abi.format))
-	out.word(im.size)
-	out.host(im.host)
-	out.long(uint32(len(im.globals)))
-	for _, g := range im.globals {
-		out.word(g)
-	}
-	out.pages(im, from)
-	sum := h.Sum(nil)
-	out.bytes(sum)
-	if out.err == nil {
-		out.err = z.Close()
-	}
-	if out.err != nil {
-		return out.err
-	}
-	copy(c.sum[:], sum)
-	c.have = true
-	im.hold(&c.pin)
-	return nil
+	return out.err
 }
 
 // snapshotWriter writes and hashes, and keeps the first error.

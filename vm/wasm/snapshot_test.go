@@ -1,0 +1,148 @@
+//go:build linux && amd64 && cgo
+
+package wasm
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"ago/vm"
+)
+
+var rewriteGolden = flag.Bool("rewrite", false, "write testdata anew")
+
+// counting is a module that counts in a global, keeps the count in its memory, and answers it.
+func counting(tb testing.TB) vm.Module {
+	return small(tb, `(import "env" "emscripten_date_now" (func $now (result f64)))`, `
+    (global.set $count (i64.add (global.get $count) (i64.const 1)))
+    (i64.store (i64.add (i64.const 70000) (i64.mul (global.get $count) (i64.const 8))) (global.get $count))
+    (i64.store8 (i64.const 2048) (i64.add (i64.const 48) (global.get $count)))
+    (i64.store8 (i64.const 2049) (i64.add (i64.const 48) (i64.sub (i64.trunc_f64_u (call $now)) (i64.const 10000))))
+    (i64.store8 (i64.const 2050) (i64.const 0))
+    (i64.const 2048)`, "")
+}
+
+// TestGoldenSnapshots reads snapshots written by the first release with this version of the format. If it fails, the
+// format has changed: give it a new version number and keep these files readable.
+func TestGoldenSnapshots(t *testing.T) {
+	e := testEngine(t, Config{})
+	m := counting(t)
+	names := []string{filepath.Join("testdata", "snapshot-v1-full.bin"), filepath.Join("testdata", "snapshot-v1-delta.bin")}
+	if *rewriteGolden {
+		i, err := e.New(t.Context(), m, vm.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer i.Close()
+		for _, name := range names {
+			mustEval(t, i, vm.Input{})
+			if err := i.Commit(); err != nil {
+				t.Fatal(err)
+			}
+			var b bytes.Buffer
+			if err := i.Snapshot(&b, false); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(name, b.Bytes(), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	full, err := os.ReadFile(names[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	delta, err := os.ReadFile(names[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	i, err := e.Restore(t.Context(), m, vm.Limits{}, bytes.NewReader(full), bytes.NewReader(delta))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer i.Close()
+	if out := mustEval(t, i, vm.Input{}); string(out.Response) != "36" {
+		t.Errorf("the restored one answers %q, want the third count at the clock's sixth reading", out.Response)
+	}
+	newer := bytes.Clone(full)
+	newer[7] = 9
+	if _, err := e.Restore(t.Context(), m, vm.Limits{}, bytes.NewReader(newer)); !errors.Is(err, ErrSnapshot) {
+		t.Errorf("a later version was accepted: %v", err)
+	}
+}
+
+func FuzzSnapshot(f *testing.F) {
+	e := testEngine(f, Config{})
+	m := counting(f)
+	for _, name := range []string{"full", "delta"} {
+		b, err := os.ReadFile(filepath.Join("testdata", "snapshot-v1-"+name+".bin"))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	f.Add([]byte(snapshotMagic))
+	p, err := e.program(f.Context(), m, false)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		im := newImage(&e.arena, p.base)
+		defer im.close()
+		if _, err := im.read(bytes.NewReader(b), p, [32]byte{}, true); err != nil && !errors.Is(err, ErrSnapshot) {
+			t.Errorf("an error of another kind: %v", err)
+		}
+	})
+}
+
+// FuzzSnapshotBody reads bodies that are whole and hashed rightly, so that the fuzzer gets past the checksum.
+func FuzzSnapshotBody(f *testing.F) {
+	e := testEngine(f, Config{})
+	p, err := e.program(f.Context(), counting(f), false)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(uint64(4*wasmPage), uint16(1), []byte{}, byte(pageRaw), uint32(3), byte(pagesEnd))
+	f.Add(uint64(1<<40), uint16(9), []byte{1, 2, 3}, byte(pageXor), uint32(1<<31), byte(7))
+	f.Fuzz(func(t *testing.T, size uint64, globals uint16, files []byte, how byte, index uint32, end byte) {
+		var b bytes.Buffer
+		err := writeFrame(&b, func(out *snapshotWriter) {
+			out.byte(snapshotFull)
+			out.bytes(p.hash[:])
+			out.bytes(p.base.digest[:])
+			out.bytes(make([]byte, 32))
+			out.byte(byte(len(p.abi.format)))
+			out.bytes([]byte(p.abi.format))
+			out.word(size)
+			out.word(1)
+			out.word(2)
+			out.byte(1)
+			out.long(uint32(len(files)))
+			out.bytes(files)
+			out.long(uint32(globals))
+			for range globals {
+				out.word(3)
+			}
+			out.byte(how)
+			out.long(index)
+			out.bytes(make([]byte, pageSize))
+			out.byte(end)
+		}, new([32]byte))
+		if err != nil {
+			t.Fatal(err)
+		}
+		im := newImage(&e.arena, p.base)
+		defer im.close()
+		_, err = im.read(&b, p, [32]byte{}, true)
+		if err != nil && !errors.Is(err, ErrSnapshot) {
+			t.Errorf("an error of another kind: %v", err)
+		}
+		if err == nil && (im.size != size || size%wasmPage != 0 || uint64(index) >= size/pageSize) {
+			t.Errorf("a snapshot with a memory of %d bytes and page %d was accepted", size, index)
+		}
+	})
+}
