@@ -49,6 +49,7 @@ type commands struct {
 	Read    readCommand    `cmd:"" help:"Ask a process without changing it (dry run)." toml:"read"`
 	Result  resultCommand  `cmd:"" help:"Print the result of a message." toml:"result"`
 	Trace   traceCommand   `cmd:"" help:"Show where a message went and what it caused." toml:"trace"`
+	Console consoleCommand `cmd:"" help:"Talk to a process: type Lua, see what it gets." toml:"console"`
 	Version versionCommand `cmd:"" help:"Print the version." toml:"-"`
 }
 

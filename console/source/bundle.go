@@ -167,7 +167,7 @@ func (b *Bundle) Chunk(args ...string) string {
 	s.WriteString("local function chunk(path, text)\n  local run, why = load(text, '@' .. path, 't')\n  if not run then error(why, 0) end\n  return run\nend\n")
 	for _, f := range b.Files {
 		if f.Module != "" {
-			fmt.Fprintf(&s, "package.loaded[%s] = nil\npackage.preload[%[1]s] = chunk(%s, %s)\n", long(f.Module), long(f.Path), long(f.Text))
+			fmt.Fprintf(&s, "package.loaded[ %s ] = nil\npackage.preload[ %[1]s ] = chunk(%s, %s)\n", long(f.Module), long(f.Path), long(f.Text))
 		}
 	}
 	last := b.Files[len(b.Files)-1]

@@ -179,7 +179,7 @@ func TestChunksKeepTexts(t *testing.T) {
 	if err == nil {
 		t.Fatal("the error was lost")
 	}
-	if want := "]=]\ta]]\tb]\tb]\n9\n"; !strings.HasPrefix(string(out), want) {
+	if want := "]=]\ta]]\tb]\n8\n"; !strings.HasPrefix(string(out), want) {
 		t.Errorf("got %q", out)
 	}
 	if !strings.Contains(string(out), "main.lua:5: here") {
