@@ -165,6 +165,8 @@ func BenchmarkFork(b *testing.B) {
 	i, p := aos(b, testEngine(b, Config{}), vm.Limits{})
 	do(b, i, p.eval(tickCode))
 	b.ResetTimer()
+	began := cpuTime()
+	defer func() { perOp(b, began) }()
 	for range b.N {
 		f, err := i.Fork(context.Background())
 		if err != nil {
@@ -206,6 +208,8 @@ func BenchmarkRestore(b *testing.B) {
 		b.Fatal(err)
 	}
 	b.ResetTimer()
+	began := cpuTime()
+	defer func() { perOp(b, began) }()
 	for range b.N {
 		j, err := e.Restore(context.Background(), i.module, vm.Limits{}, bytes.NewReader(w.Bytes()))
 		if err != nil {

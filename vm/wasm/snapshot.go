@@ -5,16 +5,16 @@ package wasm
 import (
 	"bufio"
 	"context"
-	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
+	"sync"
 
 	"ago/vm"
 
 	"github.com/klauspost/compress/zstd"
+	"github.com/zeebo/xxh3"
 )
 
 // A snapshot is a magic number with the format's version, then one zstd frame with this body (numbers little-endian):
@@ -22,15 +22,16 @@ import (
 //	kind        1 byte: 0 full, 1 what changed since the one before
 //	module      32 bytes, SHA-256 of the module as published
 //	base        32 bytes, digest of the state right after the module's start
-//	before      32 bytes, checksum of the snapshot before; zeros for a full one
+//	before      16 bytes, checksum of the snapshot before; zeros for a full one
 //	format      1 byte length, text
 //	size        8 bytes, length of the linear memory
 //	host        8 bytes clock, 8 bytes temp, 1 byte zone, 4 bytes length and the files
 //	globals     4 bytes count, 8 bytes each
 //	pages       any number of: 1 byte how, 4 bytes page number, 4096 bytes; page numbers ascend
 //	end         1 byte 0
-//	checksum    32 bytes, SHA-256 of magic and body
+//	checksum    16 bytes, XXH3-128 of magic and body
 //
+// The checksum is against damage, not against malice: who takes snapshots from others identifies them by other means.
 // A page is written as it is, or as the exclusive or with what it was in the snapshot before: between two snapshots most
 // pages change in a few words, and the rest becomes zeros that take no room.
 
@@ -55,10 +56,12 @@ const (
 // ErrSnapshot is wrapped by every error about bytes that are no snapshot, damaged, or not of this module.
 var ErrSnapshot = errors.New("snapshot cannot be used")
 
+type checksum [16]byte
+
 // chain is where an instance is in its sequence of snapshots.
 type chain struct {
-	pin  pin      // the state of the last one
-	sum  [32]byte // its checksum
+	pin  pin // the state of the last one
+	sum  checksum
 	have bool
 }
 
@@ -84,7 +87,7 @@ func (i *instance) Snapshot(w io.Writer, full bool) error {
 		out.bytes(i.program.hash[:])
 		out.bytes(im.base.digest[:])
 		if full {
-			out.bytes(make([]byte, 32))
+			out.bytes(make([]byte, len(checksum{})))
 		} else {
 			out.bytes(c.sum[:])
 		}
@@ -107,23 +110,32 @@ func (i *instance) Snapshot(w io.Writer, full bool) error {
 	return nil
 }
 
-// writeFrame writes magic, body and checksum.
-func writeFrame(w io.Writer, body func(*snapshotWriter), sum *[32]byte) error {
+// encoders are kept because making one costs more than a small snapshot.
+var encoders = sync.Pool{New: func() any {
 	z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
 		zstd.WithWindowSize(snapshotWindow), zstd.WithLowerEncoderMem(true))
 	if err != nil {
-		return err
+		panic(err) // only for settings that do not fit together
 	}
+	return z
+}}
+
+// writeFrame writes magic, body and checksum.
+func writeFrame(w io.Writer, body func(*snapshotWriter), sum *checksum) error {
+	z := encoders.Get().(*zstd.Encoder)
+	defer encoders.Put(z)
 	if _, err := io.WriteString(w, snapshotMagic); err != nil {
 		return err
 	}
 	z.Reset(w)
-	out := &snapshotWriter{w: z, hash: sha256.New()}
-	io.WriteString(out.hash, snapshotMagic)
+	out := &snapshotWriter{w: z, hash: xxh3.New()}
+	out.hash.WriteString(snapshotMagic)
 	body(out)
-	out.hash.Sum(sum[:0])
+	*sum = out.hash.Sum128().Bytes()
 	out.bytes(sum[:])
-	if err := z.Close(); out.err == nil {
+	err := z.Close()
+	z.Reset(nil)
+	if out.err == nil {
 		out.err = err
 	}
 	return out.err
@@ -132,7 +144,7 @@ func writeFrame(w io.Writer, body func(*snapshotWriter), sum *[32]byte) error {
 // snapshotWriter writes and hashes, and keeps the first error.
 type snapshotWriter struct {
 	w    io.Writer
-	hash hash.Hash
+	hash *xxh3.Hasher
 	err  error
 }
 
@@ -260,7 +272,7 @@ func (e *engine) rebuild(ctx context.Context, m vm.Module, l vm.Limits, fill fun
 // snapshotReader reads and hashes, and keeps the first error.
 type snapshotReader struct {
 	r    io.Reader
-	hash hash.Hash
+	hash *xxh3.Hasher
 	err  error
 	buf  [8]byte
 }
@@ -292,7 +304,12 @@ func (s *snapshotReader) word() uint64 {
 	return binary.LittleEndian.Uint64(s.buf[:])
 }
 
-func (s *snapshotReader) sum() (sum [32]byte) {
+func (s *snapshotReader) digest() (d [32]byte) {
+	s.bytes(d[:])
+	return d
+}
+
+func (s *snapshotReader) sum() (sum checksum) {
 	s.bytes(sum[:])
 	return sum
 }
@@ -304,7 +321,7 @@ func (s *snapshotReader) fail(format string, a ...any) {
 }
 
 // read applies one snapshot to an image that nothing else uses yet. It gives the snapshot's checksum.
-func (im *image) read(r io.Reader, p *program, before [32]byte, first bool) (sum [32]byte, err error) {
+func (im *image) read(r io.Reader, p *program, before checksum, first bool) (sum checksum, err error) {
 	magic := make([]byte, len(snapshotMagic))
 	if _, err := io.ReadFull(r, magic); err != nil {
 		return sum, fmt.Errorf("%w: it is cut off: %w", ErrSnapshot, err)
@@ -321,11 +338,11 @@ func (im *image) read(r io.Reader, p *program, before [32]byte, first bool) (sum
 		return sum, err
 	}
 	defer z.Close()
-	h := sha256.New()
+	h := xxh3.New()
 	h.Write(magic)
 	s := &snapshotReader{r: bufio.NewReaderSize(z, 64<<10), hash: h}
 	kind := s.byte()
-	module, base, link := s.sum(), s.sum(), s.sum()
+	module, base, link := s.digest(), s.digest(), s.sum()
 	format := make([]byte, s.byte())
 	s.bytes(format)
 	switch {
@@ -351,7 +368,7 @@ func (im *image) read(r io.Reader, p *program, before [32]byte, first bool) (sum
 		im.version++
 		s.pages(im, size, kind)
 	}
-	copy(sum[:], h.Sum(nil))
+	sum = h.Sum128().Bytes()
 	if said := s.sum(); s.err == nil && said != sum {
 		s.fail("its checksum is wrong")
 	}

@@ -93,7 +93,7 @@ func FuzzSnapshot(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		im := newImage(&e.arena, p.base)
 		defer im.close()
-		if _, err := im.read(bytes.NewReader(b), p, [32]byte{}, true); err != nil && !errors.Is(err, ErrSnapshot) {
+		if _, err := im.read(bytes.NewReader(b), p, checksum{}, true); err != nil && !errors.Is(err, ErrSnapshot) {
 			t.Errorf("an error of another kind: %v", err)
 		}
 	})
@@ -114,7 +114,7 @@ func FuzzSnapshotBody(f *testing.F) {
 			out.byte(snapshotFull)
 			out.bytes(p.hash[:])
 			out.bytes(p.base.digest[:])
-			out.bytes(make([]byte, 32))
+			out.bytes(make([]byte, len(checksum{})))
 			out.byte(byte(len(p.abi.format)))
 			out.bytes([]byte(p.abi.format))
 			out.word(size)
@@ -131,13 +131,13 @@ func FuzzSnapshotBody(f *testing.F) {
 			out.long(index)
 			out.bytes(make([]byte, pageSize))
 			out.byte(end)
-		}, new([32]byte))
+		}, new(checksum))
 		if err != nil {
 			t.Fatal(err)
 		}
 		im := newImage(&e.arena, p.base)
 		defer im.close()
-		_, err = im.read(&b, p, [32]byte{}, true)
+		_, err = im.read(&b, p, checksum{}, true)
 		if err != nil && !errors.Is(err, ErrSnapshot) {
 			t.Errorf("an error of another kind: %v", err)
 		}
