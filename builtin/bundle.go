@@ -85,5 +85,5 @@ func Blueprint(name string) (string, error) {
 		}
 	}
 	return "", fault.New(fault.NotFound, "blueprint-unknown", "there is no blueprint %q", name).
-		WithHint("take one of " + strings.Join(Blueprints(), ", "))
+		WithHint("take one of %s", strings.Join(Blueprints(), ", "))
 }

@@ -1,5 +1,5 @@
 -- The Mersenne Twister MT19937: the same numbers from the same seed everywhere.
-local chance = { _version = "0.0.1" }
+local chance = {}
 
 local size, middle = 624, 397
 local state, index

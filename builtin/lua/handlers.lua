@@ -53,9 +53,7 @@ end
 local function entry(name, pattern, handle, max)
   if type(name) ~= "string" or pattern == nil then error(usage, 3) end
   if handle == nil then
-    handle, pattern = pattern, { Action = name }
-  elseif type(pattern) == "string" then
-    pattern = { Action = pattern }
+    handle, pattern = pattern, name
   end
   if type(handle) == "table" then handle = handlers.generateResolver(handle) end
   if max == "inf" then max = nil end
@@ -74,11 +72,10 @@ local function place(h, index)
 end
 
 --- add(name, pattern, handle, maxRuns) puts a handler at the end of the list; one of that name is changed in its place.
+--- It gives the length of the list.
 function handlers.add(...)
-  local h = entry(...)
-  local known = position(h.name)
-  place(h)
-  if not known then return #handlers.list end
+  place(entry(...))
+  return #handlers.list
 end
 
 function handlers.append(...)

@@ -36,7 +36,7 @@ local titles, titles_left = {}, 512
 
 local function title(name)
   local t = lower(gsub(name, "_", "-"))
-  t = gsub(t, "%f[%w]%l", upper)
+  t = gsub(gsub(t, "^%l", upper), "%-%l", upper)
   if titles_left > 0 and #name <= 64 then
     titles_left = titles_left - 1
     titles[name] = t
@@ -161,7 +161,7 @@ local function start(msg, env)
     Owner = from_process(env) or msg.Id == env.Process.Id and msg.From or env.Process.Owner
   end
   if not Name then Name = env.Process.Tags.Name or "aos" end
-  Handlers.once("_boot", function(m) return m.Tags.Type == "Process" and m.Id == ao.id end, require(".boot")(ao))
+  Handlers.once("_boot", function(m) return m.Tags.Type == "Process" and m.From == Owner end, require(".boot")(ao))
 end
 
 -- The two handlers that are always there, whatever the process does to its list.
@@ -240,7 +240,6 @@ function process.handle(msg, env)
   ao.init(env)
   normalize(msg)
   now = msg.Timestamp or 0
-  ao.Nonce = msg.Nonce
   if not started then start(msg, env) end
   stand()
 
@@ -259,7 +258,11 @@ function process.handle(msg, env)
 
   local ok, err, handler, trace = Handlers.run(msg, env)
   if not ok then return failed(msg, err, handler, trace) end
-  return answer(msg)
+  ao.Nonce = msg.Nonce
+  -- The process may have changed Prompt, so what it raises is the process's error.
+  local fine, response = pcall(answer, msg)
+  if fine then return response end
+  return failed(msg, response, "Prompt")
 end
 
 return process

@@ -3,7 +3,7 @@ local utils = { _version = "0.0.5" }
 
 local find, lower, type, pairs, ipairs = string.find, string.lower, type, pairs, ipairs
 
--- A text with one of these characters is a Lua pattern; any other text is compared without regard to case.
+-- A text with one of these characters is a Lua pattern. Case does not matter in either.
 local magic = "[%^%$%(%)%%%.%[%]%*%+%-%?]"
 
 local function is_array(t)
@@ -28,10 +28,9 @@ function utils.matchesPattern(pattern, value, msg)
     if pattern == "_" or pattern == value then return true end
     kind = type(value)
     if kind == "number" then value = tostring(value) elseif kind ~= "string" then return false end
-    if find(pattern, magic) then
-      return find(value, pattern) ~= nil
-    end
-    return lower(value) == lower(pattern)
+    if find(pattern, magic) and find(value, pattern) then return true end
+    value, pattern = lower(value), lower(pattern)
+    return value == pattern or find(pattern, magic) and find(value, pattern) ~= nil or false
   elseif kind == "function" then
     return not not pattern(value, msg)
   elseif kind == "table" then
@@ -196,7 +195,7 @@ end
 --- normalize gives the form of tag names that messages have: Title-Case with dashes.
 function utils.normalize(v)
   if type(v) == "string" then
-    return (v:gsub("_", "-"):lower():gsub("%f[%w]%l", string.upper))
+    return (v:gsub("_", "-"):lower():gsub("^%l", string.upper):gsub("%-%l", string.upper))
   end
   return v
 end
