@@ -21,7 +21,6 @@ import (
 	"ago/store/memory"
 	"ago/store/pebble"
 	"ago/vm"
-	"ago/vm/wasm"
 )
 
 // EvaluatorConfig says what a compute unit alone stands on: another network's gateway and schedulers.
@@ -87,7 +86,7 @@ func (e *Evaluator) start(c EvaluatorConfig) error {
 		}
 	}
 	var err error
-	if e.engine, err = wasm.New(wasm.Config{CacheDir: c.CacheDir}); err != nil {
+	if e.engine, err = openEngine(c.CacheDir); err != nil {
 		return err
 	}
 	f := newFollower(&client.Network{Gateway: c.Gateway, SU: c.SU, Anchors: c.VerifySignatures}, e.store, c.VerifySignatures)

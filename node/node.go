@@ -28,13 +28,13 @@ import (
 	"ago/process"
 	"ago/push"
 	"ago/schedule"
+	"ago/slotlog"
 	"ago/slotlog/local"
 	"ago/store"
 	"ago/store/file"
 	"ago/store/memory"
 	"ago/store/pebble"
 	"ago/vm"
-	"ago/vm/wasm"
 )
 
 const (
@@ -62,6 +62,7 @@ type Node struct {
 	failed    chan error
 	ready     atomic.Bool
 	stopping  atomic.Bool
+	appended  atomic.Uint64
 	stop      context.CancelFunc
 	wg        sync.WaitGroup
 	closed    sync.Once
@@ -206,7 +207,7 @@ func (n *Node) openUnits(context.Context) error {
 	if err != nil {
 		return err
 	}
-	if n.engine, err = wasm.New(wasm.Config{CacheDir: n.c.CacheDir}); err != nil {
+	if n.engine, err = openEngine(n.c.CacheDir); err != nil {
 		return err
 	}
 	n.computer, err = compute.Open(compute.Config{
@@ -217,6 +218,7 @@ func (n *Node) openUnits(context.Context) error {
 		return err
 	}
 	n.scheduler.OnAppend(n.computer.Advance)
+	n.scheduler.OnAppend(func(message.ID, slotlog.Slot) { n.appended.Add(1) })
 	return nil
 }
 
