@@ -139,6 +139,9 @@ func guard(face string, h http.Handler, lim limits, m *Metrics, log *slog.Logger
 					legacy.Fail(out, fault.New(fault.Internal, "internal", "the node failed on this request; its log tells more"))
 				}
 			}
+			if out.status >= http.StatusInternalServerError && out.cause != nil {
+				log.Warn("a request failed", "face", face, "method", r.Method, "path", r.URL.Path, "status", out.status, "err", out.cause)
+			}
 			m.request(face, out.status, time.Since(start))
 		}()
 		browsers(out.Header(), r)
@@ -200,7 +203,11 @@ type timedWriter struct {
 	limit  time.Duration
 	status int
 	window int
+	cause  error // of a failure
 }
+
+// Note serves legacy.Noter.
+func (w *timedWriter) Note(err error) { w.cause = err }
 
 func (w *timedWriter) WriteHeader(status int) {
 	if w.status == 0 {

@@ -49,11 +49,17 @@ type Archive interface {
 	Upload(ctx context.Context, v commitment.Verified) error
 }
 
+// Noter is a ResponseWriter that wants to know why a request failed: whoever serves the face logs what is the node's fault.
+type Noter interface{ Note(err error) }
+
 // Fail writes the one JSON form of every error: {"error": what went wrong, "code": stable name, "hint": what to do next}.
 func Fail(w http.ResponseWriter, err error) {
 	status := fault.KindOf(err).Status()
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 		status = http.StatusServiceUnavailable
+	}
+	if n, ok := w.(Noter); ok {
+		n.Note(err)
 	}
 	body := append(appendText([]byte(`{"error":`), err.Error()), `,"code":`...)
 	body = appendText(body, fault.CodeOf(err))
