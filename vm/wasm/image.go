@@ -123,6 +123,7 @@ func (im *image) set(i int, content []byte) {
 func (im *image) commit(s *scanner, m *machine) (written int, err error) {
 	im.mu.Lock()
 	defer im.mu.Unlock()
+	defer guard(&err)
 	im.settle()
 	im.version++
 	err = s.changed(m, func(first, n int) {

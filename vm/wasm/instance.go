@@ -30,6 +30,7 @@ type instance struct {
 	dirty   bool // there is an evaluation to commit or roll back
 	failed  bool // it ended without a response
 	ended   bool // it came to an end, with or without one
+	broken  error
 	closed  atomic.Bool
 
 	resident atomic.Int64
@@ -38,11 +39,18 @@ type instance struct {
 
 var _ vm.Instance = (*instance)(nil)
 
+func (i *instance) usable() error {
+	if i.closed.Load() {
+		return vm.ErrClosed
+	}
+	return i.broken
+}
+
 var errPending = errors.New("the last evaluation was neither committed nor rolled back")
 
 func (i *instance) Eval(ctx context.Context, in vm.Input) (vm.Output, error) {
-	if i.closed.Load() {
-		return vm.Output{}, vm.ErrClosed
+	if err := i.usable(); err != nil {
+		return vm.Output{}, err
 	}
 	if i.dirty {
 		return vm.Output{}, errPending
@@ -181,8 +189,8 @@ func (m *machine) failure(end *ended) string {
 }
 
 func (i *instance) Commit() error {
-	if i.closed.Load() {
-		return vm.ErrClosed
+	if err := i.usable(); err != nil {
+		return err
 	}
 	if !i.dirty {
 		return nil
@@ -191,6 +199,16 @@ func (i *instance) Commit() error {
 		return errors.New("an evaluation without a response cannot be committed")
 	}
 	i.dirty = false
+	if err := i.settle(); err != nil {
+		// Some pages are of the old state and some of the new.
+		i.broken = fmt.Errorf("a commit failed halfway, so this instance is of no more use: %w", err)
+		return i.broken
+	}
+	return nil
+}
+
+// settle makes the last evaluation's state the image.
+func (i *instance) settle() error {
 	if i.metered == nil {
 		return i.commit()
 	}
@@ -222,8 +240,8 @@ func (i *instance) commit() error {
 // the memory starts anew, as in the reference, which throws an instance away after an error. An evaluation that was
 // stopped leaves no trace at all.
 func (i *instance) Rollback() error {
-	if i.closed.Load() {
-		return vm.ErrClosed
+	if err := i.usable(); err != nil {
+		return err
 	}
 	if !i.dirty {
 		return nil

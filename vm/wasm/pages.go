@@ -35,6 +35,20 @@ type arena struct {
 	used       int
 }
 
+// noMemory is the panic value of get; guard turns it into an error.
+type noMemory struct{ err error }
+
+func guard(err *error) {
+	switch r := recover().(type) {
+	case nil:
+	case noMemory:
+		*err = fmt.Errorf("this machine has no memory for more state: %w", r.err)
+	default:
+		panic(r)
+	}
+}
+
+// get gives a page of any content.
 func (a *arena) get() *page {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -47,7 +61,7 @@ func (a *arena) get() *page {
 	if len(a.cold) == 0 {
 		b, err := unix.Mmap(-1, 0, arenaStep*pageSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
 		if err != nil {
-			panic(fmt.Errorf("no memory for %d pages of state: %w", arenaStep, err))
+			panic(noMemory{err})
 		}
 		for i := arenaStep - 1; i >= 0; i-- {
 			a.cold = append(a.cold, (*page)(unsafe.Pointer(&b[i*pageSize])))

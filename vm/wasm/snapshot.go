@@ -65,9 +65,10 @@ type chain struct {
 	have bool
 }
 
+// Snapshot writes the committed state.
 func (i *instance) Snapshot(w io.Writer, full bool) error {
-	if i.closed.Load() {
-		return vm.ErrClosed
+	if err := i.usable(); err != nil {
+		return err
 	}
 	im := i.image
 	im.mu.RLock()
@@ -252,7 +253,10 @@ func (e *engine) rebuild(ctx context.Context, m vm.Module, l vm.Limits, fill fun
 	i := made.(*instance)
 	im := i.image
 	im.mu.Lock()
-	err = fill(i)
+	err = func() (err error) {
+		defer guard(&err)
+		return fill(i)
+	}()
 	im.mu.Unlock()
 	if err == nil {
 		im.mu.RLock()
@@ -444,8 +448,8 @@ func (s *snapshotReader) pages(im *image, size uint64, kind byte) {
 
 // Memory writes the committed linear memory as a whole.
 func (i *instance) Memory(w io.Writer) (int64, error) {
-	if i.closed.Load() {
-		return 0, vm.ErrClosed
+	if err := i.usable(); err != nil {
+		return 0, err
 	}
 	im := i.image
 	im.mu.RLock()
