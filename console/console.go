@@ -220,6 +220,9 @@ func (c *console) evaluate(ctx context.Context, text string, b *source.Bundle) e
 		c.prompt = a.Prompt
 	}
 	if a.Failed {
+		if printed, _ := SplitError(a.Text); printed != "" {
+			c.print(printed)
+		}
 		if c.screen == nil {
 			fmt.Fprintln(c.Err, ErrorText(a.Text, b))
 			return ErrFailed

@@ -196,45 +196,69 @@ type Event struct {
 	Slot    uint64
 }
 
-// Follow tells what the process gets from now on, until ctx ends: messages on which it printed something, and those it
-// failed on. Messages of the session itself are left out. It asks anew after every interval.
-func (s *Session) Follow(ctx context.Context, every time.Duration, tell func(Event)) error {
-	after, seen := int64(-1), int64(-1)
-	if e, err := s.Network.Latest(ctx, s.Process); err == nil {
+// Follower knows what a process got that was told already.
+type Follower struct {
+	s           *Session
+	after, seen int64 // time and slot of the newest that was told; negative for none
+}
+
+// From gives a follower that tells what the process gets from now on.
+func (s *Session) From(ctx context.Context) (*Follower, error) {
+	f := &Follower{s: s, after: -1, seen: -1}
+	e, err := s.Network.Latest(ctx, s.Process)
+	if err != nil {
+		return nil, err
+	}
+	slot, err := e.Read()
+	if err != nil {
+		return nil, err
+	}
+	f.after, f.seen = slot.Timestamp, int64(slot.Slot)
+	return f, nil
+}
+
+// Next tells what came in since the last call: messages on which the process printed something, and those it failed on. The
+// session's own lines are left out.
+func (f *Follower) Next(ctx context.Context, tell func(Event)) error {
+	for e, err := range f.s.Network.Log(ctx, f.s.Process, f.after) {
+		if err != nil {
+			return err
+		}
 		slot, err := e.Read()
 		if err != nil {
 			return err
 		}
-		after, seen = slot.Timestamp, int64(slot.Slot)
+		if int64(slot.Slot) <= f.seen {
+			continue
+		}
+		r, err := f.s.Network.Result(ctx, f.s.Process, slot.Message)
+		if err != nil {
+			return err
+		}
+		f.after, f.seen = slot.Timestamp, int64(slot.Slot)
+		if ev, worth := f.s.event(e, r); worth {
+			ev.Slot, ev.Message = uint64(slot.Slot), slot.Message
+			tell(ev)
+		}
 	}
+	return nil
+}
+
+// Follow tells until ctx ends, and asks anew after every interval. Networks that do not answer are asked again.
+func (s *Session) Follow(ctx context.Context, every time.Duration, tell func(Event)) {
+	var f *Follower
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
+		if f == nil {
+			f, _ = s.From(ctx)
+		} else {
+			f.Next(ctx, tell)
+		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return
 		case <-tick.C:
-		}
-		for e, err := range s.Network.Log(ctx, s.Process, after) {
-			if err != nil {
-				break // the next round asks again
-			}
-			slot, err := e.Read()
-			if err != nil {
-				return err
-			}
-			if int64(slot.Slot) <= seen {
-				continue
-			}
-			r, err := s.Network.Result(ctx, s.Process, slot.Message)
-			if err != nil {
-				break
-			}
-			after, seen = slot.Timestamp, int64(slot.Slot)
-			if ev, worth := s.event(e, r); worth {
-				ev.Slot, ev.Message = uint64(slot.Slot), slot.Message
-				tell(ev)
-			}
 		}
 	}
 }

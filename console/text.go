@@ -3,11 +3,15 @@ package console
 import (
 	"regexp"
 	"strings"
+	"unicode/utf8"
 
 	"ago/console/source"
 )
 
-var escape = regexp.MustCompile("\x1b\\[[0-9;?]*[A-Za-z]")
+var (
+	escape  = regexp.MustCompile("\x1b\\[[0-9;?]*[A-Za-z]")
+	leading = regexp.MustCompile("^\x1b\\[[0-9;?]*[A-Za-z]")
+)
 
 // Plain takes the colours out of a text.
 func Plain(s string) string { return escape.ReplaceAllString(s, "") }
@@ -15,21 +19,18 @@ func Plain(s string) string { return escape.ReplaceAllString(s, "") }
 // safe leaves colours in a text and takes out what else could move the cursor or change the terminal: texts come from
 // strangers.
 func safe(s string) string {
-	s = escape.ReplaceAllStringFunc(s, func(e string) string {
-		if strings.HasSuffix(e, "m") {
-			return e
-		}
-		return ""
-	})
 	var b strings.Builder
-	for i, r := range s {
-		switch {
-		case r == '\x1b' && strings.HasPrefix(s[i:], "\x1b[") && escape.MatchString(s[i:min(len(s), i+16)]):
-			b.WriteRune(r)
-		case r == '\n' || r == '\t':
-			b.WriteRune(r)
-		case r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0:
-		default:
+	for len(s) > 0 {
+		if e := leading.FindString(s); e != "" {
+			if e[len(e)-1] == 'm' {
+				b.WriteString(e)
+			}
+			s = s[len(e):]
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(s)
+		s = s[size:]
+		if r >= ' ' && r < 0x7f || r >= 0xa0 || r == '\n' || r == '\t' {
 			b.WriteRune(r)
 		}
 	}
@@ -51,14 +52,20 @@ var (
 	heading   = regexp.MustCompile(`(?m)\A\s*error:\s*\n`)
 )
 
-// ErrorText is an error of a process as a person wants it: without colours and the frames that processes put around it, and
-// with the line of the bundle's file that it happened in. The bundle may be nil.
-func ErrorText(text string, b *source.Bundle) string {
-	s := Plain(safe(text))
-	if at := strings.LastIndex(s, "\nerror:\n"); at >= 0 { // what was printed before stays before it
-		s = strings.TrimLeft(s[:at], "\n") + "\n" + s[at+len("\nerror:\n"):]
+// SplitError parts what a failed evaluation printed before its error from the error.
+func SplitError(text string) (printed, failure string) {
+	s := safe(text)
+	if at := strings.LastIndex(s, "\x1b[31merror:\n"); at >= 0 {
+		return strings.TrimRight(s[:at], "\n"), s[at:]
 	}
-	s = heading.ReplaceAllString(s, "")
+	return "", s
+}
+
+// ErrorText is an error of a process as a person wants it: without colours, what was printed before, and the frames that
+// processes put around it, and with the line of the bundle's file that it happened in. The bundle may be nil.
+func ErrorText(text string, b *source.Bundle) string {
+	_, s := SplitError(text)
+	s = heading.ReplaceAllString(Plain(s), "")
 	s = inRuntime.ReplaceAllString(s, "")
 	s = inLine.ReplaceAllString(s, "line $1:")
 	s = strings.TrimSpace(inFile.ReplaceAllString(s, "$1"))

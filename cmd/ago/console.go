@@ -235,6 +235,9 @@ func showAnswer(o *out, a console.Answer, b *source.Bundle) error {
 			return err
 		}
 	case a.Failed:
+		if printed, _ := console.SplitError(a.Text); printed != "" {
+			fmt.Fprintln(o.stdout, plainFor(o.stdout, printed))
+		}
 		fmt.Fprintln(o.stderr, console.ErrorText(a.Text, b))
 	case a.Text != "":
 		fmt.Fprintln(o.stdout, strings.TrimRight(plainFor(o.stdout, a.Text), "\n"))

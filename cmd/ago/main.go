@@ -50,6 +50,7 @@ type commands struct {
 	Result  resultCommand  `cmd:"" help:"Print the result of a message." toml:"result"`
 	Trace   traceCommand   `cmd:"" help:"Show where a message went and what it caused." toml:"trace"`
 	Console consoleCommand `cmd:"" help:"Talk to a process: type Lua, see what it gets." toml:"console"`
+	Run     runCommand     `cmd:"" help:"Run a Lua file in a fresh process." toml:"run"`
 	Version versionCommand `cmd:"" help:"Print the version." toml:"-"`
 }
 

@@ -42,7 +42,7 @@ func (b *Bundle) Locate(message string) (Place, bool) {
 			}
 			p := Place{Path: f.Path, Line: line, Text: strings.TrimRight(lines[line-1], "\r")}
 			for _, word := range []*regexp.Regexp{nearWord, namedWord} {
-				if w := word.FindStringSubmatch(message); w != nil && strings.Contains(p.Text, w[1]) {
+				if w := word.FindStringSubmatch(message); w != nil && indexWord(p.Text, w[1]) >= 0 {
 					p.Near = w[1]
 					break
 				}
@@ -58,7 +58,7 @@ func (p Place) String() string {
 	number := strconv.Itoa(p.Line)
 	s := "  " + number + " | " + p.Text
 	if p.Near != "" {
-		before := p.Text[:strings.Index(p.Text, p.Near)]
+		before := p.Text[:indexWord(p.Text, p.Near)]
 		indent := strings.Map(func(r rune) rune {
 			if r == '\t' {
 				return r
@@ -68,4 +68,21 @@ func (p Place) String() string {
 		s += "\n  " + strings.Repeat(" ", len(number)) + " | " + indent + strings.Repeat("^", len(p.Near))
 	}
 	return s
+}
+
+// indexWord finds a word that is no part of a longer one; -1 if it is not there.
+func indexWord(s, word string) int {
+	inWord := func(i int) bool { return i >= 0 && i < len(s) && (letter(s[i]) || digit(s[i])) }
+	for from := 0; ; {
+		at := strings.Index(s[from:], word)
+		if at < 0 {
+			return -1
+		}
+		at += from
+		end := at + len(word)
+		if !(inWord(at-1) && inWord(at)) && !(inWord(end-1) && inWord(end)) {
+			return at
+		}
+		from = at + 1
+	}
 }
