@@ -17,6 +17,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"ago/builtin"
 	"ago/clock"
 	"ago/codec/ans104"
 	"ago/commitment"
@@ -261,7 +262,15 @@ func cannotRun(m process.Module, err error) error {
 	return fault.Wrap(err, fault.Unavailable, "module-unprepared", "module %s cannot be prepared now", m.ID)
 }
 
+// importModules makes the built-in process and the modules of this start known.
 func (n *Node) importModules(ctx context.Context) error {
+	v, err := n.verifier.Verify(builtin.Item().Message())
+	if err != nil {
+		return err
+	}
+	if _, err := n.gateway.Upload(ctx, v); err != nil {
+		return err
+	}
 	for _, m := range n.c.Modules {
 		if err := n.gateway.Import(ctx, m.ID, m.Tags, m.Data, message.ID{}); err != nil {
 			return err
@@ -273,7 +282,7 @@ func (n *Node) importModules(ctx context.Context) error {
 // listen opens the six addresses. All of them listen before any is announced.
 func (n *Node) listen(context.Context) error {
 	own := n.c.Key.Address().String()
-	n.addresses = Addresses{Scheduler: own, Authority: n.c.Key.ProcessAddress(), Data: n.c.Dir}
+	n.addresses = Addresses{Scheduler: own, Authority: n.c.Key.ProcessAddress(), Data: n.c.Dir, Module: builtin.ID().String()}
 	su := &legacy.SU{Scheduler: n.scheduler, Verifier: n.verifier, Clock: n.c.Clock, Height: n.gateway.Blocks().Height, Address: own}
 	mu := &legacy.MU{Scheduler: n.scheduler, Archive: archive{n.gateway}, Verifier: n.verifier}
 	cu := &legacy.CU{Computer: n.computer, Places: n.scheduler, Clock: n.c.Clock, Address: own, Patience: n.c.Patience, Busy: n.c.Busy}
@@ -378,15 +387,23 @@ func (n *Node) catchUp(ctx context.Context) {
 // warm compiles the modules of this start ahead of the first spawn.
 func (n *Node) warm(ctx context.Context) {
 	find := modules{archive{n.gateway}}
+	ids := []message.ID{builtin.ID()}
 	for _, m := range n.c.Modules {
-		mod, err := find.Module(ctx, m.ID)
+		ids = append(ids, m.ID)
+	}
+	for _, id := range ids {
+		m, err := find.Module(ctx, id)
+		var data []byte
 		if err == nil {
-			err = n.engine.Prepare(ctx, moduleOf(mod, m.Data))
+			data, err = m.Bytes(ctx)
 		}
 		if err == nil {
-			n.runnable.Store(m.ID, true)
+			err = n.engine.Prepare(ctx, moduleOf(m, data))
+		}
+		if err == nil {
+			n.runnable.Store(id, true)
 		} else if ctx.Err() == nil {
-			n.c.Log.Warn("a module of this start cannot run", "module", m.ID, "err", err)
+			n.c.Log.Warn("a module of this start cannot run", "module", id, "err", err)
 		}
 	}
 }

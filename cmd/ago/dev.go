@@ -189,7 +189,7 @@ func welcome(w io.Writer, a node.Addresses, c node.Config) {
 	} else if abs, err := filepath.Abs(data); err == nil {
 		data = abs
 	}
-	module := "<module id>"
+	module := a.Module
 	if len(c.Modules) > 0 {
 		module = c.Modules[0].ID.String()
 	}

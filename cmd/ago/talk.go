@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"ago/builtin"
 	"ago/client"
 	"ago/codec/ans104"
 	"ago/commitment"
@@ -215,7 +216,7 @@ func parseTags(pairs []string) ([]ans104.Tag, error) {
 type spawnCommand struct {
 	networkFlags
 	signerFlags
-	Module    string   `arg:"" help:"Id of the module."`
+	Module    string   `arg:"" optional:"" help:"Id of the module; without it the built-in Lua process."`
 	Tag       []string `placeholder:"NAME=VALUE" sep:"none" help:"Tag of the process, e.g. Name=bank." toml:"tag"`
 	Data      string   `placeholder:"TEXT" help:"Data of the process; @FILE reads a file."`
 	Scheduler string   `placeholder:"ADDRESS" env:"AGO_SCHEDULER,SCHEDULER" help:"Scheduler; without it the network's." toml:"scheduler"`
@@ -227,15 +228,19 @@ func (spawnCommand) Help() string {
 	return `Prints the id of the process, which has its slot 0 then. Data with --tag On-Boot=Data is Lua that an aos process runs
 first.
 
-  ago spawn MODULE --tag Name=bank
-  ago spawn MODULE --tag On-Boot=Data --data @bank.lua`
+  ago spawn --tag Name=bank                             the built-in process, which behaves like aos
+  ago spawn --tag On-Boot=Data --data @bank.lua
+  ago spawn MODULE --tag Name=bank                      another module, by its id`
 }
 
 // Run spawns.
 func (s *spawnCommand) Run(o *out) error {
-	module, err := parseID("module", s.Module)
-	if err != nil {
-		return err
+	module := builtin.ID()
+	if s.Module != "" {
+		var err error
+		if module, err = parseID("module", s.Module); err != nil {
+			return err
+		}
 	}
 	tags, err := parseTags(s.Tag)
 	if err != nil {
