@@ -65,7 +65,8 @@ type Instance interface {
 	Eval(ctx context.Context, in Input) (Output, error)
 	// Commit makes the last evaluation the state.
 	Commit() error
-	// Rollback forgets the last evaluation.
+	// Rollback forgets the last evaluation. If it had come to an end, so is refused for its result, state outside the
+	// memory starts anew, as it does where an instance is thrown away after an error; otherwise no trace is left.
 	Rollback() error
 	// Snapshot writes the committed state: all of it the first time or if full is asked for, otherwise what
 	// changed since the last snapshot.
@@ -81,7 +82,8 @@ type Instance interface {
 
 // Fork evaluates on a copy of an instance's committed state; nothing it does reaches the instance.
 type Fork interface {
-	// Eval evaluates one message on the copy and undoes it afterwards.
+	// Eval evaluates one message on the copy and undoes it afterwards. One that takes longer than TimeMax is
+	// ErrUnfinished: a dry run is not begun anew under a gas limit.
 	Eval(ctx context.Context, in Input) (Output, error)
 	// Refresh brings the copy to the instance's newest committed state, at a cost that follows what changed.
 	Refresh(ctx context.Context) error
