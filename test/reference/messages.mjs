@@ -62,7 +62,7 @@ export function stage (label, format) {
     msg.Cron = !!o.cron
     msg['Read-Only'] = !!o.readOnly
     if (o.cron) { delete msg.Id; delete msg.Signature; delete msg.Anchor }
-    steps.push({ name, msg: JSON.stringify(msg), whole: !!o.whole, restart: !!o.restart })
+    steps.push({ name, msg: JSON.stringify(msg), whole: !!o.whole, random: o.random })
   }
   return { processId, moduleId, processTags, env, steps, add, evalLua: (name, code, o = {}) => add(name, { ...o, data: code, tags: { Action: 'Eval', ...(o.tags ?? {}) } }) }
 }
@@ -255,11 +255,15 @@ const SQL = [
   ['sqlite recursive', `for row in db:nrows[[WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 1000) SELECT sum(x * x) s FROM c]] do return row.s end`],
   ['sqlite index', `db:exec[[CREATE INDEX tn ON t(name)]] local r = {} for row in db:nrows[[EXPLAIN QUERY PLAN SELECT * FROM t WHERE name = 'row 5']] do r[#r+1] = row.detail end return table.concat(r, "|")`],
   ['sqlite 5000 rows', `db:exec("BEGIN") local st = db:prepare[[INSERT INTO t (name, v) VALUES (?, ?)]] for i = 1, 5000 do st:bind_values("bulk " .. (i * 7919 % 5000), i) st:step() st:reset() end st:finalize() db:exec("COMMIT") for row in db:nrows[[SELECT count(DISTINCT name) c, sum(length(name)) l FROM t]] do return row.c .. "|" .. row.l end`],
-  ['sqlite random', `for row in db:nrows[[SELECT random() r, hex(randomblob(8)) b]] do return tostring(row.r) .. row.b end`],
   ['sqlite file', `local d, code, text = sqlite.open("/nothing/here.db") return tostring(d == nil) .. tostring(code) .. tostring(text)`],
-  ['sqlite file in root', `local d, code, text = sqlite.open("file.db") if not d then return tostring(code) .. tostring(text) end local rc = d:exec[[CREATE TABLE x (y); INSERT INTO x VALUES (1)]] return tostring(rc) .. tostring(d:errmsg())`],
   ['sqlite error inside a message', `db:exec[[DELETE FROM t]] error("rolled back")`],
   ['sqlite state after the error', `for row in db:nrows[[SELECT count(*) c FROM t]] do return row.c end`]
+]
+
+// Here the loader gives the module true randomness: the first shows it, both leave it in the memory.
+const SQL_RANDOM = [
+  ['sqlite random', `for row in db:nrows[[SELECT random() r, hex(randomblob(8)) b]] do return tostring(row.r) .. row.b end`, 'shown'],
+  ['sqlite file in root', `local d, code, text = sqlite.open("file.db") if not d then return tostring(code) .. tostring(text) end local rc = d:exec[[CREATE TABLE x (y); INSERT INTO x VALUES (1)]] return tostring(rc) .. tostring(d:errmsg())`, 'hidden']
 ]
 
 /** The run of an aos module. heavy: include programs too slow for the metered reference. */
@@ -375,6 +379,7 @@ export function aosRun (label, format, { sqlite = false, heavy = true, metered =
     }
   }
   evalLua('last', `Count = (Count or 0) + 1 return Count`, { whole: true })
+  if (sqlite) for (const [name, code, random] of SQL_RANDOM) evalLua(name, code, { random })
   return s
 }
 

@@ -64,7 +64,10 @@ async function evaluate (r, onStep) {
     const { failed, ...got } = await reference.evaluate(JSON.parse(step.msg), env)
     const out = { name: step.name, msg: step.msg, ...got }
     const memory = reference.memory
-    if (memory) {
+    if (step.random) {
+      out.random = true
+      if (step.random === 'shown') delete out.response
+    } else if (memory) {
       out.memory = { bytes: memory.byteLength }
       if (!r.llama || step.whole) Object.assign(out.memory, pageDigest(memory))
       if (step.whole && !r.llama) out.memory.sha256 = sha256(memory)
