@@ -39,7 +39,7 @@ func TestSettingsAreDocumented(t *testing.T) {
 			t.Errorf("docs/cli.md lacks the command %s", n.Name)
 		}
 		for _, f := range n.Flags {
-			if f.Name == "help" {
+			if f.Name == "help" || f.Hidden {
 				continue
 			}
 			if known[f.Name] == nil {
