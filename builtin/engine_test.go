@@ -3,6 +3,7 @@ package builtin_test
 import (
 	"context"
 	"os"
+	"sync"
 	"testing"
 
 	"ago/builtin"
@@ -17,25 +18,17 @@ const (
 	aosFormat = "wasm64-unknown-emscripten-draft_2024_02_15"
 )
 
-var cache string
+// engine is one for all tests: what it compiled is kept.
+var engine = sync.OnceValues(func() (vm.Engine, error) {
+	return wasm.New(wasm.Config{Interpreters: []wasm.Interpreter{lua.Interpreter()}})
+})
 
-func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "builtin-test")
-	if err != nil {
-		panic(err)
-	}
-	cache = dir
-	code := m.Run()
-	_ = os.RemoveAll(dir)
-	os.Exit(code)
-}
-
-func instance(t testing.TB, e vm.Engine, err error, m vm.Module) vm.Instance {
+func instance(t testing.TB, m vm.Module) vm.Instance {
 	t.Helper()
+	e, err := engine()
 	if err != nil {
 		t.Skip(err) // the engine says where it runs
 	}
-	t.Cleanup(func() { _ = e.Close() })
 	i, err := e.New(context.Background(), m, vm.Limits{})
 	if err != nil {
 		t.Fatal(err)
@@ -47,8 +40,7 @@ func instance(t testing.TB, e vm.Engine, err error, m vm.Module) vm.Instance {
 // ours is a new built-in process.
 func ours(t testing.TB) vm.Instance {
 	t.Helper()
-	e, err := lua.New(lua.Config{CacheDir: cache})
-	return instance(t, e, err, vm.Module{ID: "builtin", Format: builtin.Format, Bytes: builtin.Bundle()})
+	return instance(t, vm.Module{ID: "builtin", Format: builtin.Format, Bytes: builtin.Bundle()})
 }
 
 // aos is a new process of the published module; without the module the test is skipped.
@@ -58,8 +50,7 @@ func aos(t testing.TB) vm.Instance {
 	if err != nil {
 		t.Skip("the module of aos 2.0.6 is not here: run npm ci in test")
 	}
-	e, err := wasm.New(wasm.Config{CacheDir: cache})
-	return instance(t, e, err, vm.Module{ID: "aos", Format: aosFormat, Bytes: b})
+	return instance(t, vm.Module{ID: "aos", Format: aosFormat, Bytes: b})
 }
 
 // evaluate gives what a message did, and keeps or drops its state as a Compute Unit does.

@@ -118,7 +118,7 @@ local function new_type(bits)
     if type(text) ~= "string" then return nil end
     base = base or 10
     if not (base >= 2 and base <= 36) then return nil end
-    local sign, digits = text:lower():match("^%s*([+-]?)(%w+)%s*$")
+    local sign, digits = text:lower():match("^([+-]?)(%w+)$")
     if not digits then return nil end
     local x = fill(0)
     -- Several digits at a time, as many as fit a word.
@@ -137,8 +137,8 @@ local function new_type(bits)
   --- fromstring reads decimal digits, or the forms 0x and 0b; nil if it is none.
   function bint.fromstring(text)
     if type(text) ~= "string" then return nil end
-    if text:find("^%s*[+-]?%d+%s*$") then return bint.frombase(text, 10) end
-    local sign, kind, digits = text:lower():match("^%s*([+-]?)0([xb])(%w+)%s*$")
+    if text:find("^[+-]?%d+$") then return bint.frombase(text, 10) end
+    local sign, kind, digits = text:lower():match("^([+-]?)0([xb])(%w+)$")
     if not kind then return nil end
     return bint.frombase(sign .. digits, kind == "x" and 16 or 2)
   end
@@ -177,13 +177,12 @@ local function new_type(bits)
 
   function bint.tobe(x, trim) return bint.tole(x, trim):reverse() end
 
-  --- new gives the number of a bint, integer, text or float without a fraction; it raises an error for anything else.
+  --- new gives the number of a bint, an integer (also as a float) or a text; it raises an error for anything else.
   function bint.new(v)
     if isbint(v) then return copy(v) end
     local kind, x = type(v), nil
     if kind == "number" then
       x = bint.frominteger(v)
-      if not x and v == math.floor(v) and v - v == 0 then x = bint.fromstring(string.format("%.0f", v)) end
     elseif kind == "string" then
       x = bint.fromstring(v)
     end
@@ -313,7 +312,7 @@ local function new_type(bits)
     return math.abs(x) % 2 == 1
   end
 
-  function bint.isintegral(x) return isbint(x) or math.tointeger(x) ~= nil end
+  function bint.isintegral(x) return isbint(x) or math.type(x) == "integer" end
   function bint.isnumeric(x) return isbint(x) or type(x) == "number" end
 
   function bint.type(x)
@@ -456,7 +455,7 @@ local function new_type(bits)
   -- Quotient and remainder of unsigned numbers.
   local function divide(x, y)
     local n = used(y)
-    if n == 0 then error("attempt to perform 'n//0'", 3) end
+    if n == 0 then error("attempt to divide by zero", 3) end
     if compare_unsigned(x, y) < 0 then return fill(0), copy(x) end
     if n == 1 and y[1] < 1 << 31 then
       local q, r = copy(x), fill(0)
@@ -591,11 +590,8 @@ local function new_type(bits)
     return bint.fromle(wide.tole(z):sub(1, bits // 8))
   end
 
-  function bint.__pow(a, b)
-    local x, y = pair(a, b)
-    if x and not negative(y) then return bint.ipow(x, y) end
-    return float(a) ^ float(b)
-  end
+  --- ^ is a power of floats, as it is for integers; ipow stays whole.
+  function bint.__pow(a, b) return float(a) ^ float(b) end
 
   function bint.__shl(a, n)
     n = bint.tointeger(n)
