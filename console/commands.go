@@ -78,14 +78,15 @@ func (c *console) load(ctx context.Context, path string) error {
 }
 
 func (c *console) blueprintCommand(ctx context.Context, _ *entry, name string) error {
-	if c.Blueprint != nil && name != "" {
-		if text, ok := c.Blueprint(name); ok {
-			b := source.Of("blueprint/"+name+".lua", text)
-			return c.eval(ctx, b.Chunk(), b)
-		}
+	if name == "" || c.Blueprint == nil {
+		return missing(".load-blueprint needs one of " + strings.Join(c.Blueprints, ", "))
 	}
-	return fault.New(fault.NotFound, "blueprint-unknown", "there is no blueprint %q", name).
-		WithHint("there are: %s", strings.Join(c.Blueprints, ", "))
+	text, err := c.Blueprint(name)
+	if err != nil {
+		return err
+	}
+	b := source.Of(name+".lua", text)
+	return c.eval(ctx, b.Chunk(), b)
 }
 
 // watchEvery is how soon a saved file is noticed; saveTime lets editors finish writing.

@@ -28,7 +28,7 @@ type Options struct {
 	Load       []string                                          // files to evaluate first
 	Every      time.Duration                                     // how often to look for what came in; 0: EveryDefault
 	Trace      func(context.Context, message.ID) (string, error) // nil: the network tells none
-	Blueprint  func(name string) (text string, ok bool)          // nil: there are none
+	Blueprint  func(name string) (text string, err error)        // nil: there are none
 	Blueprints []string                                          // their names
 	Greeting   string                                            // first line, "" for none
 }

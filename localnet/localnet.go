@@ -12,13 +12,15 @@ import (
 	"ago/clock"
 	"ago/commitment"
 	"ago/node"
+	"ago/vm"
 )
 
 // Options say what network to run. The zero value is one in memory on free ports, with a running clock.
 type Options struct {
-	Dir      string // "" keeps everything in memory
-	CacheDir string // compiled modules; "" is the user's cache folder
-	PortBase int    // 0 takes free ports
+	Dir      string    // "" keeps everything in memory
+	CacheDir string    // compiled modules; "" is the user's cache folder
+	Engine   vm.Engine // shared by several networks; nil: one of its own
+	PortBase int       // 0 takes free ports
 	Clock    *clock.Adjustable
 	Key      *commitment.Key
 	Modules  []node.Module
@@ -44,7 +46,7 @@ func Start(ctx context.Context, o Options) (*Network, error) {
 		}
 	}
 	c := node.Config{
-		Dir: o.Dir, CacheDir: o.CacheDir, Key: o.Key, Clock: o.Clock, Modules: o.Modules, Patience: o.Patience, Log: o.Log,
+		Dir: o.Dir, CacheDir: o.CacheDir, Engine: o.Engine, Key: o.Key, Clock: o.Clock, Modules: o.Modules, Patience: o.Patience, Log: o.Log,
 	}
 	if o.PortBase != 0 {
 		c.Ports = node.PortsFrom(o.PortBase)

@@ -9,12 +9,14 @@ import (
 	"ago/codec/ans104"
 	"ago/commitment"
 	"ago/message"
+	"ago/vm"
 )
 
 // Config says what a node is made of. The zero value is a network in memory on free ports of the loopback address.
 type Config struct {
 	Dir      string          // folder of the data; "" keeps everything in memory
 	CacheDir string          // folder of compiled modules; "" compiles anew in every process
+	Engine   vm.Engine       // shared with other nodes, and closed by whoever opened it; nil: one of its own
 	Key      *commitment.Key // of scheduler, messenger and gateway; nil: the one in Dir, made on first use
 	Clock    clock.Clock     // nil: the machine's. A *clock.Adjustable can be moved over HTTP
 

@@ -6,7 +6,8 @@ import (
 	"ago/vm/wasm"
 )
 
-// openEngine gives the one engine of a node: it runs every module format, Lua texts among them.
-func openEngine(cacheDir string) (vm.Engine, error) {
+// OpenEngine gives an engine that runs every module format, Lua texts among them. A node has one, its own unless Config
+// names it.
+func OpenEngine(cacheDir string) (vm.Engine, error) {
 	return wasm.New(wasm.Config{CacheDir: cacheDir, Interpreters: []wasm.Interpreter{lua.Interpreter()}})
 }

@@ -86,7 +86,7 @@ func (e *Evaluator) start(c EvaluatorConfig) error {
 		}
 	}
 	var err error
-	if e.engine, err = openEngine(c.CacheDir); err != nil {
+	if e.engine, err = OpenEngine(c.CacheDir); err != nil {
 		return err
 	}
 	f := newFollower(&client.Network{Gateway: c.Gateway, SU: c.SU, Anchors: c.VerifySignatures}, e.store, c.VerifySignatures)

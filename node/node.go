@@ -208,8 +208,10 @@ func (n *Node) openUnits(context.Context) error {
 	if err != nil {
 		return err
 	}
-	if n.engine, err = openEngine(n.c.CacheDir); err != nil {
-		return err
+	if n.engine = n.c.Engine; n.engine == nil {
+		if n.engine, err = OpenEngine(n.c.CacheDir); err != nil {
+			return err
+		}
 	}
 	n.computer, err = compute.Open(compute.Config{
 		Store: n.store, Blobs: n.blobs, Engine: n.engine, Schedule: slots{n.scheduler}, Modules: modules{a}, Outbox: n.pusher,
@@ -439,7 +441,7 @@ func (n *Node) Close() error {
 		if n.scheduler != nil {
 			n.scheduler.Close()
 		}
-		if n.engine != nil {
+		if n.engine != nil && n.c.Engine == nil {
 			errs = append(errs, n.engine.Close())
 		}
 		if n.log != nil {

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/term"
 
+	"ago/builtin"
 	"ago/client"
 	"ago/codec/ans104"
 	"ago/console"
@@ -51,7 +52,7 @@ func (f processFlags) spawn() (client.Spawn, error) {
 
 func moduleID(text string) (message.ID, error) {
 	if text == "" {
-		return message.ID{}, fault.New(fault.Malformed, "settings-malformed", "no module is named").WithHint("name one with --module")
+		return builtin.ID(), nil
 	}
 	return parseID("module", text)
 }
@@ -129,6 +130,7 @@ func (c *consoleCommand) Run(o *out) error {
 	}
 	err = console.Run(o, console.Options{
 		Session: s, In: in, Out: to, Err: o.stderr, Colours: coloured(to), History: c.history(), Load: c.Load, Greeting: greeting,
+		Blueprint: builtin.Blueprint, Blueprints: builtin.Blueprints(),
 		Trace: func(ctx context.Context, id message.ID) (string, error) { return traceText(ctx, n, id) },
 	})
 	if errors.Is(err, console.ErrFailed) {

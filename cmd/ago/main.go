@@ -51,6 +51,7 @@ type commands struct {
 	Trace   traceCommand   `cmd:"" help:"Show where a message went and what it caused." toml:"trace"`
 	Console consoleCommand `cmd:"" help:"Talk to a process: type Lua, see what it gets." toml:"console"`
 	Run     runCommand     `cmd:"" help:"Run a Lua file in a fresh process." toml:"run"`
+	Test    testCommand    `cmd:"" help:"Run the tests of processes." toml:"test"`
 	Version versionCommand `cmd:"" help:"Print the version." toml:"-"`
 }
 
