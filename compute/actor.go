@@ -37,6 +37,8 @@ type actor struct {
 
 	spent time.Duration // evaluating since the last checkpoint
 
+	dry chan struct{} // one for each of its dry runs that may run at a time
+
 	resident atomic.Int64
 	used     atomic.Int64 // unix ns of the last use, for the choice of whom to evict
 
@@ -70,7 +72,7 @@ type lived struct {
 }
 
 func newActor(u *Computer, p message.ID) *actor {
-	return &actor{u: u, id: p, changed: make(chan struct{})}
+	return &actor{u: u, id: p, changed: make(chan struct{}), dry: make(chan struct{}, cap(u.dry)/2)}
 }
 
 // tell wakes everybody who waits for a change. a.mu is held.
@@ -247,15 +249,9 @@ func (a *actor) step(ctx context.Context, as process.Assigned, f *flight) error 
 			return nil
 		}
 	}
-	select {
-	case a.u.turns <- struct{}{}:
-	case <-ctx.Done():
-		return stopping()
-	}
 	start := time.Now()
-	out, err := a.inst.Eval(ctx, vm.Input{Message: process.MessageJSON(a.def, as), Env: a.env})
+	out, err := a.u.eval(ctx, a.inst, a.id, as.Slot, vm.Input{Message: process.MessageJSON(a.def, as), Env: a.env})
 	a.spent += time.Since(start)
-	<-a.u.turns
 	if err != nil {
 		if rerr := a.inst.Rollback(); rerr != nil {
 			a.drop()

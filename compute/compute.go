@@ -76,6 +76,8 @@ const (
 	liveMaxDefault   = 4 << 30           // about a thousand aos processes
 	aheadMax         = 64                // results of one process that wait for the disk
 	forksMax         = 4                 // copies of one process kept for dry runs
+	dryPerCore       = 4                 // dry runs under way at a time
+	dryTimeMax       = 10 * time.Second  // of one dry run: nobody signed for it
 	checkpointEvery  = time.Second       // of evaluation: a snapshot costs about a fiftieth of it
 	retryFirst       = 200 * time.Millisecond
 	retryMax         = 30 * time.Second
@@ -89,8 +91,8 @@ type Computer struct {
 	actors map[message.ID]*actor
 	closed bool
 
-	turns  chan struct{} // one for each evaluation that may run at a time
-	dry    chan struct{} // likewise for dry runs, which never wait for evaluations
+	turns  *turns
+	dry    chan struct{} // one for each dry run that may run at a time; they never wait for evaluations
 	writer *writer
 	stop   context.Context
 	cancel context.CancelFunc
@@ -114,7 +116,7 @@ func Open(c Config) (*Computer, error) {
 		c.LiveMax = liveMaxDefault
 	}
 	n := max(runtime.GOMAXPROCS(0), 1)
-	u := &Computer{c: c, actors: map[message.ID]*actor{}, turns: make(chan struct{}, n), dry: make(chan struct{}, n)}
+	u := &Computer{c: c, actors: map[message.ID]*actor{}, turns: newTurns(n), dry: make(chan struct{}, dryPerCore*n)}
 	u.stop, u.cancel = context.WithCancel(context.Background())
 	u.writer = newWriter(c.Store)
 	return u, nil

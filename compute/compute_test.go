@@ -492,3 +492,44 @@ func TestAForeignLogMayRepeatAPushedMessage(t *testing.T) {
 		t.Fatalf("the sum is %s, want 6", got)
 	}
 }
+
+func TestSlowEvaluationsLeaveRoomForOthers(t *testing.T) {
+	r := newRig(t)
+	u := r.open()
+	n := cap(u.turns.quick)
+	gate := make(chan struct{})
+	r.eng.block("wait", gate)
+	var slow []message.ID
+	for i := range 2*n + 1 { // more than there are slow places
+		p := r.sched.spawn(t, fmt.Sprint("slow", i), "counting")
+		r.result(u, p, p)
+		r.sched.add(p, "wait")
+		u.Advance(p, 2)
+		slow = append(slow, p)
+	}
+	quick := r.sched.spawn(t, "quick", "counting")
+	start := time.Now()
+	if got := r.result(u, quick, r.sched.add(quick, "3")); got != `"3"` {
+		t.Fatal(got)
+	}
+	if d := time.Since(start); d > 5*slowAfter {
+		t.Fatalf("a quick message waited %v for slow ones", d)
+	}
+	for deadline := time.Now().Add(5 * time.Second); len(u.Slow()) != n; {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d slow evaluations are told, want %d", len(u.Slow()), n)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	close(gate)
+	for _, p := range slow {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		if _, err := u.At(ctx, p, 1); err != nil {
+			t.Fatal(err)
+		}
+		cancel()
+	}
+	if len(u.Slow()) != 0 {
+		t.Fatalf("%v are told to be slow still", u.Slow())
+	}
+}

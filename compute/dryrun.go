@@ -33,12 +33,13 @@ func (u *Computer) DryRun(ctx context.Context, p message.ID, to *message.ID, d p
 		return none, err
 	}
 	defer a.unpin()
-	select {
-	case u.dry <- struct{}{}:
-		defer func() { <-u.dry }()
-	case <-ctx.Done():
-		return none, fault.New(fault.Unfinished, "dry-run-waiting", "too many dry runs are under way").WithHint("ask again in a moment")
+	leave, err := u.enterDryRun(ctx, a)
+	if err != nil {
+		return none, err
 	}
+	defer leave()
+	ctx, cancel := context.WithTimeout(ctx, dryTimeMax)
+	defer cancel()
 	fork, err := a.takeFork(ctx, l)
 	if err != nil {
 		return none, fault.Wrap(err, fault.Unavailable, "dry-run-unavailable", "the state of process %s could not be copied", p)
@@ -56,9 +57,29 @@ func (u *Computer) DryRun(ctx context.Context, p message.ID, to *message.ID, d p
 	return process.ResultOf(out), nil
 }
 
+// enterDryRun waits for a place. One process gets at most half of them, so that dry runs without end on one leave room for
+// the others.
+func (u *Computer) enterDryRun(ctx context.Context, a *actor) (leave func(), err error) {
+	waiting := func() error {
+		return fault.New(fault.TooMany, "dry-runs-waiting", "too many dry runs of process %s are under way", a.id).WithHint("ask again in a moment")
+	}
+	select {
+	case a.dry <- struct{}{}:
+	case <-ctx.Done():
+		return nil, waiting()
+	}
+	select {
+	case u.dry <- struct{}{}:
+	case <-ctx.Done():
+		<-a.dry
+		return nil, waiting()
+	}
+	return func() { <-u.dry; <-a.dry }, nil
+}
+
 func unfinishedDryRun(err error, p message.ID) error {
-	return fault.Wrap(err, fault.Unfinished, "dry-run-unfinished", "the dry run on process %s came to no end", p).(*fault.Error).
-		WithHint("make the message cheaper to evaluate")
+	return fault.Wrap(err, fault.Unsupported, "dry-run-too-long", "the dry run on process %s came to no end within %v", p, dryTimeMax).(*fault.Error).
+		WithHint("make it cheaper to evaluate, or send it as a message")
 }
 
 // dryRunAt is a dry run on the state after an earlier slot.
@@ -68,6 +89,8 @@ func (u *Computer) dryRunAt(ctx context.Context, a *actor, slot slotlog.Slot, d 
 		return process.Result{}, err
 	}
 	defer inst.Close()
+	ctx, cancel := context.WithTimeout(ctx, dryTimeMax)
+	defer cancel()
 	out, err := inst.Eval(ctx, vm.Input{Message: process.DryRunJSON(l.def, d, last.timestamp, last.height), Env: l.env})
 	if err != nil {
 		return process.Result{}, unfinishedDryRun(err, a.id)

@@ -21,6 +21,17 @@ type counting struct {
 	fail                        atomic.Int64 // the next evaluations that come to no end
 	mu                          sync.Mutex
 	gate                        chan struct{} // when set, evaluations wait for it
+	blocked                     map[string]chan struct{}
+}
+
+// block lets messages with this data wait, until the channel is closed or they are stopped.
+func (e *counting) block(data string, until chan struct{}) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.blocked == nil {
+		e.blocked = map[string]chan struct{}{}
+	}
+	e.blocked[data] = until
 }
 
 type counter struct {
@@ -62,7 +73,7 @@ func (e *counting) Restore(_ context.Context, _ vm.Module, _ vm.Limits, rs ...io
 	return c, nil
 }
 
-func (c *counter) run(in vm.Input, sum int64) (vm.Output, int64, error) {
+func (c *counter) run(ctx context.Context, in vm.Input, sum int64) (vm.Output, int64, error) {
 	c.e.mu.Lock()
 	gate := c.e.gate
 	c.e.mu.Unlock()
@@ -73,11 +84,21 @@ func (c *counter) run(in vm.Input, sum int64) (vm.Output, int64, error) {
 		c.e.fail.Add(-1)
 		return vm.Output{}, sum, vm.ErrUnfinished
 	}
-	c.e.evals.Add(1)
 	var m struct{ Data string }
 	if err := json.Unmarshal(in.Message, &m); err != nil {
 		return vm.Output{}, sum, err
 	}
+	c.e.mu.Lock()
+	blocked := c.e.blocked[m.Data]
+	c.e.mu.Unlock()
+	if blocked != nil {
+		select {
+		case <-blocked:
+		case <-ctx.Done():
+			return vm.Output{}, sum, vm.ErrUnfinished
+		}
+	}
+	c.e.evals.Add(1)
 	var n int64
 	switch {
 	case m.Data == "trap":
@@ -90,11 +111,11 @@ func (c *counter) run(in vm.Input, sum int64) (vm.Output, int64, error) {
 	return vm.Output{Response: fmt.Appendf(nil, `{"ok":true,"response":{"Output":"%d","Messages":[]}}`, sum+n)}, sum + n, nil
 }
 
-func (c *counter) Eval(_ context.Context, in vm.Input) (out vm.Output, err error) {
+func (c *counter) Eval(ctx context.Context, in vm.Input) (out vm.Output, err error) {
 	c.mu.Lock()
 	sum := c.sum
 	c.mu.Unlock()
-	out, c.next, err = c.run(in, sum)
+	out, c.next, err = c.run(ctx, in, sum)
 	return out, err
 }
 
@@ -151,9 +172,9 @@ func (f *fork) Refresh(context.Context) error {
 	return nil
 }
 
-func (f *fork) Eval(_ context.Context, in vm.Input) (vm.Output, error) {
+func (f *fork) Eval(ctx context.Context, in vm.Input) (vm.Output, error) {
 	free := &counter{e: &counting{}}
-	out, _, err := free.run(in, f.sum)
+	out, _, err := free.run(ctx, in, f.sum)
 	return out, err
 }
 
