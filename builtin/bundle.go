@@ -20,11 +20,16 @@ var sources embed.FS
 var blueprints embed.FS
 
 // parts are the files of the process under the names by which require finds them, in the order they are bundled.
-var parts = []struct{ name, file string }{
-	{".utils", "utils"}, {".stringify", "stringify"}, {".pretty", "pretty"}, {".dump", "dump"}, {".base64", "base64"},
-	{".chance", "chance"}, {".bint", "bint"}, {".crypto", "crypto"}, {".handlers-utils", "handlers-utils"},
-	{".handlers", "handlers"}, {".assignment", "assignment"}, {".ao", "ao"}, {".eval", "eval"}, {".boot", "boot"},
-	{".default", "default"}, {".process", "process"},
+// A rare one is compiled when it is first asked for: most processes never ask, and memory is per process.
+var parts = []struct {
+	name, file string
+	rare       bool
+}{
+	{".utils", "utils", false}, {".stringify", "stringify", false}, {".pretty", "pretty", true}, {".dump", "dump", false},
+	{".base64", "base64", true}, {".chance", "chance", false}, {".bint", "bint", true}, {".crypto", "crypto", true},
+	{".handlers-utils", "handlers-utils", false}, {".handlers", "handlers", false}, {".assignment", "assignment", false},
+	{".ao", "ao", false}, {".eval", "eval", false}, {".boot", "boot", false}, {".default", "default", false},
+	{".process", "process", false},
 }
 
 // Bundle is the Lua text of the process, one chunk: every file as a text of its own, so that errors name the file and
@@ -34,9 +39,18 @@ func Bundle() []byte {
 	b.WriteString("-- The built-in process of ago. Made from builtin/lua; change it there.\n" +
 		"local function part(name, text)\n" +
 		"  package.preload[name] = assert(load(text, \"=\" .. name, \"t\"))\n" +
+		"end\n" +
+		"local function later(name, text)\n" +
+		"  package.preload[name] = function(...)\n" +
+		"    return assert(load(text, \"=\" .. name, \"t\"))(...)\n" +
+		"  end\n" +
 		"end\n")
 	for _, p := range parts {
-		fmt.Fprintf(&b, "part(%q, %s)\n", p.name, long(source(p.file)))
+		how := "part"
+		if p.rare {
+			how = "later"
+		}
+		fmt.Fprintf(&b, "%s(%q, %s)\n", how, p.name, long(source(p.file)))
 	}
 	b.WriteString(source("main"))
 	return []byte(b.String())
