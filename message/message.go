@@ -6,20 +6,24 @@ package message
 
 import (
 	"iter"
+	"math"
 	"slices"
 	"strings"
+	"sync/atomic"
 )
 
-// Value is one of Bytes, Int, Float, Atom, List, Message, Link.
+// Value is one of Bytes, Int, BigInt, Float, Atom, List, Message, Link.
 type Value interface{ value() }
 
 type (
-	Bytes string  // binary or text; immutable
-	Int   int64   // whole number
-	Float float64 // any other number
-	Atom  string  // a symbol: true, false, null, ok
-	List  []Value // must not be changed once it is in a message
-	Link  struct {
+	Bytes string // binary or text; immutable
+	Int   int64  // whole number
+	// BigInt is a whole number that an Int cannot hold, in decimal as Whole writes it: amounts of tokens reach such sizes.
+	BigInt string
+	Float  float64 // any other number
+	Atom   string  // a symbol: true, false, null, ok
+	List   []Value // must not be changed once it is in a message
+	Link   struct {
 		To   ID     // the message or bytes meant
 		Type string // type of the target when it is not a message, "" otherwise
 	}
@@ -27,6 +31,7 @@ type (
 
 func (Bytes) value()   {}
 func (Int) value()     {}
+func (BigInt) value()  {}
 func (Float) value()   {}
 func (Atom) value()    {}
 func (List) value()    {}
@@ -43,7 +48,11 @@ type Field struct {
 type Message struct {
 	fields []Field // sorted by key, no duplicates
 	origin *origin
+	memo   *memo // of the fields; nil in the zero message
 }
+
+// memo keeps what is expensive to derive from the fields.
+type memo struct{ unsigned atomic.Pointer[ID] }
 
 // origin is what a codec leaves with the messages it decodes.
 type origin struct {
@@ -64,7 +73,7 @@ func New(fields ...Field) Message {
 		}
 		out = append(out, f)
 	}
-	return Message{fields: slices.Clip(out)}
+	return Message{fields: slices.Clip(out), memo: &memo{}}
 }
 
 // Decoded gives the message as a codec hands it out: with its id, the codec's name, the bytes it came in and the codec's
@@ -130,7 +139,8 @@ func (m Message) Text(key string) string {
 	return ""
 }
 
-// With gives the message with one value set. What was committed no longer vouches for it, so id and bytes are left behind.
+// With gives the message with one value set. What was committed no longer vouches for it, so id and bytes are left behind,
+// and so are the commitments that cover the key.
 func (m Message) With(key string, v Value) Message {
 	i, ok := m.find(key)
 	var fs []Field
@@ -141,16 +151,16 @@ func (m Message) With(key string, v Value) Message {
 		fs = make([]Field, 0, len(m.fields)+1)
 		fs = append(append(append(fs, m.fields[:i]...), Field{key, v}), m.fields[i:]...)
 	}
-	return Message{fields: fs}
+	return Message{fields: fs, memo: &memo{}}.disowned(key)
 }
 
-// Without gives the message with one key removed.
+// Without gives the message with one key removed, and what vouched for it left behind as by With.
 func (m Message) Without(key string) Message {
 	i, ok := m.find(key)
 	if !ok {
 		return m
 	}
-	return Message{fields: slices.Delete(slices.Clone(m.fields), i, i+1)}
+	return Message{fields: slices.Delete(slices.Clone(m.fields), i, i+1), memo: &memo{}}.disowned(key)
 }
 
 // All goes through the fields in the order of their keys.
@@ -162,6 +172,23 @@ func (m Message) All() iter.Seq2[string, Value] {
 			}
 		}
 	}
+}
+
+// Equal tells whether two values say the same, however they came and whoever committed to them. Floats are compared by their
+// bits, so that a value equals itself.
+func Equal(a, b Value) bool {
+	switch a := a.(type) {
+	case Message:
+		b, ok := b.(Message)
+		return ok && slices.EqualFunc(a.fields, b.fields, func(x, y Field) bool { return x.Key == y.Key && Equal(x.Value, y.Value) })
+	case List:
+		b, ok := b.(List)
+		return ok && slices.EqualFunc(a, b, Equal)
+	case Float:
+		b, ok := b.(Float)
+		return ok && math.Float64bits(float64(a)) == math.Float64bits(float64(b))
+	}
+	return a == b
 }
 
 func (m Message) find(key string) (int, bool) {

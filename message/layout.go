@@ -1,0 +1,212 @@
+package message
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"slices"
+	"strings"
+)
+
+// Invariants of the layout, since its bytes are what gets hashed and signed:
+//   - headers, lines of a part and parts are in bytewise order of their names;
+//   - the same annotated message always gives the same bytes;
+//   - the boundary is the hash of the parts, so that it depends on nothing else.
+//
+// Outline: Lay chooses the value that stands inline, puts short texts into headers and everything else into parts (flatten),
+// then writes a single inline text as it is and anything more as multipart.
+
+// HeaderMax is the longest text that is laid out as a header; a longer one becomes a part of the body.
+const HeaderMax = 4096
+
+// Names that the layout itself adds or reads.
+const (
+	KeyBody          = "body"
+	KeyData          = "data"
+	KeyBodyKey       = "ao-body-key" // names the key that the body is the value of
+	KeyContentType   = "content-type"
+	KeyContentDigest = "content-digest"
+	MultipartPrefix  = "multipart/form-data"
+	EmptyMessage     = "empty-message" // the ao-types of a part that stands for a map without keys
+	disposition      = "content-disposition"
+)
+
+// Header is one line: a name and a text.
+type Header struct{ Name, Value string }
+
+// Laid is a message laid out as an HTTP message: headers in bytewise order of their names, and a body.
+type Laid struct {
+	Headers  []Header
+	Body     string
+	BodyKeys []string // the keys at the top that the body holds, in order
+}
+
+// Get finds a header.
+func (l Laid) Get(name string) (string, bool) {
+	i, ok := slices.BinarySearchFunc(l.Headers, name, func(h Header, n string) int { return strings.Compare(h.Name, n) })
+	if !ok {
+		return "", false
+	}
+	return l.Headers[i].Value, true
+}
+
+// part is one piece of a multipart body.
+type part struct {
+	path    string
+	lines   []Header
+	body    string
+	hasBody bool
+	inline  bool
+}
+
+// Lay lays out an annotated message; commitments at the top are left to the caller and stay out. Texts for which toPart says so
+// become parts although they are short; nil is the canonical layout.
+func (m Message) Lay(toPart func(key, text string) bool) Laid {
+	l := layout{toPart: toPart}
+	inlineKey := m.inlineKey()
+	var out Laid
+	if inlineKey != "" && inlineKey != KeyBody {
+		l.headers = append(l.headers, Header{KeyBodyKey, inlineKey})
+	}
+	for _, f := range m.fields {
+		text, isText := f.Value.(Bytes)
+		switch {
+		case f.Key == KeyCommitments, f.Key == KeyBodyKey && inlineKey != "":
+			continue
+		case f.Key == inlineKey && isText:
+			l.parts = append(l.parts, part{path: f.Key, body: string(text), hasBody: true, inline: true})
+		case isText && !l.asPart(f.Key, string(text)):
+			l.headers = append(l.headers, Header{headerName(f.Key), string(text)})
+			continue
+		case isText:
+			l.parts = append(l.parts, part{path: f.Key, body: string(text), hasBody: true})
+		default:
+			l.flatten(f.Key, f.Value.(Message), f.Key == inlineKey)
+		}
+		out.BodyKeys = append(out.BodyKeys, f.Key)
+	}
+	out.Headers, out.Body = l.headers, ""
+	if len(l.parts) == 1 && l.parts[0].inline && len(l.parts[0].lines) == 0 && l.parts[0].hasBody {
+		out.Body = l.parts[0].body
+	} else if len(l.parts) > 0 {
+		var boundary string
+		out.Body, boundary = l.multipart()
+		out.set(KeyContentType, MultipartPrefix+`; boundary="`+boundary+`"`)
+	}
+	if out.Body != "" {
+		out.set(KeyContentDigest, ContentDigest(out.Body))
+	}
+	slices.SortStableFunc(out.Headers, func(a, b Header) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}
+
+// ContentDigest is the value of the header of this name for a body.
+func ContentDigest(body string) string {
+	sum := sha256.Sum256([]byte(body))
+	return "sha-256=:" + base64.StdEncoding.EncodeToString(sum[:]) + ":"
+}
+
+// set replaces a header: what the layout says of its body comes before a key of the same name.
+func (l *Laid) set(name, value string) {
+	l.Headers = append(slices.DeleteFunc(l.Headers, func(h Header) bool { return h.Name == name }), Header{name, value})
+}
+
+// inlineKey is the key whose value is the body itself, "" if there is none.
+func (m Message) inlineKey() string {
+	if _, ok := m.Get(KeyBody); ok {
+		return KeyBody
+	}
+	if named := m.Text(KeyBodyKey); named != "" {
+		if _, ok := m.Get(named); ok {
+			return named
+		}
+	}
+	if _, ok := m.Get(KeyData); ok {
+		return KeyData
+	}
+	return ""
+}
+
+// headerName escapes keys that look like ids: their case carries meaning, that of header names does not.
+func headerName(key string) string {
+	switch len(key) {
+	case 32, 42, 43:
+		return EscapeKey(key)
+	}
+	return key
+}
+
+type layout struct {
+	toPart  func(key, text string) bool
+	headers []Header
+	parts   []part
+}
+
+func (l *layout) asPart(key, text string) bool {
+	return len(text) > HeaderMax || l.toPart != nil && l.toPart(key, text)
+}
+
+// flatten gives a map and the maps in it one part each.
+func (l *layout) flatten(path string, m Message, inline bool) {
+	p := part{path: path, inline: inline}
+	others := false
+	for _, f := range m.fields {
+		text, isText := f.Value.(Bytes)
+		others = others || f.Key != KeyBody && f.Key != KeyCommitments
+		switch {
+		case f.Key == KeyBody && isText:
+			p.body, p.hasBody = string(text), true
+		case !isText:
+			l.flatten(path+"/"+f.Key, f.Value.(Message), false)
+		case l.asPart(f.Key, string(text)):
+			l.parts = append(l.parts, part{path: path + "/" + f.Key, body: string(text), hasBody: true})
+		default:
+			p.lines = append(p.lines, Header{f.Key, string(text)})
+		}
+	}
+	if m.Len() == 0 {
+		p.lines = []Header{{KeyTypes, EmptyMessage}}
+	}
+	if p.hasBody && !others && !inline {
+		p.path += "/" + KeyBody
+	}
+	if len(p.lines) > 0 || p.hasBody {
+		l.parts = append(l.parts, p)
+	}
+}
+
+// multipart writes the parts.
+func (l *layout) multipart() (body, boundary string) {
+	slices.SortStableFunc(l.parts, func(a, b part) int { return strings.Compare(a.path, b.path) })
+	texts := make([]string, len(l.parts))
+	for i, p := range l.parts {
+		texts[i] = p.text()
+	}
+	sum := sha256.Sum256([]byte(strings.Join(texts, "\r\n")))
+	boundary = base64.RawURLEncoding.EncodeToString(sum[:])
+	var b strings.Builder
+	for _, t := range texts {
+		b.WriteString("--" + boundary + "\r\n" + t + "\r\n")
+	}
+	b.WriteString("--" + boundary + "--")
+	return b.String(), boundary
+}
+
+func (p part) text() string {
+	d := Header{disposition, `form-data;name="` + p.path + `"`}
+	if p.inline {
+		d.Value = "inline"
+	}
+	lines := append(slices.Clone(p.lines), d)
+	slices.SortStableFunc(lines, func(a, b Header) int { return strings.Compare(a.Name, b.Name) })
+	var b strings.Builder
+	for i, h := range lines {
+		if i > 0 {
+			b.WriteString("\r\n")
+		}
+		b.WriteString(h.Name + ": " + h.Value)
+	}
+	if p.hasBody {
+		b.WriteString("\r\n\r\n" + p.body)
+	}
+	return b.String()
+}
