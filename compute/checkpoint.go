@@ -139,15 +139,10 @@ func (u *Computer) restore(ctx context.Context, l *lived, at slotlog.Slot) (vm.I
 		u.c.Logger.Error("checkpoint unusable, trying an older one", "process", l.def.ID, "slot", rows[i].slot, "err", err)
 	}
 	inst, err := u.c.Engine.New(ctx, m, l.lim)
-	switch {
-	case errors.Is(err, vm.ErrFormat):
-		err = fault.Wrap(err, fault.Unsupported, "module-format-unsupported", "Module-Format for module %q is not supported", l.mod.ID)
-	case errors.Is(err, vm.ErrModule):
-		err = fault.Wrap(err, fault.Unsupported, "module-unusable", "module %q cannot run", l.mod.ID)
-	case err != nil:
-		err = fault.Wrap(err, fault.Unavailable, "instance-unavailable", "an instance for process %s could not be made", l.def.ID)
+	if err != nil {
+		return nil, 0, moment{}, cannotRun(l.mod, err)
 	}
-	return inst, 0, moment{}, err
+	return inst, 0, moment{}, nil
 }
 
 func (u *Computer) open(ctx context.Context, m vm.Module, l *lived, chain []checkpointRow) (vm.Instance, error) {

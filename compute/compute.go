@@ -91,12 +91,13 @@ type Computer struct {
 	actors map[message.ID]*actor
 	closed bool
 
-	turns  *turns
-	dry    chan struct{} // one for each dry run that may run at a time; they never wait for evaluations
-	writer *writer
-	stop   context.Context
-	cancel context.CancelFunc
-	wg     sync.WaitGroup
+	turns    *turns
+	dry      chan struct{} // one for each dry run that may run at a time; they never wait for evaluations
+	writer   *writer
+	stop     context.Context
+	cancel   context.CancelFunc
+	admitted sync.Map // admitted -> true
+	wg       sync.WaitGroup
 
 	evaluated, failed, dryRuns, restored, evicted atomic.Uint64
 }
@@ -160,11 +161,51 @@ func (u *Computer) Advance(p message.ID, next slotlog.Slot) {
 	}
 }
 
-// Admit refuses a process that could not be evaluated: an unknown or unsupported module, limits beyond this unit's or
-// none at all.
+// Admit refuses a process that could not be evaluated: an unknown or unsupported module, one that does not run, limits
+// beyond this unit's, below what the module needs, or none at all. A module is compiled on this occasion if it was not before.
 func (u *Computer) Admit(ctx context.Context, d process.Definition) error {
-	_, _, err := u.module(ctx, d)
-	return err
+	m, l, err := u.module(ctx, d)
+	if err != nil {
+		return err
+	}
+	tried := admitted{m.ID, l.MemoryMax}
+	if _, ok := u.admitted.Load(tried); ok {
+		return nil
+	}
+	data, err := m.Bytes(ctx)
+	if err != nil {
+		return err
+	}
+	inst, err := u.c.Engine.New(ctx, vm.Module{ID: m.ID.String(), Format: m.Format, Bytes: data}, l)
+	if err != nil {
+		return cannotRun(m, err)
+	}
+	u.admitted.Store(tried, true) // as many as there are modules, and limits that processes ask for
+	return inst.Close()
+}
+
+// admitted is a module that was seen to run within a memory limit.
+type admitted struct {
+	module    message.ID
+	memoryMax uint64
+}
+
+// cannotRun tells why there is no instance of a module.
+func cannotRun(m process.Module, err error) error {
+	wrap := func(kind fault.Kind, code, hint, format string, args ...any) error {
+		return fault.Wrap(err, kind, code, format, args...).(*fault.Error).WithHint("%s", hint)
+	}
+	switch {
+	case errors.Is(err, vm.ErrFormat):
+		return wrap(fault.Unsupported, "module-format-unsupported", "publish it with the tag Module-Format it was built for",
+			"Module-Format for module %q is not supported: %q", m.ID, m.Format)
+	case errors.Is(err, vm.ErrModule):
+		return wrap(fault.Unsupported, "module-broken", "check the file, and the Module-Format it was published with",
+			"module %s is no program of format %s", m.ID, m.Format)
+	case errors.Is(err, vm.ErrLimit):
+		return wrap(fault.TooLarge, "memory-limit-too-low", "give the Process a larger Memory-Limit", "module %s does not fit", m.ID)
+	}
+	return wrap(fault.Unavailable, "module-unprepared", "try again in a moment", "module %s cannot be prepared now", m.ID)
 }
 
 // module finds the program of a process and the limits it runs under.

@@ -469,6 +469,10 @@ func TestProcessesThatCannotBeEvaluated(t *testing.T) {
 	if err := u.Admit(ctx, d); fault.CodeOf(err) != "limit-exceeded" {
 		t.Errorf("too large a limit: %v", err)
 	}
+	d.MemoryLimit = 9
+	if err := u.Admit(ctx, d); fault.CodeOf(err) != "memory-limit-too-low" {
+		t.Errorf("too small a limit: %v", err)
+	}
 	d.MemoryLimit = 0
 	if err := u.Admit(ctx, d); fault.CodeOf(err) != "limit-missing" {
 		t.Errorf("no limit: %v", err)

@@ -44,7 +44,10 @@ type counter struct {
 func (e *counting) Prepare(context.Context, vm.Module) error { return nil }
 func (e *counting) Close() error                             { return nil }
 
-func (e *counting) New(_ context.Context, m vm.Module, _ vm.Limits) (vm.Instance, error) {
+func (e *counting) New(_ context.Context, m vm.Module, l vm.Limits) (vm.Instance, error) {
+	if l.MemoryMax < 10 {
+		return nil, vm.ErrLimit
+	}
 	if m.Format != "counting" {
 		return nil, vm.ErrFormat
 	}

@@ -77,6 +77,11 @@ func (n *Node) serveReady(w http.ResponseWriter, _ *http.Request) {
 	if _, err := n.store.Get([]byte{readyProbe}); err != nil && fault.KindOf(err) == fault.Unavailable {
 		reasons = append(reasons, "the store does not answer: "+err.Error())
 	}
+	if s, ok := n.store.(interface{ Fault() error }); ok {
+		if err := s.Fault(); err != nil {
+			reasons = append(reasons, "the store takes no more changes: "+err.Error())
+		}
+	}
 	status := http.StatusOK
 	if len(reasons) > 0 {
 		status = http.StatusServiceUnavailable
@@ -85,7 +90,9 @@ func (n *Node) serveReady(w http.ResponseWriter, _ *http.Request) {
 		Ready   bool     `json:"ready"`
 		Reasons []string `json:"reasons"`
 		Behind  uint64   `json:"slotsBehind"`
-	}{len(reasons) == 0, reasons, n.computer.Stats().Behind})
+		// evaluations that take long; the others go on beside them
+		Slow []compute.Slow `json:"slowEvaluations"`
+	}{len(reasons) == 0, reasons, n.computer.Stats().Behind, n.computer.Slow()})
 }
 
 // readyProbe is a key nothing is stored under.

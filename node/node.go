@@ -56,7 +56,6 @@ type Node struct {
 	pusher    *push.Pusher
 	verifier  *commitment.Verifier
 	metrics   *Metrics
-	runnable  sync.Map // module id: it was compiled by this process
 
 	servers   []*server
 	addresses Addresses
@@ -174,6 +173,14 @@ func Reset(dir string) error {
 				WithHint("name a folder of its own with --data")
 		}
 	}
+	// A network that runs has the store open: its data is not taken away from under it.
+	if _, err := os.Stat(filepath.Join(dir, tablesDir)); err == nil {
+		free, err := pebble.Lock(filepath.Join(dir, tablesDir))
+		if err != nil {
+			return err
+		}
+		defer free()
+	}
 	for _, name := range []string{tablesDir, blobsDir} {
 		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
 			return fault.Wrap(err, fault.Unavailable, "data-unwritable", "the data folder cannot be emptied")
@@ -194,7 +201,7 @@ func (n *Node) openUnits(context.Context) error {
 	a := archive{n.gateway}
 	n.scheduler, err = schedule.Open(schedule.Config{
 		Log: n.log, Store: n.store, Key: n.c.Key, Clock: n.c.Clock, Blocks: blocks{n.gateway}, Index: n.gateway, Archive: a,
-		Admit:  n.admit,
+		Admit:  func(ctx context.Context, d process.Definition) error { return n.computer.Admit(ctx, d) },
 		Logger: n.c.Log.With("unit", "su"),
 	})
 	if err != nil {
@@ -223,45 +230,6 @@ func (n *Node) openUnits(context.Context) error {
 	n.scheduler.OnAppend(n.computer.Advance)
 	n.scheduler.OnAppend(func(message.ID, slotlog.Slot) { n.appended.Add(1) })
 	return nil
-}
-
-// admit refuses a process that could not be evaluated, before it gets a slot: its limits, and the module itself, which is
-// compiled on this occasion if it was not before.
-func (n *Node) admit(ctx context.Context, d process.Definition) error {
-	if err := n.computer.Admit(ctx, d); err != nil {
-		return err
-	}
-	if _, known := n.runnable.Load(d.Module); known {
-		return nil
-	}
-	find := modules{archive{n.gateway}}
-	m, err := find.Module(ctx, d.Module)
-	if err != nil {
-		return err
-	}
-	data, err := m.Bytes(ctx)
-	if err != nil {
-		return err
-	}
-	if err := n.engine.Prepare(ctx, moduleOf(m, data)); err != nil {
-		return cannotRun(m, err)
-	}
-	n.runnable.Store(d.Module, true) // as many as there are modules on the network
-	return nil
-}
-
-// cannotRun tells why a module is refused.
-func cannotRun(m process.Module, err error) error {
-	var f error
-	switch {
-	case errors.Is(err, vm.ErrFormat):
-		f = fault.Wrap(err, fault.Unsupported, "module-format-unsupported", "Module-Format for module %q is not supported: %q", m.ID, m.Format)
-		return f.(*fault.Error).WithHint("publish it with the tag Module-Format it was built for")
-	case errors.Is(err, vm.ErrModule):
-		f = fault.Wrap(err, fault.Unsupported, "module-broken", "module %s is no program of format %s", m.ID, m.Format)
-		return f.(*fault.Error).WithHint("check the file, and the Module-Format it was published with")
-	}
-	return fault.Wrap(err, fault.Unavailable, "module-unprepared", "module %s cannot be prepared now", m.ID)
 }
 
 // importModules makes the built-in process and the modules of this start known.
@@ -402,9 +370,7 @@ func (n *Node) warm(ctx context.Context) {
 		if err == nil {
 			err = n.engine.Prepare(ctx, moduleOf(m, data))
 		}
-		if err == nil {
-			n.runnable.Store(id, true)
-		} else if ctx.Err() == nil {
+		if err != nil && ctx.Err() == nil {
 			n.c.Log.Warn("a module of this start cannot run", "module", id, "err", err)
 		}
 	}

@@ -49,7 +49,7 @@ type Engine interface {
 	// Prepare compiles the module if that was not done before, on this or an earlier run, and reports what is
 	// wrong with a module that cannot run: ErrFormat for an unknown format, ErrModule for bytes that are no module.
 	Prepare(ctx context.Context, m Module) error
-	// New gives an instance in the module's initial state.
+	// New gives an instance in the module's initial state, or ErrLimit if that is larger than the limit.
 	New(ctx context.Context, m Module, l Limits) (Instance, error)
 	// Restore gives an instance in the state of the last of the snapshots: one full snapshot, then the
 	// incremental ones made after it, in order.
@@ -93,6 +93,7 @@ type Fork interface {
 var (
 	ErrFormat     = errors.New("module format is not supported")
 	ErrModule     = errors.New("module cannot be compiled")
+	ErrLimit      = errors.New("the memory limit is below what the module starts with")
 	ErrUnfinished = errors.New("evaluation was stopped by time and is not a result")
 	ErrClosed     = errors.New("instance is closed")
 )

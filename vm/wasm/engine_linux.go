@@ -120,6 +120,9 @@ func (e *engine) New(ctx context.Context, m vm.Module, l vm.Limits) (vm.Instance
 	if err != nil {
 		return nil, err
 	}
+	if l.MemoryMax > 0 && l.MemoryMax < uint64(p.base.size) {
+		return nil, fmt.Errorf("%w: it starts with %d bytes, the limit is %d", vm.ErrLimit, p.base.size, l.MemoryMax)
+	}
 	i := &instance{engine: e, module: m, program: p, limits: l}
 	i.image = newImage(&e.arena, p.base)
 	if i.machine, err = e.machine(p, l); err != nil {
