@@ -91,7 +91,8 @@ function ao.init(env)
     local name, value = list[i].name, list[i].value
     if map[name] == nil then map[name] = value end
     if name == "Authority" then
-      for part in value:gmatch("[^,%s]+") do
+      -- Most processes name one: nothing to take apart.
+      for part in (has(ao.authorities, value) and "" or value):gmatch("[^,%s]+") do
         if not has(ao.authorities, part) then ao.authorities[#ao.authorities + 1] = part end
       end
     end
