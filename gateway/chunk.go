@@ -59,8 +59,11 @@ func (g *Gateway) Chunk(ctx context.Context, c arweave.Chunk) error {
 	lock.Lock()
 	defer lock.Unlock()
 	size := uint64(c.DataSize)
-	if _, err := g.c.Store.Get(rootKey(subData, c.DataRoot, size)); !errors.Is(err, store.ErrNotFound) {
-		return fault.Wrap(err, fault.Unavailable, "chunk-write", "looking up the data of a chunk") // nil: it is complete
+	switch _, err := g.c.Store.Get(rootKey(subData, c.DataRoot, size)); {
+	case err == nil: // it is complete; opening it may have been interrupted
+		return g.openBundles(ctx, of)
+	case !errors.Is(err, store.ErrNotFound):
+		return fault.Wrap(err, fault.Unavailable, "chunk-write", "looking up the data of a chunk")
 	}
 	key := chunkKey(c.DataRoot, size, uint64(leaf.Start))
 	received, err := g.received(c.DataRoot, size)
@@ -88,6 +91,10 @@ func (g *Gateway) Chunk(ctx context.Context, c arweave.Chunk) error {
 	if err := g.assemble(ctx, c.DataRoot, size); err != nil {
 		return err
 	}
+	return g.openBundles(ctx, of)
+}
+
+func (g *Gateway) openBundles(ctx context.Context, of []*Record) error {
 	for _, rec := range of {
 		if err := g.openBundle(ctx, rec.tx); err != nil {
 			return err

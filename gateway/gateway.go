@@ -77,6 +77,7 @@ type Gateway struct {
 	log    *slog.Logger
 	blocks *Blocks
 	verify func(message.Message) (commitment.Verified, error)
+	batch  int // changes of a bundle written at once; a test takes fewer
 
 	order    ordering
 	staging  staging
@@ -84,7 +85,8 @@ type Gateway struct {
 	queries  queryCache
 	proofs   proofCache
 	upstream upstream
-	large    chan struct{} // places for bodies that are held in memory
+	opening  [64]sync.Mutex // a bundle is opened once at a time, under one of them
+	large    chan struct{}  // places for bodies that are held in memory
 }
 
 // largeBodies is how many bodies over largeBody bytes may be in memory at once: their sum bounds the memory of uploads.
@@ -118,7 +120,7 @@ func Open(c Config) (*Gateway, error) {
 	defaultTo(&c.Limits.DataBytes, dataBytesMax)
 	defaultTo(&c.Limits.StagedBytes, stagedBytesMax)
 
-	g := &Gateway{c: c, log: c.Log, verify: c.Verify, large: make(chan struct{}, largeBodies)}
+	g := &Gateway{c: c, log: c.Log, verify: c.Verify, batch: batchChangesMax, large: make(chan struct{}, largeBodies)}
 	var err error
 	if g.blocks, err = openBlocks(c.Store, c.Clock, c.StartHeight, c.BlockInterval, c.Log); err != nil {
 		return nil, err

@@ -23,6 +23,7 @@ import (
 //	G e | id(32)                         -> end(8)              the same by id
 //	G w | address(32)                    -> wallet              balance and last transaction
 //	G u | id(32)                         -> row                 what another gateway told, verified
+//	G x | id(32)                         -> nothing             a bundle that was opened to its end
 //
 // Numbers are big-endian. A seq only grows, and so do the height and the time of arrival with it; so one order serves every
 // sort of the query language, and a seq is a cursor that stays valid.
@@ -47,6 +48,7 @@ const (
 	subEnd      = 'e'
 	subWallet   = 'w'
 	subUpstream = 'u'
+	subOpened   = 'x'
 )
 
 const (

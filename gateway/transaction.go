@@ -28,8 +28,11 @@ func (g *Gateway) Post(ctx context.Context, tx *arweave.Transaction) (again bool
 		return false, err
 	}
 	known, err := g.Known(tx.ID)
-	if err != nil || known {
-		return known, err
+	if err != nil {
+		return false, err
+	}
+	if known {
+		return true, g.repeat(ctx, tx)
 	}
 	if tx.DataSize > g.c.Limits.DataBytes {
 		return false, fault.New(fault.TooLarge, "data-too-large", "the data of one transaction has at most %d bytes here, not %d", g.c.Limits.DataBytes, tx.DataSize)
@@ -58,27 +61,44 @@ func (g *Gateway) Post(ctx context.Context, tx *arweave.Transaction) (again bool
 	}
 	g.index(&b, row{kind: kindTransaction, id: tx.ID, body: kept.JSON()}, terms)
 
+	if again, err := g.admit(&b, tx, uint64(kept.DataSize)); err != nil || again {
+		return again, err
+	}
+	return false, g.openBundle(ctx, &kept)
+}
+
+// repeat answers a transaction that is known: its record is on disk, and what is bundled in it is found.
+func (g *Gateway) repeat(ctx context.Context, tx *arweave.Transaction) error {
+	if err := g.confirm(tx.ID); err != nil || !ans104.IsBundle(tx.Tags) {
+		return err
+	}
+	rec, err := g.Record(ctx, tx.ID)
+	if err != nil || rec.tx == nil {
+		return err
+	}
+	return g.openBundle(ctx, rec.tx)
+}
+
+// admit writes a transaction with what it changes on the chain.
+func (g *Gateway) admit(b *store.Batch, tx *arweave.Transaction, size uint64) (again bool, err error) {
 	g.chain.Lock()
 	defer g.chain.Unlock()
 	if known, err := g.Known(tx.ID); err != nil || known { // it may have been posted twice at the same time
 		return known, err
 	}
-	if err := g.account(&b, tx); err != nil {
+	if err := g.account(b, tx); err != nil {
 		return false, err
 	}
-	if kept.DataSize > 0 {
+	if size > 0 {
 		weave, err := g.weaveSize()
 		if err != nil {
 			return false, err
 		}
-		end := weave + uint64(kept.DataSize)
+		end := weave + size
 		b.Set(numberKey(subOffset, end), append([]byte(nil), tx.ID[:]...))
 		b.Set(idKey(subEnd, tx.ID), binary.BigEndian.AppendUint64(nil, end))
 	}
-	if err := g.c.Store.Apply(&b, true); err != nil {
-		return false, fault.Wrap(err, fault.Unavailable, "transaction-write", "keeping %s", tx.ID)
-	}
-	return false, g.openBundle(ctx, &kept)
+	return false, fault.Wrap(g.c.Store.Apply(b, true), fault.Unavailable, "transaction-write", "keeping %s", tx.ID)
 }
 
 // account moves what a transaction pays. The fee is taken as far as there is a balance; a transfer needs one.
@@ -138,6 +158,9 @@ func (g *Gateway) openBundle(ctx context.Context, tx *arweave.Transaction) error
 	if !ans104.IsBundle(tx.Tags) || tx.DataSize > g.c.Limits.ItemBytes {
 		return nil
 	}
+	if done, err := g.opened(tx.ID); err != nil || done {
+		return err
+	}
 	blob, err := g.dataByRoot(tx.DataRoot, tx.DataSize)
 	if fault.KindOf(err) == fault.Unfinished && err != nil {
 		return nil
@@ -150,11 +173,7 @@ func (g *Gateway) openBundle(ctx context.Context, tx *arweave.Transaction) error
 	if err != nil {
 		return err
 	}
-	var b store.Batch
-	if err := g.unbundle(ctx, &b, tx.ID, data); err != nil {
-		return err
-	}
-	return fault.Wrap(g.c.Store.Apply(&b, true), fault.Unavailable, "transaction-write", "opening the bundle %s", tx.ID)
+	return g.unbundle(context.WithoutCancel(ctx), tx.ID, data, func(*store.Batch) error { return nil })
 }
 
 func (g *Gateway) transactionData(ctx context.Context, rec *Record) (store.Blob, error) {
@@ -257,6 +276,7 @@ func (g *Gateway) forget(ctx context.Context, id message.ID) error {
 		for _, op := range rows.Ops {
 			b.Delete(op.Key)
 		}
+		b.Delete(idKey(subOpened, id))
 		if err := g.c.Store.Apply(&b, true); err != nil {
 			return fault.Wrap(err, fault.Unavailable, "transaction-write", "deleting %s", id)
 		}

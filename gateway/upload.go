@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
+	"errors"
 	"strconv"
 
 	"ago/arweave"
@@ -58,20 +60,37 @@ func (g *Gateway) Upload(ctx context.Context, v commitment.Verified) (Receipt, e
 
 // keep stores an item with what is bundled in it.
 func (g *Gateway) keep(ctx context.Context, it *ans104.Item) error {
-	known, err := g.Known(it.ID())
-	if err != nil || known {
+	ctx = context.WithoutCancel(ctx) // half of it would be of no use to anybody
+	own := func(b *store.Batch) error {
+		known, err := g.Known(it.ID())
+		if err != nil || known {
+			return err
+		}
+		return g.put(ctx, b, it, message.ID{})
+	}
+	if ans104.IsBundle(it.Tags) {
+		return g.unbundle(ctx, it.ID(), it.Data, own)
+	}
+	var b store.Batch
+	if err := own(&b); err != nil {
+		return err
+	}
+	if b.Len() == 0 {
+		return g.confirm(it.ID())
+	}
+	return fault.Wrap(g.c.Store.Apply(&b, true), fault.Unavailable, "upload-write", "keeping %s", it.ID())
+}
+
+// confirm waits until a visible record is on disk: it may have become visible by a batch that is still on its way. Any
+// synced write does that; this one changes nothing.
+func (g *Gateway) confirm(id message.ID) error {
+	seq, known, err := g.order.find(g.c.Store, id)
+	if err != nil || !known {
 		return err
 	}
 	var b store.Batch
-	if err := g.put(ctx, &b, it, message.ID{}); err != nil {
-		return err
-	}
-	if ans104.IsBundle(it.Tags) {
-		if err := g.unbundle(ctx, &b, it.ID(), it.Data); err != nil {
-			return err
-		}
-	}
-	return fault.Wrap(g.c.Store.Apply(&b, true), fault.Unavailable, "upload-write", "keeping %s", it.ID())
+	b.Set(binary.BigEndian.AppendUint64(idKey(subID, id), seq), nil)
+	return fault.Wrap(g.c.Store.Apply(&b, true), fault.Unavailable, "upload-write", "keeping %s", id)
 }
 
 // put adds an item's bytes and rows to a batch.
@@ -82,17 +101,46 @@ func (g *Gateway) put(ctx context.Context, b *store.Batch, it *ans104.Item, pare
 	return g.Index(b, it, parent)
 }
 
+// opened tells whether a bundle was opened to its end.
+func (g *Gateway) opened(bundle message.ID) (bool, error) {
+	_, err := g.c.Store.Get(idKey(subOpened, bundle))
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, fault.Wrap(err, fault.Unavailable, "index-read", "looking up the bundle %s", bundle)
+}
+
 // unbundle keeps the items of a bundle that verify, and those of bundles in it. What cannot be read is logged and left where
 // it is: the bundle as such was accepted, and is served either way.
-func (g *Gateway) unbundle(ctx context.Context, b *store.Batch, bundle message.ID, data []byte) error {
+//
+// A large bundle takes several batches, and the node may end between two of them. The last one is synced; it has what own
+// adds, the bundle's own record, and the note that all of it is here. Without the note a repeat does what is missing.
+func (g *Gateway) unbundle(ctx context.Context, bundle message.ID, data []byte, own func(*store.Batch) error) error {
+	lock := &g.opening[bundle[0]%byte(len(g.opening))] // a client that repeats itself waits for its first request
+	lock.Lock()
+	defer lock.Unlock()
+	var b store.Batch
+	done, err := g.opened(bundle)
+	if err == nil && !done {
+		err = g.walk(ctx, &b, bundle, data)
+	}
+	if err == nil {
+		err = own(&b)
+	}
+	if err != nil {
+		return err
+	}
+	b.Set(idKey(subOpened, bundle), nil)
+	return fault.Wrap(g.c.Store.Apply(&b, true), fault.Unavailable, "upload-write", "keeping the bundle %s", bundle)
+}
+
+// walk adds what is in a bundle to a batch, and writes the batch whenever it is full.
+func (g *Gateway) walk(ctx context.Context, b *store.Batch, bundle message.ID, data []byte) error {
 	left := bundleItemsMax
 	for p, err := range ans104.Walk(data, ans104.Limits{Items: bundleItemsMax, Depth: bundleDepthMax}) {
 		if err != nil {
 			g.log.Warn("a bundle is not opened", "bundle", bundle, "err", err)
 			return nil
-		}
-		if err := ctx.Err(); err != nil {
-			return fault.Wrap(err, fault.Unavailable, "upload-stopped", "opening the bundle %s", bundle)
 		}
 		if left--; left < 0 {
 			g.log.Warn("a bundle is opened in part: it has too many items", "bundle", bundle, "max", bundleItemsMax)
@@ -114,7 +162,7 @@ func (g *Gateway) unbundle(ctx context.Context, b *store.Batch, bundle message.I
 		if err := g.put(ctx, b, p.Item, parent); err != nil {
 			return err
 		}
-		if b.Len() > batchChangesMax {
+		if b.Len() > g.batch {
 			if err := g.c.Store.Apply(b, false); err != nil {
 				return fault.Wrap(err, fault.Unavailable, "upload-write", "keeping the bundle %s", bundle)
 			}
