@@ -281,6 +281,19 @@ func (s *Store) commit(fill func(*pebble.Batch) error, sync bool) error {
 	return nil
 }
 
+// Fault tells why the store takes no more changes, or nil while it does. It stays: only a new process writes again.
+func (s *Store) Fault() error {
+	if err := s.stop.fault(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return store.ErrClosed
+	}
+	return nil
+}
+
 // Close waits for reads and writes under way and releases the folder. After a failed write it only answers with that: the
 // engine cannot be closed, and the folder is free again when the process ends. What was acknowledged is in its log.
 func (s *Store) Close() error {
@@ -336,9 +349,9 @@ func writeFault(err error) error {
 	f.Cause = err
 	if errors.Is(err, syscall.ENOSPC) {
 		f.Code = "disk-full"
-		return f.WithHint("free space on the disk of the data folder, then restart")
+		return f.WithHint("free space on the disk of the data folder, then restart the node: it reads on, but writes nothing until then")
 	}
-	return f.WithHint("check the disk of the data folder, then restart")
+	return f.WithHint("check the disk of the data folder, then restart the node: it reads on, but writes nothing until then")
 }
 
 var _ store.Store = (*Store)(nil)

@@ -159,6 +159,13 @@ func (d *fullDisk) MaybeError(op errorfs.Op) error {
 	return nil
 }
 
+func TestAClosedStoreHasAFault(t *testing.T) {
+	s := open(t, "data", vfs.NewMem())
+	if err := s.Close(); err != nil || !errors.Is(s.Fault(), store.ErrClosed) {
+		t.Fatalf("%v, then %v", err, s.Fault())
+	}
+}
+
 func TestAFullDiskEndsWritingAndNothingElse(t *testing.T) {
 	for _, suffix := range []string{".log", ".sst", "MANIFEST", "0000", ""} {
 		t.Run("at files with "+suffix, func(t *testing.T) {
@@ -170,6 +177,9 @@ func TestAFullDiskEndsWritingAndNothingElse(t *testing.T) {
 			}
 			if err := set(s, "before", "1", true); err != nil {
 				t.Fatal(err)
+			}
+			if err := s.Fault(); err != nil {
+				t.Fatalf("a store that writes has the fault %v", err)
 			}
 			disk.full.Store(true)
 			var wg sync.WaitGroup
@@ -190,6 +200,13 @@ func TestAFullDiskEndsWritingAndNothingElse(t *testing.T) {
 			}
 			wg.Wait()
 			if err := set(s, "last", "1", false); fault.CodeOf(err) != "disk-full" {
+				t.Errorf("the store writes again: %v", err)
+			}
+			disk.full.Store(false) // space is free again, which changes nothing
+			if err := s.Fault(); fault.CodeOf(err) != "disk-full" || !strings.Contains(fault.HintOf(err), "restart the node") {
+				t.Errorf("the fault is %v (%s)", err, fault.HintOf(err))
+			}
+			if err := set(s, "freed", "1", true); fault.CodeOf(err) != "disk-full" {
 				t.Errorf("the store writes again: %v", err)
 			}
 			if disk.failed.Load() == 0 {
