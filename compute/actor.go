@@ -47,7 +47,8 @@ type actor struct {
 	stored  slotlog.Slot // first slot without a durable result
 	target  slotlog.Slot // evaluate up to here
 	running bool
-	broken  error // why evaluation does not go on; tried again by the next request
+	broken  error     // why evaluation does not go on; tried again by the next request
+	failing time.Time // since when it fails without a success in between
 	changed chan struct{}
 	pins    int    // dry runs under way: the instance is not evicted
 	live    *lived // the instance as dry runs see it, nil if there is none
@@ -132,13 +133,17 @@ func (a *actor) run() {
 		if err == nil && a.target <= seen {
 			// All was done, or the log ended before the target: nothing to do until it grows.
 			a.target = a.stored
-			a.running = false
+			a.running, a.failing = false, time.Time{}
 			a.tell()
 			a.mu.Unlock()
 			a.u.evict(a)
 			return
 		}
-		a.broken = err
+		if a.broken = err; err == nil {
+			a.failing = time.Time{}
+		} else if a.failing.IsZero() {
+			a.failing = time.Now()
+		}
 		a.running = err == nil || passing(err) && a.u.stop.Err() == nil
 		a.tell()
 		running := a.running

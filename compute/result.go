@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"sort"
+	"time"
 
 	"ago/fault"
 	"ago/message"
@@ -130,16 +131,22 @@ func (u *Computer) At(ctx context.Context, p message.ID, slot slotlog.Slot) (Eva
 	return e, err
 }
 
+// failingMax is how long those who ask are kept waiting for a process that cannot be evaluated now. It is tried on anyway.
+const failingMax = 15 * time.Second
+
 // wait waits until the condition holds; it is asked with a.mu held.
 func (a *actor) wait(ctx context.Context, until func() bool) error {
 	for {
 		a.mu.Lock()
 		ok, running, broken, changed := until(), a.running, a.broken, a.changed
 		stored, target := a.stored, a.target
+		hopeless := broken != nil && time.Since(a.failing) > failingMax
 		a.mu.Unlock()
 		switch {
 		case ok:
 			return nil
+		case hopeless:
+			return broken
 		case !running && broken != nil:
 			return broken
 		case !running:
