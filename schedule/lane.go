@@ -18,8 +18,8 @@ import (
 
 // lane is the queue of one process. One goroutine drains it; it lives while there is work.
 //
-// Invariants: slots of a process are composed by its lane only; a block that may have been stored (the append failed with
-// an unknown outcome) stays in unsettled and is appended again, byte for byte, before another block is composed.
+// Invariants: slots of a process are composed by its lane only; a block that may have been stored (an append of it failed
+// with an unknown outcome) stays in unsettled and is appended again, byte for byte, before another block is composed.
 type lane struct {
 	process   message.ID
 	waiting   []*request // guarded by Scheduler.mu, as is busy
@@ -74,7 +74,7 @@ func (s *Scheduler) assign(ctx context.Context, l *lane, batch []*request) {
 		}
 	}
 	if err := s.settle(ctx, l); err != nil {
-		fail(err)
+		fail(fault.Wrap(err, fault.Unavailable, "process-unsettled", "process %s takes no messages until its earlier slots are settled", l.process))
 		return
 	}
 	c, repeats, err := s.compose(ctx, l, batch)
@@ -128,10 +128,17 @@ func (s *Scheduler) append(ctx context.Context, l *lane, c *composed) error {
 		s.epochMu.Unlock()
 		return fault.Wrap(err, fault.Unavailable, "log-refused", "the log refused the slots %d to %d of process %s",
 			c.block.First, c.block.Head.Next-1, l.process)
+	case errors.Is(err, slotlog.ErrNotStored) && l.unsettled == nil:
+		// Nobody will ever see the block, so the slots are free. That is not known of a block that was tried before.
+		l.head = nil
+		s.c.Logger.Error("append failed, nothing was stored", "process", l.process, "slot", c.block.First, "err", err)
+		return fault.Wrap(err, fault.Unavailable, "log-unwritable", "nothing was stored of the slots %d to %d of process %s",
+			c.block.First, c.block.Head.Next-1, l.process)
 	default:
 		l.unsettled, l.head = c, nil
 		s.c.Logger.Error("append failed, outcome unknown", "process", l.process, "slot", c.block.First, "err", err)
-		return fault.Wrap(err, fault.Unavailable, "log-unwritable", "the slots of process %s could not be stored", l.process)
+		return fault.Wrap(err, fault.Unavailable, "log-unsettled", "it is not known whether the slots %d to %d of process %s are stored; "+
+			"the message may still take its slot, and sending the same item again is safe: it gets one slot", c.block.First, c.block.Head.Next-1, l.process)
 	}
 }
 

@@ -5,8 +5,11 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -66,7 +69,21 @@ func (f *flaky) Apply(b *store.Batch, sync bool) error {
 	return err
 }
 
+// fullBlobs is a folder of blobs whose disk is full for the next writes.
+type fullBlobs struct {
+	store.Blobs
+	full atomic.Int32
+}
+
+func (b *fullBlobs) Put(ctx context.Context, r io.Reader) (message.ID, int64, error) {
+	if b.full.Add(-1) >= 0 {
+		return message.ID{}, 0, errors.New("no space left")
+	}
+	return b.Blobs.Put(ctx, r)
+}
+
 type bench struct {
+	blobs *fullBlobs
 	t     testing.TB
 	s     *Scheduler
 	st    *flaky
@@ -87,9 +104,9 @@ func open(t testing.TB) *bench {
 		}
 		return k
 	}
-	b := &bench{t: t, st: &flaky{Store: memory.New()}, agent: agent, user: key(1), other: key(2), arch: archive{},
+	b := &bench{blobs: &fullBlobs{Blobs: memory.NewBlobs()}, t: t, st: &flaky{Store: memory.New()}, agent: agent, user: key(1), other: key(2), arch: archive{},
 		clock: clock.NewPaused(time.UnixMilli(1_700_000_000_000))}
-	s, err := Open(Config{Log: local.New(b.st, memory.NewBlobs()), Store: b.st, Key: key(3),
+	s, err := Open(Config{Log: local.New(b.st, b.blobs), Store: b.st, Key: key(3),
 		Clock: b.clock, Blocks: blocks{}, Archive: b.arch})
 	if err != nil {
 		t.Fatal(err)
@@ -300,7 +317,8 @@ func TestAnUnknownOutcomeIsSettledBeforeTheNextBlock(t *testing.T) {
 			b.st.before, b.st.after = c.before, c.after
 			b.st.mu.Unlock()
 			m := b.message(b.user, p, "x")
-			if _, err := b.s.Submit(context.Background(), m); fault.KindOf(err) != fault.Unavailable {
+			_, err := b.s.Submit(context.Background(), m)
+			if fault.KindOf(err) != fault.Unavailable || !strings.Contains(err.Error(), "may still take its slot, and sending the same item again is safe") {
 				t.Fatalf("a failed write answered %v", err)
 			}
 			second := b.submit(b.message(b.user, p, "y"))
@@ -309,5 +327,47 @@ func TestAnUnknownOutcomeIsSettledBeforeTheNextBlock(t *testing.T) {
 				t.Fatalf("slots %d and %d, want 1 and 2: the signed block must come first", first.Slot, second.Slot)
 			}
 		})
+	}
+}
+
+func TestAMessageThatWasRefusedTakesNoSlotLater(t *testing.T) {
+	b := open(t)
+	p := b.submit(b.process()).Process
+	large := b.message(b.user, p, strings.Repeat("x", 300<<10))
+	b.blobs.full.Store(1)
+	if _, err := b.s.Submit(context.Background(), large); fault.CodeOf(err) != "log-unwritable" || fault.KindOf(err) != fault.Unavailable {
+		t.Fatalf("a full disk answered %v", err)
+	}
+	if r := b.submit(b.message(b.user, p, "next")); r.Slot != 1 {
+		t.Fatalf("slot %d, want 1: what was refused must not have a slot", r.Slot)
+	}
+	if h, err := b.s.Head(context.Background(), p); err != nil || h.Next != 2 {
+		t.Fatalf("%d slots, want 2: %v", h.Next, err)
+	}
+	if r := b.submit(large); r.Slot != 2 || r.Repeated {
+		t.Fatalf("sent again: %+v", r)
+	}
+}
+
+// A block that may be stored has to stay the next one, also if a repeat of it fails before it reaches the store.
+func TestABlockOfUnknownOutcomeStaysWhenItsRepeatStoresNothing(t *testing.T) {
+	b := open(t)
+	p := b.submit(b.process()).Process
+	large := b.message(b.user, p, strings.Repeat("x", 300<<10))
+	b.st.mu.Lock()
+	b.st.after = 1
+	b.st.mu.Unlock()
+	if _, err := b.s.Submit(context.Background(), large); fault.CodeOf(err) != "log-unsettled" {
+		t.Fatalf("a write of unknown outcome answered %v", err)
+	}
+	b.blobs.full.Store(1)
+	if _, err := b.s.Submit(context.Background(), b.message(b.user, p, "a")); fault.CodeOf(err) != "process-unsettled" {
+		t.Fatalf("before the block is settled: %v", err)
+	}
+	if r := b.submit(b.message(b.user, p, "b")); r.Slot != 2 {
+		t.Fatalf("slot %d, want 2", r.Slot)
+	}
+	if r := b.submit(large); r.Slot != 1 || !r.Repeated {
+		t.Fatalf("sent again: %+v", r)
 	}
 }

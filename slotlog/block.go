@@ -68,3 +68,17 @@ func Refuse(reason error, p message.ID, s Slot) error {
 	}
 	return fault.Wrap(reason, kind, code, "slot %d of process %s", s, p)
 }
+
+// NotStored makes an error ErrNotStored, too. Its text, kind and cause stay.
+func NotStored(err error) error {
+	if err == nil {
+		return nil
+	}
+	return notStored{err}
+}
+
+type notStored struct{ error }
+
+func (notStored) Is(target error) bool { return target == ErrNotStored }
+
+func (e notStored) Unwrap() error { return e.error }

@@ -68,6 +68,9 @@ var (
 	ErrGap      = errors.New("the block does not follow the last slot")
 	ErrRepeated = errors.New("the message has a slot already")
 	ErrNotFound = errors.New("no such slot")
+	// ErrNotStored is what an append fails with, besides its reason, when this very call has stored nothing. It says nothing
+	// about an earlier append of the same block.
+	ErrNotStored = errors.New("nothing was stored")
 )
 
 // Log is the order of messages. Appending the very block that is stored already is no error, so that an append with unknown
@@ -77,7 +80,8 @@ var (
 type Log interface {
 	// Append is durable when it returns nil: all blocks of the call or none, at most one for each process. It fails with
 	// ErrFenced, ErrSlotUsed, ErrGap or ErrRepeated, in this order; Find tells the slot of the message that has one.
-	// A block's slices must not change afterwards. After any other error the outcome is unknown until it is repeated.
+	// A block's slices must not change afterwards. These errors, and those that are ErrNotStored too, say that the call
+	// stored nothing; after any other the outcome is unknown until the append is repeated.
 	Append(ctx context.Context, blocks ...Block) error
 	// Range gives the entries from <= slot < to, or <= from downwards to > to if from > to. Missing slots end it.
 	Range(ctx context.Context, p message.ID, from, to Slot) iter.Seq2[Entry, error]

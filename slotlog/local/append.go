@@ -28,33 +28,46 @@ func (l *Log) Append(ctx context.Context, blocks ...slotlog.Block) error {
 // changes, and nothing happens. Errors are those of slotlog.Log.
 func (l *Log) AppendWith(ctx context.Context, extra *store.Batch, blocks ...slotlog.Block) error {
 	if err := slotlog.Check(blocks...); err != nil {
-		return err
+		return slotlog.NotStored(err)
 	}
 	done, err := l.use(ctx)
 	if err != nil {
-		return err
+		return slotlog.NotStored(err)
 	}
 	defer done()
 	// Encoding and large messages come first, since others wait while a turn is taken.
 	writes := make([]store.Batch, len(blocks))
 	for i := range blocks {
 		if err := l.write(ctx, &writes[i], &blocks[i]); err != nil {
-			return err
+			return slotlog.NotStored(err)
 		}
 	}
 	leave, err := l.enter(ctx, blocks)
 	if err != nil {
-		return err
+		return slotlog.NotStored(err)
 	}
 	defer leave()
+	b, before, err := l.join(writes, extra, blocks)
+	if err != nil {
+		return slotlog.NotStored(err)
+	}
+	if b.Len() == 0 {
+		return nil
+	}
+	return l.commit(b, before, blocks)
+}
+
+// join makes one batch of what is not stored yet, and gives the heads of the processes that it changes. The caller has the
+// turns.
+func (l *Log) join(writes []store.Batch, extra *store.Batch, blocks []slotlog.Block) (*store.Batch, map[message.ID]slotlog.Head, error) {
 	b := &store.Batch{}
-	before := make(map[message.ID]slotlog.Head, len(blocks)) // heads of the processes that the batch changes
+	before := make(map[message.ID]slotlog.Head, len(blocks))
 	fresh := len(blocks) == 0
 	for i := range blocks {
 		block := &blocks[i]
 		head, stored, err := l.compare(block)
 		if err != nil {
-			return err
+			return nil, nil, err
 		}
 		if !stored {
 			b.Add(&writes[i])
@@ -69,10 +82,7 @@ func (l *Log) AppendWith(ctx context.Context, extra *store.Batch, blocks ...slot
 	if fresh && extra != nil {
 		b.Add(extra)
 	}
-	if b.Len() == 0 {
-		return nil
-	}
-	return l.commit(b, before, blocks)
+	return b, before, nil
 }
 
 // write encodes a block.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 	"testing"
 	"time"
@@ -138,6 +139,34 @@ func TestAnAppendThatFailedIsShownOnlyAfterItWasRepeated(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantSlots(t, l, p, append(all, next.Entries...), 4)
+}
+
+// fullBlobs takes no blob.
+type fullBlobs struct{ store.Blobs }
+
+var errFull = errors.New("no space left")
+
+func (fullBlobs) Put(context.Context, io.Reader) (message.ID, int64, error) {
+	return message.ID{}, 0, errFull
+}
+
+func TestAnAppendThatStoredNothingSaysSo(t *testing.T) {
+	s := newSlowStore()
+	p := slotlogtest.ID("process")
+	b := slotlogtest.Block(p, 0, 0, 1, 0)
+	b.Entries[0].Item = make([]byte, itemInline+1)
+	err := New(s, fullBlobs{memory.NewBlobs()}).Append(t.Context(), b)
+	if !errors.Is(err, errFull) || !errors.Is(err, slotlog.ErrNotStored) || err.Error() != errFull.Error() || s.applied != 0 {
+		t.Fatalf("a blob that cannot be written: %v", err)
+	}
+	l := New(s, memory.NewBlobs())
+	if err := l.Append(t.Context(), slotlogtest.Block(p, 0, 1, 1, 0)); !errors.Is(err, slotlog.ErrGap) || !errors.Is(err, slotlog.ErrNotStored) {
+		t.Fatalf("a refusal: %v", err)
+	}
+	s.finish <- errSync
+	if err := l.Append(t.Context(), b); !errors.Is(err, errSync) || errors.Is(err, slotlog.ErrNotStored) {
+		t.Fatalf("a batch that failed: %v", err)
+	}
 }
 
 func TestARepeatOfAnOldBlockLeavesTheHead(t *testing.T) {

@@ -38,18 +38,18 @@ func New() *Log {
 // Append checks all blocks before it stores the first.
 func (l *Log) Append(ctx context.Context, blocks ...slotlog.Block) error {
 	if err := slotlog.Check(blocks...); err != nil {
-		return err
+		return slotlog.NotStored(err)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := l.usable(ctx); err != nil {
-		return err
+		return slotlog.NotStored(err)
 	}
 	var fresh []slotlog.Block
 	for _, b := range blocks {
 		stored, err := l.check(b)
 		if err != nil {
-			return err
+			return slotlog.NotStored(err)
 		}
 		if !stored {
 			fresh = append(fresh, b)

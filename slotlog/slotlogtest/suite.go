@@ -455,7 +455,7 @@ func testCancelled(t *testing.T, logs Logs) {
 	p := ID("process", 1)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := l.Append(ctx, Block(p, 0, 0, 1, 0)); !errors.Is(err, context.Canceled) {
+	if err := l.Append(ctx, Block(p, 0, 0, 1, 0)); !errors.Is(err, context.Canceled) || !errors.Is(err, slotlog.ErrNotStored) {
 		t.Errorf("Append: %v", err)
 	}
 	if _, err := l.Acquire(ctx, slotlog.PartitionOf(p)); !errors.Is(err, context.Canceled) {
@@ -489,6 +489,9 @@ func testClosed(t *testing.T, logs Logs) {
 	}
 	if len(errs) != 6 {
 		t.Errorf("only %d calls answered", len(errs))
+	}
+	if err := errs["Append"]; !errors.Is(err, slotlog.ErrNotStored) {
+		t.Errorf("Append does not say that nothing was stored: %v", err)
 	}
 	for name, err := range errs {
 		if fault.KindOf(err) != fault.Unavailable {
