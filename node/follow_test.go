@@ -14,8 +14,12 @@ import (
 	"testing"
 
 	"ago/client"
+	"ago/codec/ans104"
 	"ago/fault"
 	"ago/message"
+	"ago/process"
+	"ago/slotlog"
+	"ago/store/memory"
 )
 
 // meddler stands between a compute unit and the network and may change what the scheduler says.
@@ -138,6 +142,62 @@ func TestAnEvaluatorGivesTheSameResults(t *testing.T) {
 	if _, err := unit.Result(context.Background(), nobody, ids[0]); err == nil {
 		t.Error("a result of an unknown process")
 	}
+}
+
+// TestAssignedByID assigns what is not a message of a process: each unit has it from the gateway, and sees the same.
+func TestAssignedByID(t *testing.T) {
+	ctx := context.Background()
+	n := startNetwork(t, nil)
+	other, err := n.client.Spawn(ctx, n.key, client.Spawn{Module: probeID, Tags: []Tag{{Name: "Name", Value: "another"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := newMeddler(t, n)
+	_, unit := startEvaluator(t, m, "", true)
+	for name, id := range map[string]message.ID{
+		"a process": other, "an imported module": brokenID, "a message": n.send(t, "echo it"),
+		"an item without an anchor": n.upload(t, ans104.Draft{Data: []byte("echo this"), Tags: []Tag{{Name: "a", Value: "b"}}}),
+		"an anchor that is no text": n.upload(t, ans104.Draft{Data: []byte("echo that"), Anchor: bytes.Repeat([]byte{0xff}, 32)}),
+	} {
+		if status, body := request(t, "POST", n.Addresses().MU+"/?process-id="+n.process.String()+"&assign="+id.String(), nil); status != 202 && name != "a message" {
+			t.Fatalf("%s: assign: %d %s", name, status, body)
+		}
+		want, err := n.client.Result(ctx, n.process, id)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		got, err := unit.Result(ctx, n.process, id)
+		if err != nil || string(got.JSON) != string(want.JSON) {
+			t.Errorf("%s: %s, %v, want %s", name, got.JSON, err, want.JSON)
+		}
+		seen := func(c process.Content, err error) string {
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			return string(process.MessageJSON(process.Definition{}, process.Assigned{Content: c, Entry: slotlog.Entry{ByID: true}}))
+		}
+		f := newFollower(&client.Network{Gateway: n.Addresses().Gateway}, memory.New(), true)
+		here, there := seen(archive{n.gateway}.Content(ctx, id)), seen(f.content(ctx, id))
+		if here != there {
+			t.Errorf("%s: the node sees\n%s\na unit elsewhere\n%s", name, here, there)
+		}
+		if name == "an imported module" && !strings.Contains(here, `"Owner":"",`) {
+			t.Errorf("%s has an owner: %s", name, here)
+		}
+	}
+}
+
+// upload puts an item at the bundler.
+func (n *network) upload(t testing.TB, d ans104.Draft) message.ID {
+	t.Helper()
+	it, err := ans104.Sign(d, n.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := n.client.Upload(context.Background(), it); err != nil {
+		t.Fatal(err)
+	}
+	return it.ID()
 }
 
 func TestAnEvaluatorRefusesALogThatWasChanged(t *testing.T) {

@@ -62,7 +62,8 @@ func (a archive) Upload(ctx context.Context, v commitment.Verified) error {
 	return err
 }
 
-// Content gives an item or a transaction as a process that it is assigned to sees it.
+// Content gives an item or a transaction as a process that it is assigned to sees it: as gateways show it, which is where
+// a compute unit on another machine has it from. Anchors are base64url there, and an imported record has no owner.
 func (a archive) Content(ctx context.Context, id message.ID) (process.Content, error) {
 	raw, err := a.g.ItemBytes(ctx, id)
 	if err == nil {
@@ -70,7 +71,9 @@ func (a archive) Content(ctx context.Context, id message.ID) (process.Content, e
 		if err != nil {
 			return process.Content{}, err
 		}
-		return process.ContentOf(it), nil
+		c := process.ContentOf(it)
+		c.Anchor = shownAnchor(it.Anchor)
+		return c, nil
 	}
 	if fault.KindOf(err) != fault.Unsupported {
 		return process.Content{}, err
@@ -83,18 +86,27 @@ func (a archive) Content(ctx context.Context, id message.ID) (process.Content, e
 	if err != nil {
 		return process.Content{}, err
 	}
-	c := process.Content{ID: id, Signature: rec.Signature, OwnerKey: rec.Owner, Owner: rec.Address.String(), Tags: rec.Tags, Data: data}
-	if rec.Owner != nil {
-		c.Owner = commitment.ProcessAddress(rec.Owner)
-	}
+	c := process.Content{ID: id, Signature: rec.Signature, OwnerKey: rec.Owner, Owner: ownerOf(rec), Anchor: shownAnchor(rec.Anchor), Tags: rec.Tags, Data: data}
 	if rec.HasTarget {
 		c.Target = rec.Target.String()
 	}
-	if len(rec.Anchor) > 0 { // a transaction's anchor is a hash, hence shown as one
-		text := base64.RawURLEncoding.EncodeToString(rec.Anchor)
-		c.Anchor = &text
-	}
 	return c, nil
+}
+
+func shownAnchor(raw []byte) *string {
+	text := base64.RawURLEncoding.EncodeToString(raw)
+	return &text
+}
+
+// ownerOf is the address of the signer as processes see it, "" for an imported record: it has nobody's signature.
+func ownerOf(rec *gateway.Record) string {
+	switch {
+	case rec.Owner != nil:
+		return commitment.ProcessAddress(rec.Owner)
+	case !rec.Address.IsZero():
+		return rec.Address.String()
+	}
+	return ""
 }
 
 func (a archive) data(ctx context.Context, id message.ID) ([]byte, error) {
@@ -128,14 +140,7 @@ func (m modules) Module(ctx context.Context, id message.ID) (process.Module, err
 		}
 		return process.Module{}, err
 	}
-	var owner string // an imported module has nobody's signature
-	switch {
-	case rec.Owner != nil:
-		owner = commitment.ProcessAddress(rec.Owner)
-	case !rec.Address.IsZero():
-		owner = rec.Address.String()
-	}
-	return describe(id, owner, rec.Tags, func(ctx context.Context) ([]byte, error) { return m.a.data(ctx, id) })
+	return describe(id, ownerOf(rec), rec.Tags, func(ctx context.Context) ([]byte, error) { return m.a.data(ctx, id) })
 }
 
 // describe reads what the tags of a module say.

@@ -157,17 +157,23 @@ func (s *SU) read(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	ctx := r.Context()
-	head, err := s.Scheduler.Head(ctx, id)
-	if err == nil && head.Next > 0 {
-		s.page(w, r, id, head)
-		return
-	}
 	in := id
 	if hasQuery(r, "process-id") {
 		if in, err = queryID(r, "process-id"); err != nil {
 			Fail(w, err)
 			return
 		}
+	}
+	if in != id { // a process may be a message of another one: the one that is named decides
+		if slot, err := s.Scheduler.Find(ctx, in, id); err == nil {
+			s.answerSlot(w, r, in, slot)
+			return
+		}
+	}
+	head, err := s.Scheduler.Head(ctx, id)
+	if err == nil && head.Next > 0 {
+		s.page(w, r, id, head)
+		return
 	}
 	slot, err := s.Scheduler.Find(ctx, in, id)
 	if err != nil { // the message may have been asked for with another process than the one that has it
