@@ -176,7 +176,7 @@ local function start(v)
 end
 for i = math.max(1, #Inbox - %d), #Inbox do
   local m = Inbox[i]
-  lines[#lines + 1] = string.format('%%4d  %%s  %%-16s  %%s', i, tostring(m.From), start(m.Action or m.Tags and m.Tags.Action or '-'), start(m.Data or ''))
+  lines[#lines + 1] = string.format('%%4d  %%s  %%-16s  %%s', i, tostring(m.From), start(m.Action or m.Tags and m.Tags.Action or '-'), start(m.Data or '')):gsub('%%s+$', '')
 end
 return #lines > 0 and table.concat(lines, '\n') or 'the inbox is empty'`
 

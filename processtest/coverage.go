@@ -3,8 +3,11 @@ package processtest
 import (
 	"context"
 	"encoding/json"
+	"regexp"
 	"slices"
 	"strings"
+
+	"ago/message"
 )
 
 // Coverage tells which handlers of a file ran in the tests.
@@ -31,7 +34,8 @@ func (c Coverage) Ran() int {
 }
 
 // countHandlers is evaluated in a new process ahead of its file. It has every handler counted, those added later too. The
-// process's own handlers begin with a line.
+// process's own handlers begin with a line. What runs in a dry run is forgotten with it, so it is printed, between marks that
+// are taken out again.
 const countHandlers = `local evaluate, runs, counted = Handlers.evaluate, {}, setmetatable({}, {__mode = 'k'})
 local function look()
   for _, h in ipairs(Handlers.list) do
@@ -40,6 +44,8 @@ local function look()
       runs[name] = runs[name] or 0
       h.handle = function(...)
         runs[name] = runs[name] + 1
+        local m = ...
+        if type(m) == 'table' and m['Read-Only'] then print('\1ran ' .. name .. '\1') end
         return handle(...)
       end
       counted[h.handle] = true
@@ -102,4 +108,18 @@ func merge(all []Coverage) []Coverage {
 	}
 	slices.SortFunc(merged, func(a, b Coverage) int { return strings.Compare(a.Source, b.Source) })
 	return merged
+}
+
+var ranMark = regexp.MustCompile("\x01ran ([^\x01]*)\x01\n?")
+
+// ranIn counts the handlers that ran in a dry run, and takes their marks out of what it printed.
+func (w *world) ranIn(process message.ID, text string) string {
+	for _, m := range ranMark.FindAllStringSubmatch(text, -1) {
+		for _, p := range w.spawned {
+			if p.id == process {
+				p.hits[m[1]]++
+			}
+		}
+	}
+	return ranMark.ReplaceAllString(text, "")
 }

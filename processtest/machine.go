@@ -16,6 +16,9 @@ import (
 //go:embed runtime.lua
 var program []byte
 
+// stepGas bounds the Lua between two calls of a test: some seconds.
+const stepGas = 1_000_000_000
+
 // machine is the Lua that a test file runs on. It has no network: what the test wants of one it asks by a call.
 type machine struct {
 	engine   vm.Engine
@@ -50,7 +53,7 @@ type definition struct {
 }
 
 func newMachine(ctx context.Context, e vm.Engine) (*machine, error) {
-	i, err := e.New(ctx, vm.Module{ID: "test", Format: lua.Format, Bytes: program}, vm.Limits{})
+	i, err := e.New(ctx, vm.Module{ID: "test", Format: lua.Format, Bytes: program}, vm.Limits{GasMax: stepGas})
 	if err != nil {
 		return nil, err
 	}

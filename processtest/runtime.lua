@@ -169,8 +169,8 @@ function T:read(process, message) return read(2, "", process, message) end
 function Wallet:read(process, message) return read(2, self.name, process, message) end
 
 --- eval evaluates Lua in a process of the test, and gives what it printed and returned.
-function Process:eval(code) return ask(2, "eval", {process = self.id, code = code}) end
-function T:eval(process, code) return ask(2, "eval", {process = tostring(process), code = code}) end
+function Process:eval(code) return (ask(2, "eval", {process = self.id, code = code})) end
+function T:eval(process, code) return (ask(2, "eval", {process = tostring(process), code = code})) end
 
 --- get gives the value of an expression in a process, without changing it.
 local function get(level, process, expression)
@@ -181,7 +181,7 @@ function Process:get(expression) return get(2, self, expression) end
 function T:get(process, expression) return get(2, process, expression) end
 
 --- load evaluates a further file in a process.
-function Process:load(file) return ask(2, "load", {process = self.id, file = file}) end
+function Process:load(file) return (ask(2, "load", {process = self.id, file = file})) end
 
 --- spawn makes a process: of a file, of Lua text, or of {file=, source=, blueprint=, and tags}.
 function T:spawn(what, tags)
@@ -217,10 +217,10 @@ end
 function T:process(id) return setmetatable({id = tostring(id)}, Process) end
 
 --- advance moves the network's clock: "1h30m", or a number of seconds.
-function T:advance(time) return ask(2, "advance", {by = type(time) == "number" and time .. "s" or time}) end
+function T:advance(time) return (ask(2, "advance", {by = type(time) == "number" and time .. "s" or time})) end
 
 --- now is the network's time in milliseconds.
-function T:now() return ask(2, "now", {}) end
+function T:now() return (ask(2, "now", {})) end
 
 function T:log(...) print(...) end
 function T:skip(why) error(setmetatable({skipped = why or ""}, Failure), 0) end

@@ -310,10 +310,13 @@ func (w *world) read(ctx context.Context, a arguments) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	printed := w.ranIn(id, r.Text())
 	if r.Failed() {
 		return nil, w.failed(r, nil, "")
 	}
-	return resultOf("", r)
+	out, err := resultOf("", r)
+	out.Output = console.Plain(printed)
+	return out, err
 }
 
 func (w *world) send(ctx context.Context, a arguments) (any, error) {

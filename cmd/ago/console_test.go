@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ago/localnet"
+	"ago/node"
 )
 
 // typist sits at a pseudo-terminal with a console on the other side.
@@ -127,22 +128,29 @@ func (ty *typist) sees(pattern string) []string {
 	}
 }
 
-func consoleNetwork(t *testing.T) []string {
+func consoleNetwork(t *testing.T, modules ...node.Module) []string {
 	t.Helper()
-	n, err := localnet.Start(context.Background(), localnet.Options{Modules: testModules(t)})
+	n, err := localnet.Start(context.Background(), localnet.Options{Modules: modules})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { n.Close() })
 	home := t.TempDir()
-	return []string{
-		"HOME=" + home, "XDG_CONFIG_HOME=" + home, "XDG_DATA_HOME=" + home, "AGO_NODE=" + n.Addresses().Node, "AGO_MODULE=" + testModule,
-		"TERM=xterm-256color",
+	env := []string{
+		"HOME=" + home, "XDG_CONFIG_HOME=" + home, "XDG_DATA_HOME=" + home, "AGO_NODE=" + n.Addresses().Node, "TERM=xterm-256color",
 	}
+	for _, m := range modules {
+		env = append(env, "AGO_MODULE="+m.ID.String())
+	}
+	return env
 }
 
 func TestTheConsoleAtATerminal(t *testing.T) {
-	env := consoleNetwork(t)
+	t.Run("with the built-in process", func(t *testing.T) { talkAtTerminal(t, consoleNetwork(t)) })
+	t.Run("with aos 2.0.6", func(t *testing.T) { talkAtTerminal(t, consoleNetwork(t, aosModule(t))) })
+}
+
+func talkAtTerminal(t *testing.T, env []string) {
 
 	// A second process that answers.
 	dir := t.TempDir()

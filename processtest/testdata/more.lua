@@ -1,0 +1,1 @@
+More = require("lib.word")
