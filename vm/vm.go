@@ -57,8 +57,8 @@ type Engine interface {
 	Close() error
 }
 
-// Instance is the state of one process. Eval, Commit, Rollback, Snapshot and Close are called by one goroutine
-// at a time; Fork and Resident may be called at any time by any goroutine.
+// Instance is the state of one process. Eval, Commit, Rollback and Close are called by one goroutine at a time; Fork,
+// Snapshot, Memory and Resident may be called at any time by any goroutine and do not wait for an evaluation.
 type Instance interface {
 	// Eval evaluates one message on the state. An error means that no result came about (ctx ended, the machine
 	// lacks memory, the safety net by time closed: ErrUnfinished): the caller rolls back and may try again.

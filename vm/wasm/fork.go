@@ -51,7 +51,7 @@ func (i *instance) Fork(ctx context.Context) (vm.Fork, error) {
 		i.engine.retire(m)
 		return nil, vm.ErrClosed
 	}
-	im.hold(&f.pin)
+	im.move(&f.pin, im.version)
 	f.state = im.outside()
 	if err := im.fill(i.engine.scanner, m, f.pin.version, f.state); err != nil {
 		i.engine.retire(m)
@@ -120,7 +120,7 @@ func (f *fork) Refresh(ctx context.Context) error {
 			return err
 		}
 	}
-	im.hold(&f.pin)
+	im.move(&f.pin, im.version)
 	im.load(f.machine, from, f.pin.version)
 	f.state = now
 	return f.machine.reset(now.host, now.globals)

@@ -59,7 +59,7 @@ var coreHosts = map[string]hostFunc{
 		return 0
 	},
 	"__cxa_throw": func(m *machine, a *args) uint64 {
-		m.stop("the program threw a C++ exception")
+		m.stop("Aborted(Assertion failed: Exception thrown, but exception catching is not enabled. Compile with -sNO_DISABLE_EXCEPTION_CATCHING or -sEXCEPTION_CATCHING_ALLOWED=[..] to catch.)")
 		return 0
 	},
 	"emscripten_err": func(m *machine, a *args) uint64 { return 0 },

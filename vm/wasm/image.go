@@ -6,6 +6,8 @@ import (
 	"bytes"
 	"sync"
 
+	"ago/vm"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -35,6 +37,7 @@ type image struct {
 
 	pinMu sync.Mutex // pins are moved by readers, which share mu
 	pins  map[*pin]struct{}
+	moved bool // since the last commit
 }
 
 type chunk struct {
@@ -74,11 +77,17 @@ func (im *image) at(i int) *page {
 
 // atVersion is the content of a page as it was in an earlier, pinned version.
 func (im *image) atVersion(i int, v uint64) *page {
-	p, changed := im.own(i)
-	if changed > v {
+	p, _ := im.versionAt(i, v)
+	return p
+}
+
+// versionAt is atVersion, with the version in which the page had become so.
+func (im *image) versionAt(i int, v uint64) (p *page, since uint64) {
+	p, since = im.own(i)
+	if since > v {
 		for _, o := range im.stash[i] {
 			if o.from <= v && v < o.to {
-				p = o.data
+				p, since = o.data, o.from
 				break
 			}
 		}
@@ -86,7 +95,7 @@ func (im *image) atVersion(i int, v uint64) *page {
 	if p == nil {
 		p = im.base.pages[i]
 	}
-	return p
+	return p, since
 }
 
 // set makes content the page's newest version. It is called with mu held.
@@ -99,7 +108,7 @@ func (im *image) set(i int, content []byte) {
 		im.chunks[c] = new(chunk)
 	}
 	k, slot := im.chunks[c], i%chunkLen
-	if k.version[slot] <= im.pinned && len(im.pins) > 0 && k.version[slot] < im.version {
+	if im.pinned > 0 && k.version[slot] <= im.pinned {
 		im.stash[i] = append(im.stash[i], old{from: k.version[slot], to: im.version, data: k.own[slot]})
 		k.own[slot] = nil
 	}
@@ -205,12 +214,25 @@ func (im *image) load(m *machine, from, to uint64) {
 	}
 }
 
-// hold moves a pin to the newest version. The lock is held for reading.
-func (im *image) hold(p *pin) {
+// hold pins the newest version and gives the state outside the pages.
+func (im *image) hold(p *pin) (*pin, at, error) {
+	im.mu.RLock()
+	defer im.mu.RUnlock()
+	if im.closed {
+		return nil, at{}, vm.ErrClosed
+	}
+	im.move(p, im.version)
+	return p, im.outside(), nil
+}
+
+// move sets a pin to a version that is the newest one or pinned already. The lock is held for reading, or the version
+// pinned by another.
+func (im *image) move(p *pin, version uint64) {
 	im.pinMu.Lock()
 	defer im.pinMu.Unlock()
-	p.version = im.version
+	p.version = version
 	im.pins[p] = struct{}{}
+	im.moved = true
 }
 
 // forget drops a pin. What it kept goes with the next commit.
@@ -218,6 +240,7 @@ func (im *image) forget(p *pin) {
 	im.pinMu.Lock()
 	defer im.pinMu.Unlock()
 	delete(im.pins, p)
+	im.moved = true
 }
 
 // release drops a pin and what it kept.
@@ -235,7 +258,12 @@ func (im *image) outside() at {
 
 // settle lets go of what no pin needs. It is called with mu held.
 func (im *image) settle() {
-	im.pinned = 0
+	im.pinMu.Lock()
+	defer im.pinMu.Unlock()
+	if !im.moved {
+		return
+	}
+	im.moved, im.pinned = false, 0
 	for p := range im.pins {
 		im.pinned = max(im.pinned, p.version)
 	}
@@ -264,7 +292,10 @@ func (im *image) settle() {
 func (im *image) close() {
 	im.mu.Lock()
 	defer im.mu.Unlock()
+	im.pinMu.Lock()
 	clear(im.pins)
+	im.moved = true
+	im.pinMu.Unlock()
 	im.settle()
 	for _, k := range im.chunks {
 		if k == nil {

@@ -30,7 +30,7 @@ type instance struct {
 	dirty   bool // there is an evaluation to commit or roll back
 	failed  bool // it ended without a response
 	ended   bool // it came to an end, with or without one
-	broken  error
+	broken  atomic.Pointer[error]
 	closed  atomic.Bool
 
 	resident atomic.Int64
@@ -43,7 +43,10 @@ func (i *instance) usable() error {
 	if i.closed.Load() {
 		return vm.ErrClosed
 	}
-	return i.broken
+	if err := i.broken.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 var errPending = errors.New("the last evaluation was neither committed nor rolled back")
@@ -201,8 +204,9 @@ func (i *instance) Commit() error {
 	i.dirty = false
 	if err := i.settle(); err != nil {
 		// Some pages are of the old state and some of the new.
-		i.broken = fmt.Errorf("a commit failed halfway, so this instance is of no more use: %w", err)
-		return i.broken
+		err = fmt.Errorf("a commit failed halfway, so this instance is of no more use: %w", err)
+		i.broken.Store(&err)
+		return err
 	}
 	return nil
 }

@@ -60,33 +60,39 @@ type checksum [16]byte
 
 // chain is where an instance is in its sequence of snapshots.
 type chain struct {
+	mu   sync.Mutex
 	pin  pin // the state of the last one
 	sum  checksum
 	have bool
 }
 
-// Snapshot writes the committed state.
+// Snapshot writes the committed state. It may run beside evaluations and commits: it writes the state of the moment it
+// was called, and holds the image only while it copies a few pages.
 func (i *instance) Snapshot(w io.Writer, full bool) error {
 	if err := i.usable(); err != nil {
 		return err
 	}
-	im := i.image
-	im.mu.RLock()
-	defer im.mu.RUnlock()
 	c := &i.chain
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now, to, err := i.image.hold(&pin{})
+	if err != nil {
+		return err
+	}
+	defer i.image.forget(now)
 	full = full || !c.have
 	var from uint64
 	if !full {
 		from = c.pin.version
 	}
-	err := writeFrame(w, func(out *snapshotWriter) {
+	err = writeFrame(w, func(out *snapshotWriter) {
 		if full {
 			out.byte(snapshotFull)
 		} else {
 			out.byte(snapshotDelta)
 		}
 		out.bytes(i.program.hash[:])
-		out.bytes(im.base.digest[:])
+		out.bytes(i.image.base.digest[:])
 		if full {
 			out.bytes(make([]byte, len(checksum{})))
 		} else {
@@ -94,20 +100,20 @@ func (i *instance) Snapshot(w io.Writer, full bool) error {
 		}
 		out.byte(byte(len(i.program.abi.format)))
 		out.bytes([]byte(i.program.abi.format))
-		out.word(im.size)
-		out.host(im.host)
-		out.long(uint32(len(im.globals)))
-		for _, g := range im.globals {
+		out.word(to.size)
+		out.host(to.host)
+		out.long(uint32(len(to.globals)))
+		for _, g := range to.globals {
 			out.word(g)
 		}
-		out.pages(im, from)
+		out.pages(i.image, from, now.version)
 	}, &c.sum)
 	if err != nil {
 		c.have = false // the next one cannot build on this
 		return err
 	}
 	c.have = true
-	im.hold(&c.pin)
+	i.image.move(&c.pin, now.version)
 	return nil
 }
 
@@ -173,33 +179,55 @@ func (s *snapshotWriter) host(h hostState) {
 	s.bytes(files)
 }
 
-// pages writes the pages that changed after a version; 0 means all that differ from the start.
-func (s *snapshotWriter) pages(im *image, from uint64) {
-	var record [5 + pageSize]byte
-	for c, k := range im.chunks {
-		if k == nil || k.newest <= from || s.err != nil {
-			continue
+// pages writes the pages that changed after version from, as they are in version to; from 0, all that differ from the
+// start.
+func (s *snapshotWriter) pages(im *image, from, to uint64) {
+	records := make([]byte, 0, chunkLen*(5+pageSize))
+	for c := 0; s.err == nil; c++ {
+		var more bool
+		if records, more, s.err = im.records(records[:0], c, from, to); !more {
+			break
 		}
-		for slot, v := range k.version {
-			if v <= from {
-				continue
-			}
-			i := c*chunkLen + slot
-			now := im.content(i)
-			record[0] = pageRaw
-			binary.LittleEndian.PutUint32(record[1:], uint32(i))
-			body := record[5:]
-			copy(body, now)
-			if from > 0 {
-				if was := im.atVersion(i, from); was != nil {
-					record[0] = pageXor
-					xor(body, was[:])
-				}
-			}
-			s.bytes(record[:])
-		}
+		s.bytes(records)
 	}
 	s.byte(pagesEnd)
+}
+
+// records copies the changed pages of one chunk.
+func (im *image) records(b []byte, c int, from, to uint64) (_ []byte, more bool, err error) {
+	im.mu.RLock()
+	defer im.mu.RUnlock()
+	if im.closed {
+		return b, false, vm.ErrClosed
+	}
+	if c >= len(im.chunks) {
+		return b, false, nil
+	}
+	k := im.chunks[c]
+	if k == nil || k.newest <= from {
+		return b, true, nil
+	}
+	for slot := range k.version {
+		i := c*chunkLen + slot
+		now, since := im.versionAt(i, to)
+		if since <= from {
+			continue
+		}
+		b = append(b, pageRaw)
+		b = binary.LittleEndian.AppendUint32(b, uint32(i))
+		if now == nil {
+			b = append(b, im.base.content(i)...)
+		} else {
+			b = append(b, now[:]...)
+		}
+		if from > 0 {
+			if was := im.atVersion(i, from); was != nil {
+				b[len(b)-pageSize-5] = pageXor
+				xor(b[len(b)-pageSize:], was[:])
+			}
+		}
+	}
+	return b, true, nil
 }
 
 func xor(to, with []byte) {
@@ -233,7 +261,7 @@ func (e *engine) Restore(ctx context.Context, m vm.Module, l vm.Limits, snapshot
 			i.chain.sum = sum
 		}
 		i.chain.have = true
-		i.image.hold(&i.chain.pin)
+		i.image.move(&i.chain.pin, i.image.version)
 		return nil
 	})
 }
@@ -446,24 +474,47 @@ func (s *snapshotReader) pages(im *image, size uint64, kind byte) {
 	}
 }
 
-// Memory writes the committed linear memory as a whole.
+// Memory writes the committed linear memory as a whole. Like Snapshot it may run beside evaluations.
 func (i *instance) Memory(w io.Writer) (int64, error) {
 	if err := i.usable(); err != nil {
 		return 0, err
 	}
 	im := i.image
-	im.mu.RLock()
-	defer im.mu.RUnlock()
-	b := bufio.NewWriterSize(w, 256<<10)
+	now, to, err := im.hold(&pin{})
+	if err != nil {
+		return 0, err
+	}
+	defer im.forget(now)
+	part := make([]byte, 0, chunkLen*pageSize)
 	var n int64
-	for k := 0; k < int(im.size/pageSize); k++ {
-		m, err := b.Write(im.content(k))
+	for c := 0; uint64(n) < to.size; c++ {
+		if part, err = im.contents(part[:0], c, now.version, to.size); err != nil {
+			return n, err
+		}
+		m, err := w.Write(part)
 		n += int64(m)
 		if err != nil {
 			return n, err
 		}
 	}
-	return n, b.Flush()
+	return n, nil
+}
+
+// contents copies the pages of one chunk as they are in a version.
+func (im *image) contents(b []byte, c int, version, size uint64) ([]byte, error) {
+	im.mu.RLock()
+	defer im.mu.RUnlock()
+	if im.closed {
+		return b, vm.ErrClosed
+	}
+	for k := c * chunkLen; k < min((c+1)*chunkLen, int(size/pageSize)); k++ {
+		if p := im.atVersion(k, version); p != nil {
+			b = append(b, p[:]...)
+		} else {
+			b = append(b, im.base.content(k)...)
+		}
+	}
+	return b, nil
 }
 
 // readMemory makes a linear memory given as a whole the image.

@@ -4,8 +4,10 @@ package wasm
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"flag"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -145,4 +147,79 @@ func FuzzSnapshotBody(f *testing.F) {
 			t.Errorf("a snapshot with a memory of %d bytes and page %d was accepted", size, index)
 		}
 	})
+}
+
+func TestSnapshotsAreTakenBesideEvaluations(t *testing.T) { bothWays(t, testSnapshotsBeside) }
+
+func testSnapshotsBeside(t *testing.T, e *engine) {
+	i, p := aos(t, e, vm.Limits{})
+	seen := map[sum]bool{stateSum(t, i): true}
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for k := 0; ; k++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if _, err := i.Eval(context.Background(), p.eval("A = (A or 0) + 1 T = string.rep('t', A * 1000)")); err != nil {
+				t.Error(err)
+				return
+			}
+			if k%5 == 4 {
+				if err := i.Rollback(); err != nil {
+					t.Error(err)
+				}
+				continue
+			}
+			if err := i.Commit(); err != nil {
+				t.Error(err)
+				return
+			}
+			seen[stateSum(t, i)] = true
+		}
+	}()
+	const count = 12
+	var snapshots [count]bytes.Buffer
+	var memories [3]bytes.Buffer
+	for k := range snapshots {
+		if err := i.Snapshot(&snapshots[k], k%5 == 4); err != nil {
+			t.Fatal(err)
+		}
+		if k < len(memories) {
+			if _, err := i.Memory(&memories[k]); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	close(stop)
+	<-done
+	if len(seen) < 4 {
+		t.Fatalf("only %d states were made meanwhile", len(seen))
+	}
+	last := 0 // the newest full one
+	for k := range snapshots {
+		if k%5 == 4 {
+			last = k
+		}
+		var from []io.Reader
+		for j := last; j <= k; j++ {
+			from = append(from, bytes.NewReader(snapshots[j].Bytes()))
+		}
+		j, err := e.Restore(t.Context(), i.module, vm.Limits{}, from...)
+		if err != nil {
+			t.Fatalf("snapshot %d: %v", k, err)
+		}
+		if !seen[stateSum(t, j)] {
+			t.Errorf("snapshot %d is of a state that never was", k)
+		}
+		j.Close()
+	}
+	for k := range memories {
+		b := memories[k].Bytes()
+		if !seen[sumOf(uint64(len(b)), func(i int) []byte { return b[i*pageSize : (i+1)*pageSize] })] {
+			t.Errorf("memory %d is of a state that never was", k)
+		}
+	}
 }
