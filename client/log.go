@@ -234,10 +234,58 @@ func (n *Network) fetch(ctx context.Context, process message.ID, after int64) <-
 // Key gives the public key of the signer.
 func (p Part) Key() ([]byte, error) { return base64.RawURLEncoding.DecodeString(p.Owner.Key) }
 
-// Item puts the signed item together. With data nil the text the scheduler shows is taken, which is the signed data only
-// if that is text. Signature types of equal sizes are told apart by which of them holds.
-func (p Part) Item(data []byte) (*ans104.Item, error) {
-	d, err := p.draft(data)
+// Exact are the parts of a signed item byte for byte. Schedulers show them as text, in which bytes that are no UTF-8 are lost.
+type Exact struct {
+	Anchor []byte
+	Tags   []ans104.Tag
+	Data   []byte
+}
+
+// Exact asks the gateway for the parts of an item.
+func (n *Network) Exact(ctx context.Context, id message.ID) (Exact, error) {
+	var shown struct {
+		Anchor string `json:"last_tx"`
+		Tags   []Tag
+	}
+	if err := n.get(ctx, "gateway", n.Gateway, "/tx/"+id.String(), nil, &shown); err != nil {
+		return Exact{}, err
+	}
+	var e Exact
+	var err error
+	read := func(text string) []byte {
+		b, wrong := base64.RawURLEncoding.DecodeString(text)
+		if wrong != nil {
+			err = fault.Wrap(wrong, fault.Unavailable, "answer-malformed", "the gateway's answer on %s", id)
+		}
+		return b
+	}
+	if anchor := read(shown.Anchor); len(anchor) > 0 {
+		e.Anchor = anchor
+	}
+	for _, t := range shown.Tags {
+		e.Tags = append(e.Tags, ans104.Tag{Name: string(read(t.Name)), Value: string(read(t.Value))})
+	}
+	if err != nil {
+		return e, err
+	}
+	e.Data, err = n.Data(ctx, id)
+	return e, err
+}
+
+// Lossy tells whether the scheduler may show something else than what was signed: a replacement character stands where bytes
+// were no UTF-8, and an anchor that is no text is not shown.
+func (p Part) Lossy() bool {
+	lost := p.Anchor == nil || strings.ContainsRune(p.Data, '\uFFFD')
+	for _, t := range p.Tags {
+		lost = lost || strings.ContainsRune(t.Name, '\uFFFD') || strings.ContainsRune(t.Value, '\uFFFD')
+	}
+	return lost
+}
+
+// Item puts the signed item together, from the exact parts or, with nil, from the text the scheduler shows. Signature types of
+// equal sizes are told apart by which of them holds.
+func (p Part) Item(exact *Exact) (*ans104.Item, error) {
+	d, err := p.draft(exact)
 	if err != nil {
 		return nil, err
 	}
@@ -275,11 +323,8 @@ func (p Part) Item(data []byte) (*ans104.Item, error) {
 	return last, nil
 }
 
-func (p Part) draft(data []byte) (ans104.Draft, error) {
-	d := ans104.Draft{Data: data}
-	if data == nil {
-		d.Data = []byte(p.Data)
-	}
+func (p Part) draft(exact *Exact) (ans104.Draft, error) {
+	var d ans104.Draft
 	if p.Target != "" {
 		id, err := message.ParseID(p.Target)
 		if err != nil {
@@ -287,6 +332,11 @@ func (p Part) draft(data []byte) (ans104.Draft, error) {
 		}
 		d.Target, d.HasTarget = id, true
 	}
+	if exact != nil {
+		d.Anchor, d.Tags, d.Data = exact.Anchor, exact.Tags, exact.Data
+		return d, nil
+	}
+	d.Data = []byte(p.Data)
 	if p.Anchor != nil && *p.Anchor != "" {
 		d.Anchor = []byte(*p.Anchor)
 		if raw, err := base64.RawURLEncoding.DecodeString(*p.Anchor); err == nil && len(raw) == ans104.AnchorSize && len(d.Anchor) != ans104.AnchorSize {
@@ -300,10 +350,10 @@ func (p Part) draft(data []byte) (ans104.Draft, error) {
 	return d, nil
 }
 
-// Verify checks that the part is signed by its owner and has the id of its signature. Data is what was signed if the
+// Verify checks that the part is signed by its owner and has the id of its signature. Exact parts are what was signed if the
 // scheduler shows something else (nil otherwise).
-func (p Part) Verify(data []byte) error {
-	it, err := p.Item(data)
+func (p Part) Verify(exact *Exact) error {
+	it, err := p.Item(exact)
 	if err != nil {
 		return err
 	}

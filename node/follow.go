@@ -362,23 +362,44 @@ func (r *reading) flush() {
 }
 
 func (f *follower) verifySlot(ctx context.Context, edge client.Edge) error {
-	if err := edge.Assignment.Verify(nil); err != nil {
+	if err := f.verifyPart(ctx, edge.Assignment); err != nil || edge.Message == nil {
 		return err
 	}
-	if edge.Message == nil {
-		return nil
+	return f.verifyPart(ctx, *edge.Message)
+}
+
+// verifyPart verifies what the scheduler shows. Where that need not be what was signed, since it is shown as text, the signed
+// bytes come from the gateway, and what is shown has to be their text.
+func (f *follower) verifyPart(ctx context.Context, p client.Part) error {
+	err := p.Verify(nil)
+	if err == nil || !p.Lossy() {
+		return err
 	}
-	var data []byte
-	if strings.ContainsRune(edge.Message.Data, '\uFFFD') { // perhaps not what was signed: schedulers show data as text
-		id, err := message.ParseID(edge.Message.ID)
-		if err != nil {
-			return fault.Wrap(err, fault.Malformed, "id-malformed", "message")
-		}
-		if data, err = f.network.Data(ctx, id); err != nil {
-			return err
+	id, err := message.ParseID(p.ID)
+	if err != nil {
+		return fault.Wrap(err, fault.Malformed, "id-malformed", "message")
+	}
+	exact, err := again(ctx, func() (client.Exact, error) { return f.network.Exact(ctx, id) })
+	if err != nil {
+		return err
+	}
+	if !shows(p, exact) {
+		return fault.New(fault.Forged, "signature-invalid", "the scheduler shows other tags, anchor or data of %s than were signed", p.ID)
+	}
+	return p.Verify(&exact)
+}
+
+// shows tells whether a part is how a scheduler shows these bytes.
+func shows(p client.Part, e client.Exact) bool {
+	if p.Data != process.Text(e.Data) || len(p.Tags) != len(e.Tags) {
+		return false
+	}
+	for i, t := range e.Tags {
+		if p.Tags[i].Name != process.Text([]byte(t.Name)) || p.Tags[i].Value != process.Text([]byte(t.Value)) {
+			return false
 		}
 	}
-	return edge.Message.Verify(data)
+	return p.Anchor == nil || *p.Anchor == string(e.Anchor) || *p.Anchor == base64.RawURLEncoding.EncodeToString(e.Anchor)
 }
 
 // assigned gives a slot as the compute unit takes it.

@@ -34,7 +34,7 @@ func newMeddler(t testing.TB, n *network) *meddler {
 	m.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		m.asked.Add(1)
 		base := n.Addresses().SU
-		if r.URL.Path == "/graphql" || strings.HasPrefix(r.URL.Path, "/raw/") {
+		if r.URL.Path == "/graphql" || strings.HasPrefix(r.URL.Path, "/raw/") || strings.HasPrefix(r.URL.Path, "/tx/") {
 			base = n.Addresses().Gateway
 		}
 		q, err := http.NewRequest(r.Method, base+r.URL.RequestURI(), r.Body)
@@ -141,6 +141,45 @@ func TestAnEvaluatorGivesTheSameResults(t *testing.T) {
 	}
 	if _, err := unit.Result(context.Background(), nobody, ids[0]); err == nil {
 		t.Error("a result of an unknown process")
+	}
+}
+
+// TestBytesThatAreNoTextAreVerified: schedulers show tags, anchors and data as text, in which such bytes are lost.
+func TestBytesThatAreNoTextAreVerified(t *testing.T) {
+	n := startNetwork(t, nil)
+	m := newMeddler(t, n)
+	var last *ans104.Item
+	for _, change := range []func(*ans104.Draft){
+		func(d *ans104.Draft) { d.Tags = append(d.Tags, Tag{Name: "a\xff", Value: "b"}) },
+		func(d *ans104.Draft) { d.Tags = append(d.Tags, Tag{Name: "a", Value: "\xf0\x9f"}) },
+		func(d *ans104.Draft) { d.Anchor = bytes.Repeat([]byte{0xfe}, 32) },
+		func(d *ans104.Draft) { d.Data = []byte("count \xff") },
+		func(d *ans104.Draft) { d.Data = []byte("count") },
+	} {
+		it, err := ans104.Sign(n.draft(change), n.key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := n.client.Post(context.Background(), it); err != nil {
+			t.Fatal(err)
+		}
+		last = it
+	}
+	_, unit := startEvaluator(t, m, "", true)
+	if _, err := unit.Result(context.Background(), n.process, last.ID()); err != nil {
+		t.Error(err)
+	}
+	for name, c := range map[string][2]string{
+		"data":           {`"data":"count"`, `"data":"count \ufffd"`},
+		"a tag's value":  {"\"value\":\"\ufffd\"", "\"value\":\"\ufffd!\""},
+		"a replaced tag": {`{"name":"Type","value":"Message"}`, `{"name":"Type","value":"Message\ufffd"}`},
+	} {
+		change := func(_ string, body []byte) []byte { return bytes.ReplaceAll(body, []byte(c[0]), []byte(c[1])) }
+		m.change.Store(&change)
+		_, unit := startEvaluator(t, m, "", true)
+		if _, err := unit.Result(context.Background(), n.process, last.ID()); fault.CodeOf(err) != "signature-invalid" {
+			t.Errorf("a scheduler that shows other bytes as %s: %v", name, err)
+		}
 	}
 }
 
