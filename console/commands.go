@@ -195,7 +195,9 @@ func (c *console) traceCommand(ctx context.Context, _ *entry, args string) error
 	if c.Trace == nil {
 		return fault.New(fault.Unsupported, "trace-unsupported", "this network tells no traces")
 	}
+	c.mu.Lock() // a watched file may be sent just now
 	id := c.Session.last
+	c.mu.Unlock()
 	if args != "" {
 		var err error
 		if id, err = message.ParseID(args); err != nil {

@@ -6,7 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -51,7 +54,8 @@ type console struct {
 	mu     sync.Mutex // one evaluation at a time, those of watched files among them
 	prompt string
 	watch  *source.Bundle
-	path   string // of the watched file
+	loaded map[string]*source.Bundle // by the file that was asked for: they place later errors of handlers
+	path   string                    // of the watched file
 }
 
 // Run talks until the input ends or .exit.
@@ -219,6 +223,9 @@ func (c *console) evaluate(ctx context.Context, text string, b *source.Bundle) e
 	if a.Prompt != "" {
 		c.prompt = a.Prompt
 	}
+	if b != nil {
+		c.keep(b)
+	}
 	if a.Failed {
 		if printed, _ := SplitError(a.Text); printed != "" {
 			c.print(printed)
@@ -234,6 +241,25 @@ func (c *console) evaluate(ctx context.Context, text string, b *source.Bundle) e
 		c.print(a.Text)
 	}
 	return nil
+}
+
+func (c *console) keep(b *source.Bundle) {
+	if c.loaded == nil {
+		c.loaded = map[string]*source.Bundle{}
+	}
+	c.loaded[b.Files[len(b.Files)-1].Path] = b
+}
+
+// explain gives the text of an error with the line of the loaded file that it happened in.
+func (c *console) explain(text string) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, path := range slices.Sorted(maps.Keys(c.loaded)) {
+		if _, ok := c.loaded[path].Locate(text); ok {
+			return ErrorText(text, c.loaded[path])
+		}
+	}
+	return ErrorText(text, nil)
 }
 
 // incoming shows a message of somebody else.
@@ -253,7 +279,10 @@ func (c *console) incoming(e Event) {
 	if e.Action != "" {
 		what = e.Action
 	}
-	c.print(fmt.Sprintf("%s%s from %s failed: %s%s\n%s.trace %s%s", red, what, short(e.From), ErrorText(e.Text, nil), reset, grey, e.Message, reset))
+	if h := FailedHandler(e.Text); h != "" {
+		what += ", handled by " + strconv.Quote(h)
+	}
+	c.print(fmt.Sprintf("%s%s, from %s, failed: %s%s\n%s.trace %s%s", red, what, short(e.From), c.explain(e.Text), reset, grey, e.Message, reset))
 }
 
 func (c *console) showPrompt(e entry) {

@@ -76,3 +76,13 @@ func ErrorText(text string, b *source.Bundle) string {
 	}
 	return s
 }
+
+var atFault = regexp.MustCompile(`(?m)^handler: (.+)$`)
+
+// FailedHandler is the handler that an error of the built-in process names, "" if it names none.
+func FailedHandler(text string) string {
+	if m := atFault.FindStringSubmatch(Plain(text)); m != nil {
+		return strings.TrimSpace(m[1])
+	}
+	return ""
+}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"regexp"
-	"strings"
 	"time"
 
 	"ago/client"
@@ -209,18 +207,15 @@ func (w *world) settle(ctx context.Context, id message.ID) ([]hop, error) {
 	}
 }
 
-// handlerAtFault is how the built-in process names the handler of an error.
-var handlerAtFault = regexp.MustCompile(`(?m)^handler: (.+)$`)
-
 // hit counts a handler that failed: the process forgets that it ran.
 func (w *world) hit(process message.ID, r client.Result) {
-	m := handlerAtFault.FindStringSubmatch(console.Plain(r.Text()))
-	if m == nil {
+	name := console.FailedHandler(r.Text())
+	if name == "" {
 		return
 	}
 	for _, p := range w.spawned {
 		if p.id == process {
-			p.hits[strings.TrimSpace(m[1])]++
+			p.hits[name]++
 		}
 	}
 }

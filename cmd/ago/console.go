@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/term"
 
@@ -128,8 +131,12 @@ func (c *consoleCommand) Run(o *out) error {
 	if term.IsTerminal(int(in.Fd())) {
 		greeting = greet(s, n, made)
 	}
+	every := console.EveryDefault
+	if !near(n.CU) {
+		every = farEvery
+	}
 	err = console.Run(o, console.Options{
-		Session: s, In: in, Out: to, Err: o.stderr, Colours: coloured(to), History: c.history(), Load: c.Load, Greeting: greeting,
+		Session: s, Every: every, In: in, Out: to, Err: o.stderr, Colours: coloured(to), History: c.history(), Load: c.Load, Greeting: greeting,
 		Blueprint: builtin.Blueprint, Blueprints: builtin.Blueprints(),
 		Trace: func(ctx context.Context, id message.ID) (string, error) { return traceText(ctx, n, id) },
 	})
@@ -166,6 +173,19 @@ func (c *consoleCommand) open(o *out, n *client.Network) (s *console.Session, ma
 	}
 	s, err = console.Create(o, n, key, c.Process, p)
 	return s, true, err
+}
+
+// farEvery is how often units of others are asked for what came in.
+const farEvery = 2 * time.Second
+
+// near tells an address on this machine.
+func near(address string) bool {
+	u, err := url.Parse(address)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 func (c *consoleCommand) history() string {

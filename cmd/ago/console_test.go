@@ -253,6 +253,13 @@ func TestTheConsoleReloadsWhatIsSaved(t *testing.T) {
 	save("Version = 3\nprint(nothing.x)")
 	ty.sees(`v\.lua:2: attempt to index a nil value`)
 	ty.sees(`2 \| print\(nothing\.x\)`)
+	// A handler of the file fails later, on a message: handler, file and line are told.
+	save("Handlers.add('bad', 'Bad', function(m)\n  m.none.x = 1\nend)")
+	ty.sees(`was saved`)
+	ty.sees(`w@`)
+	ty.keys("Send({Target = ao.id, Action = 'Bad'})\r")
+	ty.sees(`Bad, handled by "bad", from \S+ failed: \S+v\.lua:2: attempt to index a nil value`)
+	ty.sees(`2 \|   m\.none\.x = 1`)
 	ty.keys("\x04")
 	<-ty.ended
 	ty.mu.Lock()
