@@ -38,7 +38,7 @@ func (g *Gateway) transactionRoutes(m *http.ServeMux) {
 		w.Header().Set("Content-Type", "application/json; charset=utf-8")
 		_, _ = w.Write(v)
 	}))
-	m.HandleFunc("DELETE /tx/{id}", func(w http.ResponseWriter, r *http.Request) {
+	m.HandleFunc("DELETE /tx/{id}", fromHere(func(w http.ResponseWriter, r *http.Request) {
 		if id, ok := pathID(w, r); ok {
 			if err := g.forget(r.Context(), id); err != nil {
 				writeError(w, err)
@@ -46,7 +46,7 @@ func (g *Gateway) transactionRoutes(m *http.ServeMux) {
 			}
 			writeText(w, http.StatusOK, id.String())
 		}
-	})
+	}))
 	m.HandleFunc("GET /tx/{id}/status", g.withRecord(g.serveStatus))
 	m.HandleFunc("GET /tx/{id}/offset", g.withRecord(g.serveOffset))
 	m.HandleFunc("GET /tx/{id}/{field}", g.withRecord(g.serveField))

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"ago/fault"
 	"ago/message"
@@ -43,10 +42,10 @@ func (g *Gateway) GatewayHandler() http.Handler {
 	g.walletRoutes(m)
 	g.transactionRoutes(m)
 
-	m.HandleFunc("GET /mine", g.serveMine)
-	m.HandleFunc("GET /mine/{n}", g.serveMine)
-	m.HandleFunc("POST /mine", g.serveMine)
-	m.HandleFunc("GET /reset", g.serveReset)
+	m.HandleFunc("GET /mine", fromHere(g.serveMine))
+	m.HandleFunc("GET /mine/{n}", fromHere(g.serveMine))
+	m.HandleFunc("POST /mine", fromHere(g.serveMine))
+	m.HandleFunc("GET /reset", fromHere(g.serveReset))
 	m.HandleFunc("GET /logs", func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "") })
 	m.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		writeError(w, fault.New(fault.NotFound, "route-unknown", "a gateway has no %s %s", r.Method, r.URL.Path).
@@ -192,10 +191,11 @@ func pathID(w http.ResponseWriter, r *http.Request) (message.ID, bool) {
 	return id, true
 }
 
-// serveRaw answers the bare bytes.
+// serveRaw answers the bare bytes. Of the tags only the content type becomes a header, so that no client has trouble with
+// the size of an answer's head.
 func (g *Gateway) serveRaw(w http.ResponseWriter, r *http.Request) {
 	if id, ok := pathID(w, r); ok {
-		g.answerData(w, r, id)
+		g.answerData(w, r, id, false)
 	}
 }
 
@@ -221,17 +221,19 @@ func (g *Gateway) serveData(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusFound)
 		return
 	}
-	g.answerData(w, r, id)
+	g.answerData(w, r, id, true)
 }
 
-func (g *Gateway) answerData(w http.ResponseWriter, r *http.Request, id message.ID) {
+func (g *Gateway) answerData(w http.ResponseWriter, r *http.Request, id message.ID, withTags bool) {
 	b, rec, err := g.Data(r.Context(), id)
 	if err != nil {
 		writeDataError(w, err)
 		return
 	}
 	defer b.Close()
-	setTagHeaders(w.Header(), rec.Tags)
+	if withTags {
+		setTagHeaders(w.Header(), rec.Tags)
+	}
 	g.answerBlob(w, r, b, rec)
 }
 
@@ -251,48 +253,6 @@ func (g *Gateway) answerBlob(w http.ResponseWriter, r *http.Request, b store.Blo
 	serveContent(w, r, b)
 }
 
-// serveContent answers a range that is behind the end with nothing: readers who go on until nothing comes, as the drive of
-// a process does, would take a sentence about it for data.
-func serveContent(w http.ResponseWriter, r *http.Request, b store.Blob) {
-	if asked := r.Header.Get("Range"); asked != "" {
-		w = &rangeWriter{ResponseWriter: w}
-		if backwards(asked) {
-			r = r.Clone(r.Context())
-			r.Header.Del("Range")
-		}
-	}
-	http.ServeContent(w, r, "", time.Time{}, b)
-}
-
-// backwards tells a range whose end lies before its start. It is no range, so the answer is everything: the drive of a
-// process sends such a one after it looked for the end of a file, and counts on that.
-func backwards(asked string) bool {
-	first, last, ok := strings.Cut(strings.TrimPrefix(asked, "bytes="), "-")
-	a, err1 := strconv.ParseUint(first, 10, 63)
-	b, err2 := strconv.ParseUint(last, 10, 63)
-	return ok && err1 == nil && err2 == nil && b < a
-}
-
-type rangeWriter struct {
-	http.ResponseWriter
-	behind bool
-}
-
-func (w *rangeWriter) WriteHeader(status int) {
-	if w.behind = status == http.StatusRequestedRangeNotSatisfiable; w.behind {
-		w.Header().Del("Content-Type")
-		w.Header().Set("Content-Length", "0")
-	}
-	w.ResponseWriter.WriteHeader(status)
-}
-
-func (w *rangeWriter) Write(b []byte) (int, error) {
-	if w.behind {
-		return len(b), nil
-	}
-	return w.ResponseWriter.Write(b)
-}
-
 // contentType passes on a type that is one.
 func contentType(t string) string {
 	if _, _, err := mime.ParseMediaType(t); err != nil || !headerText(t) {
@@ -301,15 +261,16 @@ func contentType(t string) string {
 	return t
 }
 
-// Bounds of the tags that become headers: clients and proxies refuse answers with more.
+// Bounds of the tags that become headers. Node's fetch refuses an answer whose head is over 16 KiB, Python's http.client one
+// with over 100 headers; what is left is for the headers of the server and of proxies.
 const (
-	tagHeadersMax    = 100
-	tagHeaderBytes   = 16 << 10
+	tagHeadersMax    = 80
+	tagHeaderBytes   = 12 << 10
 	tagHeaderTextMax = 4 << 10
 )
 
 // setTagHeaders writes each tag as a header, as units read them. Of several tags with one name the first counts there, so
-// only that is written. A tag that would steer the connection, the browser or a cache, or that no header can hold, is left
+// only that is written. The list ends where it would be too long: GraphQL has all of them. A tag that would steer the connection, the browser or a cache, or that no header can hold, is left
 // out: anybody may upload any tag.
 func setTagHeaders(h http.Header, tags []Tag) {
 	n, size := 0, 0

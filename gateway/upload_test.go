@@ -183,7 +183,7 @@ func TestAnImportIsServedUnderTheIDItWasGiven(t *testing.T) {
 	if err := n.Import(ctx, id, tags("Module-Format", "wasm64", "Memory-Limit", "2-gb"), []byte("\x00asm"), owner); err != nil {
 		t.Fatal(err)
 	}
-	w := call(t, n.GatewayHandler(), "GET", "/raw/"+id.String(), "")
+	w := call(t, n.GatewayHandler(), "GET", "/"+id.String(), "")
 	if w.Body.String() != "\x00asm" || w.Header().Get("X-Imported") != "true" || w.Header().Get("Module-Format") != "wasm64" {
 		t.Fatalf("%v %q", w.Header(), w.Body)
 	}

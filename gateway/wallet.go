@@ -90,9 +90,9 @@ func (g *Gateway) walletRoutes(m *http.ServeMux) {
 		}
 		return w.LastTx.String()
 	}))
-	m.HandleFunc("GET /mint/{addr}/{winston}", g.serveMint)
-	m.HandleFunc("POST /wallet", g.serveSetWallet)
-	m.HandleFunc("PATCH /wallet/{addr}/balance", g.serveSetWallet)
+	m.HandleFunc("GET /mint/{addr}/{winston}", fromHere(g.serveMint))
+	m.HandleFunc("POST /wallet", fromHere(g.serveSetWallet))
+	m.HandleFunc("PATCH /wallet/{addr}/balance", fromHere(g.serveSetWallet))
 }
 
 // walletID reads an address. Tests make up addresses, so one with stray bits in its last character is taken, too.
