@@ -67,6 +67,48 @@ func TestOwnerStaysGivenUp(t *testing.T) {
 	}
 }
 
+// What waits is held; what is through with its message is let go.
+func TestFinishedHandlersAreForgotten(t *testing.T) {
+	w := own(t)
+	w.eval("Handlers.add('wait', 'Wait', function() Receive({ Action = 'Wake' }) end)")
+	for range 5 {
+		w.send(id("X"), "Wait")
+	}
+	if got := w.eval("return #Handlers.coroutines .. ' ' .. #Handlers.list"); got != "5 8" {
+		t.Error(got)
+	}
+	for range 5 {
+		w.send(id("X"), "Wake")
+	}
+	if got := w.eval("return #Handlers.coroutines .. ' ' .. #Handlers.list"); got != "0 3" {
+		t.Error(got)
+	}
+}
+
+// A handler may change the list while it runs; the others see each message once all the same.
+func TestHandlersMayMove(t *testing.T) {
+	w := own(t)
+	w.eval(`Seen = {}
+local function see(name, change)
+  Handlers.add(name, function(m) return m.Action == 'Go' and 'continue' end, function()
+    Seen[#Seen + 1] = name
+    if change then change() end
+  end)
+end
+see('a', function() Handlers.remove('a') end)
+see('b', function() Handlers.prepend('first', 'Other', print) end)
+see('c', function() Handlers.remove('b') Handlers.remove('c') end)
+see('d')
+see('e', function() Handlers.remove('d') end)
+Handlers.list[#Handlers.list].maxRuns = 1
+see('f')`)
+	w.send(id("X"), "Go")
+	w.send(id("X"), "Go")
+	if got := w.eval("return table.concat(Seen)"); got != "abcdeff" {
+		t.Error(got)
+	}
+}
+
 func TestSendersCannotPose(t *testing.T) {
 	w := own(t)
 	w.message(object{"From": id("X"), "Owner": authority, "Data": "d", "Tags": tagList("From", ownerID, "owner", ownerID, "id", processID,

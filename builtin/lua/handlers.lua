@@ -159,6 +159,20 @@ local function decision(match)
   error("Pattern result is not valid, it MUST be string, number, or boolean", 0)
 end
 
+-- Handlers may come and go while one runs. The message goes on behind the one that ran or, if that is gone, at the
+-- first of those that came after it; so every handler sees a message once.
+local function resume_at(h, rest, i)
+  local list = handlers.list
+  if list[i] == h then return i end
+  local at = {}
+  for k = 1, #list do at[list[k]] = k end
+  if at[h] then return at[h] end
+  for k = 1, #rest do
+    if at[rest[k]] then return at[rest[k]] - 1 end
+  end
+  return #list
+end
+
 --- evaluate takes a message through the list; what no handler takes goes to the one named _default.
 function handlers.evaluate(msg, env)
   if type(msg) ~= "table" then error("msg is not valid", 2) end
@@ -179,21 +193,15 @@ function handlers.evaluate(msg, env)
         d = decision(matches_spec(msg, pattern))
       end
       if d ~= 0 then
+        local rest = d > 0 and table.move(list, i + 1, #list, 1, {})
         if h.maxRuns and h.maxRuns ~= "inf" then
           h.maxRuns = h.maxRuns - 1
           if h.maxRuns < 1 then handlers.remove(h.name) end
         end
         h.handle(msg)
         if d < 0 then return end
-      end
-      list = handlers.list
-      -- Handlers may come and go while one runs: go on behind the one that ran, wherever it is now.
-      if list[i] ~= h then
-        local at
-        for k = 1, #list do
-          if list[k] == h then at = k break end
-        end
-        i = at or i - 1
+        i = resume_at(h, rest, i)
+        list = handlers.list
       end
     end
     i = i + 1
