@@ -37,6 +37,7 @@ var usualLimits = limits{
 const (
 	headerBytes  = 64 << 10
 	writeWindow  = 1 << 20
+	drainBytes   = 64 << 20        // of a refused body are read
 	drainTimeout = 3 * time.Second // for the answers under way when the node stops
 )
 
@@ -126,6 +127,8 @@ func guard(face string, h http.Handler, lim limits, m *Metrics, log *slog.Logger
 		if r.ContentLength != 0 {
 			rc.SetReadDeadline(start.Add(lim.body))
 			rc.SetWriteDeadline(start.Add(lim.body + lim.write))
+			// A copy, since the server looks at its own request's body when the answer leaves.
+			r = r.WithContext(r.Context())
 			r.Body = &timedBody{ReadCloser: r.Body, rc: rc}
 		}
 		out := &timedWriter{ResponseWriter: w, rc: rc, limit: lim.write}
@@ -153,7 +156,21 @@ func guard(face string, h http.Handler, lim limits, m *Metrics, log *slog.Logger
 			r.URL.Path, r.URL.RawPath = oneSlash(r.URL.Path), ""
 		}
 		h.ServeHTTP(out, r)
+		if out.status >= http.StatusBadRequest {
+			drain(rc, r)
+		}
 	})
+}
+
+// drain reads what is left of a refused body: a client that writes all of it before it reads would otherwise see a reset
+// connection instead of the answer. A client that asked first, with Expect, sends nothing more.
+func drain(rc *http.ResponseController, r *http.Request) {
+	if r.ContentLength == 0 || r.ContentLength > drainBytes || r.Header.Get("Expect") != "" {
+		return
+	}
+	if rc.Flush() == nil {
+		io.CopyN(io.Discard, r.Body, drainBytes) // until the time limit of the body
+	}
 }
 
 func oneSlash(path string) string {

@@ -55,6 +55,39 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 	}
 }
 
+// TestARefusedBodyIsAnswered writes all of a request before it reads, as simple clients do.
+func TestARefusedBodyIsAnswered(t *testing.T) {
+	n := startNetwork(t, nil)
+	a := n.Addresses()
+	for _, c := range []struct{ address, target, head string }{
+		{a.MU, "/", "Content-Length: 12000000\r\n\r\n"},
+		{a.SU, "/", "Content-Length: 12000000\r\n\r\n"},
+		{a.CU, "/dry-run?process-id=" + n.process.String(), "Content-Length: 12000000\r\n\r\n"},
+		{a.Node, "/cu/dry-run?process-id=" + n.process.String(), "Content-Length: 12000000\r\n\r\n"},
+		{a.MU, "/", "Transfer-Encoding: chunked\r\n\r\nb71b00\r\n"}, // the same length
+	} {
+		body := make([]byte, 12_000_000)
+		request := "POST " + c.target + " HTTP/1.1\r\nHost: x\r\n" + c.head + string(body)
+		if strings.Contains(c.head, "chunked") {
+			request += "\r\n0\r\n\r\n"
+		}
+		start := time.Now()
+		answer, cut := hold(t, c.address, request)
+		if !strings.HasPrefix(answer, "HTTP/1.1 413 ") || !strings.Contains(answer, "body-too-large") || cut != strings.Contains(answer, "Connection: close") {
+			t.Errorf("%s%s: %q, cut off %t", c.address, c.target, answer, cut)
+		}
+		if time.Since(start) > 3*time.Second && cut {
+			t.Errorf("%s%s: took %v", c.address, c.target, time.Since(start))
+		}
+	}
+	// Whoever asks before sending is answered without the body.
+	start := time.Now()
+	answer, _ := hold(t, a.MU, "POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 12000000\r\n\r\n")
+	if !strings.HasPrefix(answer, "HTTP/1.1 413 ") || time.Since(start) > 3*time.Second {
+		t.Errorf("after Expect: %q in %v", answer, time.Since(start))
+	}
+}
+
 func TestAnAnswerMayTakeLongerThanItsRequest(t *testing.T) {
 	slow := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, err := io.ReadAll(r.Body); err != nil {
