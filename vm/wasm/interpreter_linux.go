@@ -19,7 +19,7 @@ import (
 
 const (
 	// loadGas is what a module's text may use while it is loaded.
-	loadGas = 10_000_000_000
+	loadGas = 1_000_000_000
 
 	// stackWiped is how much of the program's C stack is made zero after an evaluation. What lies there is of no
 	// use, and would otherwise be part of every snapshot.

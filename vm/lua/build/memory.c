@@ -43,8 +43,9 @@ void *ago_realloc(void *unused, void *p, size_t old, size_t n) {
 	(void)unused;
 	if (p == NULL) {
 		if (n == 0) return NULL;
-		ago_count(2 + (n >> 5));
-		return n <= SMALL ? small(class_of(n)) : malloc(n);
+		void *q = n <= SMALL ? small(class_of(n)) : malloc(n);
+		if (q != NULL) ago_count(2 + (n >> 5));
+		return q;
 	}
 	if (n == 0) {
 		if (old <= SMALL) drop(p, class_of(old));
@@ -52,8 +53,9 @@ void *ago_realloc(void *unused, void *p, size_t old, size_t n) {
 		return NULL;
 	}
 	if (old > SMALL && n > SMALL) {
-		ago_count(2 + (n >> 5));
-		return realloc(p, n);
+		void *q = realloc(p, n);
+		if (q != NULL) ago_count(2 + (n >> 5));
+		return q;
 	}
 	if (old <= SMALL && n <= SMALL && class_of(old) == class_of(n)) return p;
 	ago_count(2 + (n >> 5));
