@@ -24,12 +24,12 @@ var commands []command
 func init() {
 	commands = []command{
 		{".load", "FILE", "evaluate a file and the local files it requires", (*console).loadCommand},
-		{".load-blueprint", "NAME", "evaluate a blueprint: token, chatroom, ...", (*console).blueprintCommand},
+		{".load-blueprint", "NAME", "evaluate a blueprint: chatroom, staking, token, voting", (*console).blueprintCommand},
 		{".watch", "[FILE]", "evaluate a file now and whenever it is saved; without a name, stop", (*console).watchCommand},
 		{".editor", "", "type several lines; .done evaluates them, .cancel drops them", (*console).editorCommand},
 		{".ask", "LUA", "evaluate without keeping anything (dry run)", (*console).askCommand},
 		{".inbox", "[N]", "the newest messages that no handler took, or number N in full", (*console).inboxCommand},
-		{".trace", "[MESSAGE]", "where a message went and what it caused; without an id, your last one", (*console).traceCommand},
+		{".trace", "[MESSAGE]", "where a message went and what it caused; without an id, your last that sent something", (*console).traceCommand},
 		{".id", "", "the id of the process", (*console).idCommand},
 		{".help", "", "this list", (*console).helpCommand},
 		{".exit", "", "leave; so does Ctrl-D", func(*console, context.Context, *entry, string) error { return errLeave }},

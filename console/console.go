@@ -125,17 +125,18 @@ func (c *console) interactive(ctx context.Context) error {
 	for _, path := range c.Load {
 		c.report(c.load(ctx, path))
 	}
-	e := entry{}
+	e, interrupts := entry{}, 0
 	for ctx.Err() == nil {
 		c.showPrompt(e)
 		line, err := s.line()
 		if errors.Is(err, errInterrupt) {
-			if e.take() == "" && !e.editing {
+			if interrupts++; interrupts > 1 {
 				c.note("Ctrl-D or .exit leaves")
 			}
 			e = entry{}
 			continue
 		}
+		interrupts = 0
 		if err != nil {
 			return nil // the end of the input
 		}

@@ -25,7 +25,8 @@ type Session struct {
 	Owner   string // who may evaluate: an address or a process
 	Timeout time.Duration
 
-	last message.ID // the newest message of this session
+	last message.ID // the newest message of this session, or of those that sent something, if one did
+	sent bool
 }
 
 // Answer is what an evaluation gave.
@@ -112,10 +113,15 @@ func (s *Session) Eval(ctx context.Context, text string) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	s.last = id
+	if !s.sent {
+		s.last = id
+	}
 	r, err := s.Network.Result(ctx, s.Process, id)
 	if err != nil {
 		return Answer{Message: id}, err
+	}
+	if len(r.Messages)+len(r.Spawns)+len(r.Assignments) > 0 {
+		s.last, s.sent = id, true
 	}
 	a := answerOf(r)
 	a.Message = id

@@ -251,3 +251,30 @@ func BenchmarkTest(b *testing.B) {
 	}
 	b.ReportMetric(sum/float64(b.N), "ms/test")
 }
+
+// The example of the documentation is true: its files run, and its tests pass.
+func TestTheDocumentedExample(t *testing.T) {
+	text, err := os.ReadFile("../docs/testing-processes.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	blocks := regexp.MustCompile("(?s)```lua\n-- (\\S+)\n.*?```").FindAllSubmatch(text, -1)
+	if len(blocks) != 2 {
+		t.Fatalf("%d files", len(blocks))
+	}
+	for _, b := range blocks {
+		lua := bytes.TrimSuffix(bytes.TrimPrefix(b[0], []byte("```lua\n")), []byte("```"))
+		if err := os.WriteFile(filepath.Join(dir, string(b[1])), lua, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	files, err := Find([]string{dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := report(t, options(t), files...)
+	if r.Passed != 4 || r.Failed != 0 || len(r.Coverage) != 1 || r.Coverage[0].Ran() != 3 {
+		t.Errorf("%s", written(t, r, Style{Verbose: true}))
+	}
+}

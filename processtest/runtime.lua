@@ -263,7 +263,7 @@ function T:fails(run, pattern)
   local ok, why = pcall(run)
   if ok then fail(2, {message = "does not fail"}) end
   if getmetatable(why) == Failure and why.skipped then error(why, 0) end
-  local said = getmetatable(why) == Failure and why.message .. (why.detail and "\n" .. why.detail or "") or tostring(why)
+  local said = getmetatable(why) == Failure and why.message or tostring(why)
   if pattern and not said:find(pattern) then
     fail(2, {message = "fails with another error", got = show(said), want = show(pattern), compared = true})
   end
