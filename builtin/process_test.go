@@ -67,6 +67,16 @@ func TestOwnerStaysGivenUp(t *testing.T) {
 	}
 }
 
+func TestTablesInTwoPlacesAreShownTwice(t *testing.T) {
+	w := own(t)
+	if got := w.eval("local a = { 1 } return { x = a, y = a }"); strings.Count(got, "1\x1b[0m }") != 2 || strings.Contains(got, "circular") {
+		t.Errorf("%q", got)
+	}
+	if got := w.eval("local a = {} a.a = { a } return a"); !strings.Contains(got, "<circular reference>") {
+		t.Errorf("%q", got)
+	}
+}
+
 // What waits is held; what is through with its message is let go.
 func TestFinishedHandlersAreForgotten(t *testing.T) {
 	w := own(t)

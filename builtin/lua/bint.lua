@@ -472,8 +472,7 @@ local function new_type(bits)
           r[k] = v & word_mask
           carry = v >> word_bits
         end
-        -- A bit that leaves the highest word means that r is larger than any divisor.
-        if carry ~= 0 or compare_unsigned(r, y) >= 0 then
+        if compare_unsigned(r, y) >= 0 then
           local borrow = 0
           for k = 1, size do
             local v = r[k] - y[k] - borrow
