@@ -251,7 +251,12 @@ func (l *lived) closeForks(a *actor) {
 func ParseDryMessage(body []byte) (process.DryMessage, error) {
 	var d process.DryMessage
 	if err := json.Unmarshal(body, &d); err != nil {
-		return d, fault.Wrap(err, fault.Malformed, "dry-run-malformed", "the body of a dry run is a JSON object with Id, Target, Owner, Anchor, Data and Tags")
+		what := err.Error()
+		if len(body) == 0 {
+			what = "the body is empty"
+		}
+		return d, fault.New(fault.Malformed, "dry-run-malformed", "the body of a dry run is a JSON object with Id, Target, Owner, Anchor, Data and Tags: %s", what).
+			WithHint(`send for instance {"Id":"1","Target":"<process>","Owner":"<address>","Data":"","Tags":[{"name":"Action","value":"Info"}]}`)
 	}
 	return d, nil
 }

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"ago/clock"
 	"ago/compute"
 	"ago/fault"
+	"ago/gateway"
 	"ago/message"
 	"ago/node/legacy"
 	"ago/process"
@@ -221,17 +223,26 @@ func (n *Node) serveClock(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (n *Node) moveClock(w http.ResponseWriter, r *http.Request) {
+	if err := gateway.ForeignPage(r); err != nil {
+		legacy.Fail(w, err)
+		return
+	}
 	c, ok := n.c.Clock.(*clock.Adjustable)
 	if !ok {
 		legacy.Fail(w, fault.New(fault.Denied, "clock-fixed", "the clock of this node cannot be moved").WithHint("`ago dev` has one that can"))
 		return
 	}
-	if err := move(c, io.LimitReader(r.Body, 4096)); err != nil {
+	if err := move(c, r.Body); err != nil {
 		legacy.Fail(w, err)
 		return
 	}
 	answerJSON(w, http.StatusOK, n.clockState())
 }
+
+const (
+	clockBytes = 4096                      // of a command to the clock
+	advanceMax = 10 * 365 * 24 * time.Hour // at once: further is a slip, and there is no way back
+)
 
 // move reads {"pause":true}, {"resume":true} or {"advance":"1h"}.
 func move(c *clock.Adjustable, body io.Reader) error {
@@ -244,19 +255,33 @@ func move(c *clock.Adjustable, body io.Reader) error {
 		Resume  bool   `json:"resume"`
 		Advance string `json:"advance"`
 	}
-	d := json.NewDecoder(body)
+	raw, err := io.ReadAll(io.LimitReader(body, clockBytes+1))
+	switch {
+	case err != nil:
+		return bad("the body ended before it was complete: %v", err)
+	case len(raw) == 0:
+		return bad("the body is empty")
+	case len(raw) > clockBytes:
+		return bad("the body is longer than any command")
+	}
+	d := json.NewDecoder(bytes.NewReader(raw))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&want); err != nil {
 		return bad("the body is not one of the known commands: %v", err)
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return bad("the body goes on after the command")
 	}
 	if want.Pause && want.Resume || !want.Pause && !want.Resume && want.Advance == "" {
 		return bad("the body says nothing that can be done")
 	}
 	var by time.Duration
 	if want.Advance != "" {
-		var err error
 		if by, err = time.ParseDuration(want.Advance); err != nil || by <= 0 {
 			return bad("%q is no time to advance by: time only goes forward", want.Advance)
+		}
+		if by > advanceMax {
+			return bad("%q is more than 10 years at once", want.Advance)
 		}
 	}
 	if want.Pause {

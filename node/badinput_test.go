@@ -211,6 +211,8 @@ func badRequests(t testing.TB, n *network) []badRequest {
 		{"a state of tasks that is none", "GET", "/tasks?state=lost", nil, 400, "task-state-unknown"},
 		{"a clock that cannot be moved", "POST", "/clock", []byte(`{"pause":true}`), 403, "clock-fixed"},
 		{"a path that nothing serves", "GET", "/nothing/here", nil, 404, "route-unknown"},
+		{"a path with ..", "GET", "/cu/../su/" + p, nil, 400, "path-malformed"},
+		{"a path with .., encoded", "GET", "/gateway/%2e%2e/x", nil, 400, "path-malformed"},
 		{"a path that no unit serves", "PUT", "/cu/result/" + p, nil, 404, "route-unknown"},
 	}
 }
@@ -227,10 +229,13 @@ func TestBadInput(t *testing.T) {
 	processes := n.countProcesses(t)
 	for _, c := range badRequests(t, n) {
 		status, body := request(t, c.method, n.Addresses().Node+c.target, c.body)
-		var e struct{ Error, Code string }
+		var e struct{ Error, Code, Hint string }
 		if err := json.Unmarshal(body, &e); err != nil || e.Error == "" {
 			t.Errorf("%s: %d %q is no JSON error", c.name, status, body)
 			continue
+		}
+		if e.Hint == "" {
+			t.Errorf("%s: %s has no hint", c.name, body)
 		}
 		if status != c.status || e.Code != c.code {
 			t.Errorf("%s: %d %s (%s), want %d %s", c.name, status, e.Code, e.Error, c.status, c.code)

@@ -148,7 +148,8 @@ func describe(id message.ID, owner string, tags []Tag, bytes func(context.Contex
 	m := process.Module{ID: id, Owner: owner, Tags: tags, Bytes: bytes}
 	m.Format, _ = process.FirstTag(tags, "Module-Format")
 	if kind, _ := process.FirstTag(tags, "Type"); kind != "Module" {
-		return m, fault.New(fault.Unsupported, "module-unsupported", "%s is not a module: its Type tag is %q", id, kind)
+		return m, fault.New(fault.Unsupported, "module-unsupported", "%s is not a module: its Type tag is %q", id, kind).
+			WithHint("name the id of a module, an item with the tag Type: Module")
 	}
 	for _, name := range []string{"Input-Encoding", "Output-Encoding"} {
 		switch v, _ := process.FirstTag(tags, name); v {

@@ -155,6 +155,10 @@ func guard(face string, h http.Handler, lim limits, m *Metrics, log *slog.Logger
 		if strings.Contains(r.URL.Path, "//") { // bases that end in a slash are joined with paths that begin with one
 			r.URL.Path, r.URL.RawPath = oneSlash(r.URL.Path), ""
 		}
+		if err := plainPath(r); err != nil {
+			legacy.Fail(out, err)
+			return
+		}
 		h.ServeHTTP(out, r)
 		if out.status >= http.StatusBadRequest {
 			drain(rc, r)
@@ -171,6 +175,24 @@ func drain(rc *http.ResponseController, r *http.Request) {
 	if rc.Flush() == nil {
 		io.CopyN(io.Discard, r.Body, drainBytes) // until the time limit of the body
 	}
+}
+
+// plainPath refuses what routing would answer with a redirection and a page for people.
+func plainPath(r *http.Request) error {
+	if r.Method == http.MethodConnect || !strings.HasPrefix(r.URL.Path, "/") {
+		return fault.New(fault.NotFound, "route-unknown", "nothing answers %s %.100q here", r.Method, r.RequestURI).
+			WithHint("this is no proxy: ask for a path that begins with /")
+	}
+	if !strings.Contains(r.URL.Path, "/.") {
+		return nil
+	}
+	for part := range strings.SplitSeq(r.URL.Path, "/") {
+		if part == "." || part == ".." {
+			return fault.New(fault.Malformed, "path-malformed", "the path %.200q has a part that is %q", r.URL.Path, part).
+				WithHint("write the path out: nothing here is above or beside anything else")
+		}
+	}
+	return nil
 }
 
 func oneSlash(path string) string {

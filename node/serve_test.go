@@ -71,20 +71,15 @@ func TestARefusedBodyIsAnswered(t *testing.T) {
 		if strings.Contains(c.head, "chunked") {
 			request += "\r\n0\r\n\r\n"
 		}
-		start := time.Now()
 		answer, cut := hold(t, c.address, request)
 		if !strings.HasPrefix(answer, "HTTP/1.1 413 ") || !strings.Contains(answer, "body-too-large") || cut != strings.Contains(answer, "Connection: close") {
 			t.Errorf("%s%s: %q, cut off %t", c.address, c.target, answer, cut)
 		}
-		if time.Since(start) > 3*time.Second && cut {
-			t.Errorf("%s%s: took %v", c.address, c.target, time.Since(start))
-		}
 	}
 	// Whoever asks before sending is answered without the body.
-	start := time.Now()
-	answer, _ := hold(t, a.MU, "POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 12000000\r\n\r\n")
-	if !strings.HasPrefix(answer, "HTTP/1.1 413 ") || time.Since(start) > 3*time.Second {
-		t.Errorf("after Expect: %q in %v", answer, time.Since(start))
+	answer, cut := hold(t, a.MU, "POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 12000000\r\n\r\n")
+	if !strings.HasPrefix(answer, "HTTP/1.1 413 ") || !cut {
+		t.Errorf("after Expect: %q, cut off %t", answer, cut)
 	}
 }
 

@@ -56,7 +56,8 @@ func Define(it *ans104.Item) (Definition, error) {
 		return d, err
 	}
 	if d.Module, err = message.ParseID(module); err != nil {
-		return d, fault.New(fault.Malformed, "module-id-malformed", "the tag Module must hold a module's id: %v", err)
+		return d, fault.New(fault.Malformed, "module-id-malformed", "the tag Module must hold a module's id: %v", err).
+			WithHint("publish the module and put its id in the tag")
 	}
 	if d.Scheduler, err = need("Scheduler"); err != nil {
 		return d, err
@@ -117,7 +118,7 @@ func limitTag(tags []Tag, name string, parse func(string) (uint64, error)) (uint
 	}
 	n, err := parse(v)
 	if err != nil {
-		return 0, fault.New(fault.Malformed, strings.ToLower(name)+"-malformed", "the tag %s: %v", name, err)
+		return 0, fault.New(fault.Malformed, strings.ToLower(name)+"-malformed", "the tag %s: %v", name, err).WithHint("%s", fault.HintOf(err))
 	}
 	return n, nil
 }

@@ -188,14 +188,15 @@ func resultsQuery(r *http.Request) (compute.Query, error) {
 		limit = resultsDefault
 	}
 	if limit < 1 {
-		return q, fault.New(fault.Malformed, "query-malformed", "limit is at least 1, not %d", limit)
+		return q, fault.New(fault.Malformed, "query-malformed", "limit is at least 1, not %d", limit).WithHint(hintLimit)
 	}
 	q.Limit = int(min(limit, resultsMax))
 	if sort == "" {
 		sort = ascending
 	}
 	if sort != ascending && sort != descending {
-		return q, fault.New(fault.Malformed, "query-malformed", "sort is ASC or DESC, not %q", sort)
+		return q, fault.New(fault.Malformed, "query-malformed", "sort is ASC or DESC, not %q", sort).
+			WithHint("leave sort out for ASC, oldest first")
 	}
 	for _, bound := range []struct {
 		name string

@@ -160,7 +160,8 @@ func queryID(r *http.Request, name string) (message.ID, error) {
 func parseID(name, s string) (message.ID, error) {
 	id, err := message.ParseID(s)
 	if err != nil {
-		return id, fault.Wrap(err, fault.Malformed, "id-malformed", "%s", name)
+		return id, fault.New(fault.Malformed, "id-malformed", "%s: %v", name, err).
+			WithHint("copy the whole id: 43 characters, as spawns and messages answer it")
 	}
 	return id, nil
 }
@@ -185,6 +186,8 @@ func queryValue(r *http.Request, name string) string {
 // hasQuery tells a parameter that counts by being there, with or without a value.
 func hasQuery(r *http.Request, name string) bool { return r.URL.Query().Has(name) }
 
+const hintLimit = "leave limit out, or ask for as many entries as you want"
+
 func queryInt(r *http.Request, name string) (n int64, given bool, err error) {
 	s := queryValue(r, name)
 	if s == "" {
@@ -192,13 +195,15 @@ func queryInt(r *http.Request, name string) (n int64, given bool, err error) {
 	}
 	n, err = strconv.ParseInt(s, 10, 64)
 	if err != nil {
-		return 0, true, fault.New(fault.Malformed, "query-malformed", "%s is a whole number, not %q", name, s)
+		return 0, true, fault.New(fault.Malformed, "query-malformed", "%s is a whole number, not %q", name, s).
+			WithHint("write digits only, or leave %s out", name)
 	}
 	return n, true, nil
 }
 
 func noRoute(w http.ResponseWriter, r *http.Request) {
-	Fail(w, fault.New(fault.NotFound, "route-unknown", "nothing answers %s %s here", r.Method, r.URL.Path))
+	Fail(w, fault.New(fault.NotFound, "route-unknown", "nothing answers %s %s here", r.Method, r.URL.Path).
+		WithHint("is it the right unit? messengers take messages, schedulers tell their order, compute units their results"))
 }
 
 // quote gives a Go value as JSON; only for values that always can be.

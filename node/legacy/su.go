@@ -75,7 +75,8 @@ func (s *SU) post(w http.ResponseWriter, r *http.Request) {
 // assign gives an item that exists already a slot of a process. SU and MU take the same query.
 func assign(r *http.Request, s Scheduler, both string) (schedule.Receipt, error) {
 	if !hasQuery(r, "process-id") || !hasQuery(r, "assign") {
-		return schedule.Receipt{}, fault.New(fault.Malformed, "query-missing", "%s", both)
+		return schedule.Receipt{}, fault.New(fault.Malformed, "query-missing", "%s", both).
+			WithHint("POST /?process-id=<process>&assign=<message>, without a body")
 	}
 	p, err := queryID(r, "process-id")
 	if err != nil {
@@ -267,7 +268,7 @@ func (s *SU) bounds(r *http.Request, p message.ID, head slotlog.Head) (from, to,
 		return fail(err)
 	} else if given {
 		if n < 1 {
-			return fail(fault.New(fault.Malformed, "query-malformed", "limit is at least 1, not %d", n))
+			return fail(fault.New(fault.Malformed, "query-malformed", "limit is at least 1, not %d", n).WithHint(hintLimit))
 		}
 		limit = slotlog.Slot(n)
 	}
