@@ -153,7 +153,8 @@ func hashAll(parts ...[]byte) message.ID {
 }
 
 func badPath(format string, args ...any) *fault.Error {
-	return fault.New(fault.Forged, "chunk-proof-invalid", format, args...)
+	return fault.New(fault.Forged, "chunk-proof-invalid", format, args...).
+		WithHint("cut the data into chunks again, and send each with the path of the transaction's own root")
 }
 
 // Leaf is what a path proves: where a chunk lies and what it hashes to.
@@ -172,7 +173,8 @@ func ValidatePath(root message.ID, offset, size int64, path []byte) (Leaf, error
 		return Leaf{}, badPath("offset %d is outside of data of %d bytes", offset, size)
 	}
 	if len(path) > PathMax {
-		return Leaf{}, fault.New(fault.TooLarge, "chunk-path-too-long", "the path has %d bytes, at most %d are read", len(path), PathMax)
+		return Leaf{}, fault.New(fault.TooLarge, "chunk-path-too-long", "the path has %d bytes, at most %d are read", len(path), PathMax).
+			WithHint("cut the data into chunks of %d bytes", ChunkMax)
 	}
 	start, end := int64(0), size
 	for len(path) >= branchSize {
@@ -253,10 +255,15 @@ func (c Chunk) JSON() []byte {
 func ParseChunk(text []byte) (Chunk, error) {
 	var j chunkJSON
 	if err := json.Unmarshal(text, &j); err != nil {
-		return Chunk{}, fault.Wrap(err, fault.Malformed, "chunk-malformed", "a chunk is a JSON object of texts")
+		f := fault.New(fault.Malformed, "chunk-malformed", "a chunk is a JSON object of texts")
+		f.Cause = err
+		if len(text) == 0 {
+			f.Text, f.Cause = "the body is empty", nil
+		}
+		return Chunk{}, f.WithHint("%s", hintChunk)
 	}
 	var c Chunk
-	p := fields{code: "chunk-malformed"}
+	p := fields{code: "chunk-malformed", hint: hintChunk}
 	c.DataRoot = p.id("data_root", j.DataRoot)
 	c.DataSize = p.number("data_size", j.DataSize)
 	c.Offset = p.number("offset", j.Offset)
@@ -266,7 +273,8 @@ func ParseChunk(text []byte) (Chunk, error) {
 		return Chunk{}, p.err
 	}
 	if len(c.Data) > ChunkMax {
-		return Chunk{}, fault.New(fault.TooLarge, "chunk-too-large", "a chunk has at most %d bytes, this has %d", ChunkMax, len(c.Data))
+		return Chunk{}, fault.New(fault.TooLarge, "chunk-too-large", "a chunk has at most %d bytes, this has %d", ChunkMax, len(c.Data)).
+			WithHint("cut the data into chunks of %d bytes", ChunkMax)
 	}
 	return c, nil
 }

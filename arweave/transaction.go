@@ -62,7 +62,12 @@ type transactionJSON struct {
 func ParseTransaction(text []byte) (*Transaction, error) {
 	var j transactionJSON
 	if err := json.Unmarshal(text, &j); err != nil {
-		return nil, fault.Wrap(err, fault.Malformed, "transaction-malformed", "a transaction is a JSON object")
+		f := fault.New(fault.Malformed, "transaction-malformed", "a transaction is a JSON object")
+		f.Cause = err
+		if len(text) == 0 {
+			f.Text, f.Cause = "the body is empty", nil
+		}
+		return nil, f.WithHint(hintTransaction)
 	}
 	t := &Transaction{Format: 1}
 	switch j.Format {
@@ -70,12 +75,14 @@ func ParseTransaction(text []byte) (*Transaction, error) {
 		t.Format = 2
 	case "1", "":
 	default:
-		return nil, fault.New(fault.Unsupported, "transaction-format", "transactions have format 1 or 2, this has %.10q", j.Format.String())
+		return nil, fault.New(fault.Unsupported, "transaction-format", "transactions have format 1 or 2, this has %.10q", j.Format.String()).
+			WithHint("sign a transaction of format 2")
 	}
 	if len(j.Tags) > TransactionTagsMax {
-		return nil, fault.New(fault.TooLarge, "transaction-tags-too-many", "a transaction has at most %d tags", TransactionTagsMax)
+		return nil, fault.New(fault.TooLarge, "transaction-tags-too-many", "a transaction has at most %d tags", TransactionTagsMax).
+			WithHint("put what is large into the data")
 	}
-	p := fields{code: "transaction-malformed"}
+	p := fields{code: "transaction-malformed", hint: hintTransaction}
 	t.ID = p.id("id", j.ID)
 	t.LastTx = p.bytes("last_tx", j.LastTx)
 	t.Owner = p.bytes("owner", j.Owner)
@@ -96,7 +103,7 @@ func ParseTransaction(text []byte) (*Transaction, error) {
 		name, value := p.bytes("tags", tag.Name), p.bytes("tags", tag.Value)
 		if len(name) > transactionNameMax || len(value) > transactionValueMax {
 			return nil, fault.New(fault.TooLarge, "transaction-tag-too-large", "a tag has a name of at most %d and a value of at most %d bytes",
-				transactionNameMax, transactionValueMax)
+				transactionNameMax, transactionValueMax).WithHint("put what is large into the data")
 		}
 		t.Tags = append(t.Tags, Tag{Name: string(name), Value: string(value)})
 	}
@@ -186,26 +193,34 @@ func (t *Transaction) SetSignature(signature []byte) {
 // were signed. It fails with Forged. The signature itself is the codec's to check.
 func (t *Transaction) Check() error {
 	if t.ID != message.HashOf(t.Signature) {
-		return fault.New(fault.Forged, "transaction-id", "the id is not that of the signature")
+		return fault.New(fault.Forged, "transaction-id", "the id is not that of the signature").
+			WithHint("the id is the SHA-256 of the signature, in base64url: sign the transaction again")
 	}
 	if t.Format == 1 || len(t.Data) == 0 {
 		return nil // format 1 signs the data itself
 	}
 	if t.DataSize != int64(len(t.Data)) || t.DataRoot != DataRoot(t.Data) {
-		return fault.New(fault.Forged, "transaction-data", "the data is not what was signed")
+		return fault.New(fault.Forged, "transaction-data", "the data is not what was signed").
+			WithHint("sign the transaction again after its data changed")
 	}
 	return nil
 }
 
 // fields reads members and keeps the first failure.
 type fields struct {
-	code string
-	err  error
+	code, hint string
+	err        error
 }
+
+// What to send instead of what cannot be read.
+const (
+	hintTransaction = "send the JSON of a signed transaction: bytes in base64url, numbers as texts; data items go to POST /tx of a bundler"
+	hintChunk       = `send {"data_root", "data_size", "data_path", "offset", "chunk"}: bytes in base64url, numbers as texts`
+)
 
 func (p *fields) fail(name, must string) {
 	if p.err == nil {
-		p.err = fault.New(fault.Malformed, p.code, "%s %s", name, must)
+		p.err = fault.New(fault.Malformed, p.code, "%s %s", name, must).WithHint("%s", p.hint)
 	}
 }
 

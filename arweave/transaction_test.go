@@ -120,7 +120,7 @@ func TestMalformedTransactionsAreRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		m[c.key] = c.value
-		if _, err := ParseTransaction(mustJSON(m)); fault.CodeOf(err) != c.code {
+		if _, err := ParseTransaction(mustJSON(m)); fault.CodeOf(err) != c.code || fault.HintOf(err) == "" {
 			t.Errorf("%s: %v (%s), want %s", c.name, err, fault.CodeOf(err), c.code)
 		}
 	}

@@ -80,7 +80,7 @@ func TestSignaturesHoldForTheirMessageAndKeyOnly(t *testing.T) {
 			if err := VerifySignature(k.Type(), k.Owner(), msg, sig); err != nil {
 				t.Fatal(err)
 			}
-			if err := VerifySignature(k.Type(), k.Owner(), []byte("another"), sig); fault.KindOf(err) != fault.Forged {
+			if err := VerifySignature(k.Type(), k.Owner(), []byte("another"), sig); fault.KindOf(err) != fault.Forged || fault.HintOf(err) == "" {
 				t.Errorf("another message: %v", err)
 			}
 			for i := 0; i < len(sig); i += 1 + len(sig)/64 {
@@ -90,7 +90,7 @@ func TestSignaturesHoldForTheirMessageAndKeyOnly(t *testing.T) {
 					t.Errorf("byte %d changed: %v", i, err)
 				}
 			}
-			if err := VerifySignature(k.Type(), k.Owner()[1:], msg, sig); fault.CodeOf(err) != "owner-malformed" {
+			if err := VerifySignature(k.Type(), k.Owner()[1:], msg, sig); fault.CodeOf(err) != "owner-malformed" || fault.HintOf(err) == "" {
 				t.Errorf("a short owner: %v", err)
 			}
 			if err := VerifySignature(k.Type(), k.Owner(), msg, sig[1:]); fault.KindOf(err) != fault.Forged {

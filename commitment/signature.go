@@ -22,7 +22,8 @@ const multiKeys = 32
 const rsaExponent = 65537
 
 func forged(format string, args ...any) *fault.Error {
-	return fault.New(fault.Forged, "signature-invalid", format, args...)
+	return fault.New(fault.Forged, "signature-invalid", format, args...).
+		WithHint("sign again with the key of the owner; what changed after it was signed does not verify")
 }
 
 // VerifySignature tells whether the owner signed the message. It fails with Forged and "signature-invalid" when not, with
@@ -33,7 +34,8 @@ func VerifySignature(k KeyType, owner, message, signature []byte) error {
 			WithHint("sign with type 1 (arweave), 2 (ed25519), 3 (ethereum) or 4 (solana)")
 	}
 	if len(owner) != k.OwnerSize() {
-		return fault.New(fault.Malformed, "owner-malformed", "an owner of type %s has %d bytes, this has %d", k, k.OwnerSize(), len(owner))
+		return fault.New(fault.Malformed, "owner-malformed", "an owner of type %s has %d bytes, this has %d", k, k.OwnerSize(), len(owner)).
+			WithHint("the owner is the public key of the signer, raw")
 	}
 	if len(signature) != k.SignatureSize() {
 		return forged("a signature of type %s has %d bytes, this has %d", k, k.SignatureSize(), len(signature))
@@ -68,7 +70,8 @@ func hexText(b []byte) []byte { return hex.AppendEncode(make([]byte, 0, 2*len(b)
 // length: some signers use the longest one, browsers use 32 bytes.
 func VerifyPSS(hash crypto.Hash, modulus, message, signature []byte) error {
 	if len(modulus) == 0 || modulus[0] == 0 || modulus[len(modulus)-1]&1 == 0 {
-		return fault.New(fault.Malformed, "owner-malformed", "the owner is not an RSA modulus")
+		return fault.New(fault.Malformed, "owner-malformed", "the owner is not an RSA modulus").
+			WithHint("the owner is the modulus of the signer's key, raw")
 	}
 	d := digest(hash, message)
 	if len(modulus) == modular.Size && modulus[0]&0x80 != 0 {

@@ -242,7 +242,8 @@ const findMax = 50_000
 // Mine adds n blocks now; the next one comes an interval later.
 func (b *Blocks) Mine(n uint64) (Block, error) {
 	if n == 0 || n > mineMax {
-		return Block{}, fault.New(fault.TooLarge, "mine-count", "one call mines 1 to %d blocks, not %d", mineMax, n)
+		return Block{}, fault.New(fault.TooLarge, "mine-count", "one call mines 1 to %d blocks, not %d", mineMax, n).
+			WithHint("GET /mine/5 mines 5 blocks")
 	}
 	now := b.clock.Now().UnixMilli()
 	b.mu.Lock()

@@ -59,13 +59,14 @@ func (g *Gateway) enter(r *http.Request) (leave func(), err error) {
 		return func() {}, nil
 	}
 	if r.ContentLength > g.c.Limits.ItemBytes {
-		return nil, fault.New(fault.TooLarge, "body-too-large", "the body is over %d bytes", g.c.Limits.ItemBytes)
+		return nil, fault.New(fault.TooLarge, "body-too-large", "the body is over %d bytes", g.c.Limits.ItemBytes).
+			WithHint(hintLarge)
 	}
 	select {
 	case g.large <- struct{}{}:
 		return func() { <-g.large }, nil
 	case <-r.Context().Done():
-		return nil, fault.New(fault.TooMany, "uploads-busy", "too many large uploads at once")
+		return nil, fault.New(fault.TooMany, "uploads-busy", "too many large uploads at once").WithHint("try again in a second")
 	}
 }
 
@@ -121,7 +122,7 @@ func (g *Gateway) serveCredit(w http.ResponseWriter, _ *http.Request) {
 
 func (g *Gateway) serveUploadPrice(w http.ResponseWriter, r *http.Request) {
 	if _, err := strconv.ParseUint(r.PathValue("n"), 10, 48); err != nil {
-		writeError(w, fault.New(fault.Malformed, "price-bytes", "%q is no number of bytes", r.PathValue("n")))
+		writeError(w, fault.New(fault.Malformed, "price-bytes", "%q is no number of bytes", r.PathValue("n")).WithHint("ask for GET /price/bytes/1024"))
 		return
 	}
 	writeJSON(w, http.StatusOK, map[string]any{"winc": "0", "adjustments": []string{}})

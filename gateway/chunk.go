@@ -44,7 +44,8 @@ func (g *Gateway) Chunk(ctx context.Context, c arweave.Chunk) error {
 		return err
 	}
 	if c.DataSize > g.c.Limits.DataBytes {
-		return fault.New(fault.TooLarge, "data-too-large", "the data of one transaction has at most %d bytes here", g.c.Limits.DataBytes)
+		return fault.New(fault.TooLarge, "data-too-large", "the data of one transaction has at most %d bytes here", g.c.Limits.DataBytes).
+			WithHint("send it in several transactions")
 	}
 	of, err := g.withRoot(ctx, c.DataRoot, c.DataSize)
 	if err != nil {
@@ -246,7 +247,8 @@ func (c *proofCache) of(root message.ID, data io.Reader) ([]arweave.ChunkProof, 
 
 // chunkAt gives the chunk with the byte at an offset of the weave, and the offset of its transaction's end.
 func (g *Gateway) chunkAt(ctx context.Context, offset uint64) (arweave.Chunk, error) {
-	none := fault.New(fault.NotFound, "chunk-unknown", "no data is known at the offset %d", offset)
+	none := fault.New(fault.NotFound, "chunk-unknown", "no data is known at the offset %d", offset).
+		WithHint("GET /tx/{id}/offset tells where the data of a transaction ends")
 	for p, err := range g.c.Store.Scan(numberKey(subOffset, offset), store.PrefixEnd([]byte{table, subOffset}), false) {
 		if err != nil || len(p.Key) != 2+8 || len(p.Value) != 32 {
 			return arweave.Chunk{}, fault.Wrap(errors.Join(err, errRow), fault.Unavailable, "index-read", "looking up the offset %d", offset)
@@ -284,5 +286,6 @@ func (g *Gateway) chunkOf(ctx context.Context, rec *Record, at int64) (arweave.C
 			return arweave.Chunk{DataRoot: rec.tx.DataRoot, DataSize: rec.DataSize, DataPath: p.Path, Offset: p.Offset(), Data: data}, nil
 		}
 	}
-	return arweave.Chunk{}, fault.New(fault.NotFound, "chunk-unknown", "%s has no chunk at %d", rec.ID, at)
+	return arweave.Chunk{}, fault.New(fault.NotFound, "chunk-unknown", "%s has no chunk at %d", rec.ID, at).
+		WithHint("GET /tx/%s/offset tells where its data ends", rec.ID)
 }

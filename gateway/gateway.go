@@ -150,6 +150,9 @@ func (g *Gateway) Known(id message.ID) (bool, error) {
 	return ok, err
 }
 
+// hintLarge is for what is over a limit.
+const hintLarge = "send large data as a transaction in chunks, or in several items"
+
 // readAll reads a body of at most limit bytes.
 func readAll(r io.Reader, limit int64, what string) ([]byte, error) {
 	b, err := io.ReadAll(io.LimitReader(r, limit+1))
@@ -157,7 +160,7 @@ func readAll(r io.Reader, limit int64, what string) ([]byte, error) {
 		return nil, fault.Wrap(err, fault.Unavailable, "body-broken", "the %s broke off", what)
 	}
 	if int64(len(b)) > limit {
-		return nil, fault.New(fault.TooLarge, "body-too-large", "the %s is over %d bytes", what, limit)
+		return nil, fault.New(fault.TooLarge, "body-too-large", "the %s is over %d bytes", what, limit).WithHint(hintLarge)
 	}
 	return b, nil
 }

@@ -90,13 +90,18 @@ func badQuery(err error) error {
 	} else if one := (*gqlerror.Error)(nil); errors.As(err, &one) {
 		text = strings.TrimPrefix(one.Error(), "input: ") // with the variable it is about
 	}
-	return fault.New(fault.Malformed, "query-malformed", "%s", text)
+	return malformedQuery("%s", text)
+}
+
+func malformedQuery(format string, args ...any) *fault.Error {
+	return fault.New(fault.Malformed, "query-malformed", format, args...).
+		WithHint("the fields and arguments are those of Arweave's gateways; {__schema{queryType{fields{name args{name}}}}} lists them")
 }
 
 // checkDepth walks each fragment once per chain it is used in; a cycle is left to the check of the query.
 func checkDepth(set ast.SelectionSet, doc *ast.QueryDocument, depth int, within map[string]bool) error {
 	if depth > depthMax {
-		return fault.New(fault.TooLarge, "query-too-deep", "the query is over %d levels deep", depthMax)
+		return fault.New(fault.TooLarge, "query-too-deep", "the query is over %d levels deep", depthMax).WithHint("ask for less at once")
 	}
 	for _, s := range set {
 		var err error
@@ -152,7 +157,7 @@ func (g *Gateway) execute(ctx context.Context, r graphRequest) (data []byte, err
 		// The checker of queries is a library that panics on some shapes of variables; that is the sender's fault.
 		if p := recover(); p != nil {
 			g.log.Error("a query broke the executor", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			data, err = nil, fault.New(fault.Malformed, "query-malformed", "the query or its variables have a shape that cannot be read")
+			data, err = nil, malformedQuery("the query or its variables have a shape that cannot be read")
 		}
 	}()
 	if strings.TrimSpace(r.Query) == "" {
@@ -166,11 +171,14 @@ func (g *Gateway) execute(ctx context.Context, r graphRequest) (data []byte, err
 	op := doc.Operations.ForName(r.OperationName)
 	switch {
 	case op == nil && r.OperationName == "":
-		return nil, fault.New(fault.Malformed, "operation-missing", "the query has %d operations; operationName chooses one", len(doc.Operations))
+		return nil, fault.New(fault.Malformed, "operation-missing", "the query has %d operations", len(doc.Operations)).
+			WithHint("name one of them in operationName")
 	case op == nil:
-		return nil, fault.New(fault.Malformed, "operation-missing", "the query has no operation %q", r.OperationName)
+		return nil, fault.New(fault.Malformed, "operation-missing", "the query has no operation %q", r.OperationName).
+			WithHint("operationName is the name of an operation in the query")
 	case op.Operation != ast.Query:
-		return nil, fault.New(fault.Unsupported, "operation-unsupported", "only queries are answered, not a %s", op.Operation)
+		return nil, fault.New(fault.Unsupported, "operation-unsupported", "only queries are answered, not a %s", op.Operation).
+			WithHint("items are uploaded with POST /tx of a bundler, transactions with POST /tx of a gateway")
 	}
 	vars, err := validator.VariableValues(schema, op, r.Variables)
 	if err != nil {
@@ -182,7 +190,7 @@ func (g *Gateway) execute(ctx context.Context, r graphRequest) (data []byte, err
 		return nil, err
 	}
 	if len(fields) > rootsMax {
-		return nil, fault.New(fault.TooLarge, "query-too-wide", "the query has over %d root fields", rootsMax)
+		return nil, fault.New(fault.TooLarge, "query-too-wide", "the query has over %d root fields", rootsMax).WithHint("ask in several requests")
 	}
 	err = x.object(fields, "Query", x.root)
 	return x.out, err
@@ -256,7 +264,7 @@ func (x *execution) collect(sets []ast.SelectionSet) ([]selected, error) {
 				visited[s.Name] = true
 				f := x.doc.Fragments.ForName(s.Name)
 				if f == nil {
-					return fault.New(fault.Malformed, "query-malformed", "there is no fragment %q", s.Name)
+					return malformedQuery("there is no fragment %q", s.Name)
 				}
 				if err := walk(f.SelectionSet); err != nil {
 					return err
@@ -291,7 +299,7 @@ func (x *execution) included(ds ast.DirectiveList) (bool, error) {
 		}
 		v, ok := d.ArgumentMap(x.vars)["if"].(bool)
 		if !ok {
-			return false, fault.New(fault.Malformed, "query-malformed", "@%s needs a value for its condition", d.Name)
+			return false, malformedQuery("@%s needs a value for its condition", d.Name)
 		}
 		if v == (d.Name == "skip") {
 			return false, nil
@@ -331,7 +339,8 @@ func (g *Gateway) serveGraph(w http.ResponseWriter, r *http.Request) {
 		text = []byte(q.Get("variables"))
 		if len(text) > 0 {
 			if err := decodeNumbers(text, &req.Variables); err != nil {
-				writeError(w, fault.Wrap(err, fault.Malformed, "request-malformed", "variables are not a JSON object"))
+				writeError(w, fault.New(fault.Malformed, "request-malformed", "variables are not a JSON object: %v", err).
+					WithHint(`give them as variables={"name": "value"}, URL-encoded`))
 				return
 			}
 		}
@@ -344,7 +353,11 @@ func (g *Gateway) serveGraph(w http.ResponseWriter, r *http.Request) {
 		if t, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); t == "application/graphql" {
 			req.Query = string(body)
 		} else if err := decodeNumbers(body, &req); err != nil {
-			writeError(w, fault.New(fault.Malformed, "request-malformed", "the body is not a GraphQL request").
+			text := "the body is not a GraphQL request"
+			if len(body) == 0 {
+				text = "the body is empty"
+			}
+			writeError(w, fault.New(fault.Malformed, "request-malformed", "%s", text).
 				WithHint(`send JSON: {"query": "...", "variables": {...}}`))
 			return
 		}

@@ -28,7 +28,7 @@ var moduleTags = []Tag{
 // bytes and tags; an id that is known with its signature keeps it, and the bytes must then be the same.
 func (g *Gateway) Import(ctx context.Context, id message.ID, tags []Tag, data []byte, owner message.ID) error {
 	if id.IsZero() {
-		return fault.New(fault.Malformed, "import-id", "an import needs the id to serve the bytes under")
+		return fault.New(fault.Malformed, "import-id", "an import needs the id to serve the bytes under").WithHint("give the id that the bytes have elsewhere")
 	}
 	p, known, err := g.placeOf(id)
 	if err != nil {

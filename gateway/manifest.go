@@ -63,7 +63,8 @@ func (g *Gateway) servePath(w http.ResponseWriter, r *http.Request) {
 			g.answerBlob(w, r, b, rec)
 			return
 		}
-		writeError(w, fault.New(fault.NotFound, "path-unknown", "%s is no manifest, so it has no paths", id))
+		writeError(w, fault.New(fault.NotFound, "path-unknown", "%s is no manifest, so it has no paths", id).
+			WithHint("GET /%s answers its data", id))
 		return
 	}
 	text, err := readAll(b, manifestBytesMax, "manifest")
@@ -73,12 +74,14 @@ func (g *Gateway) servePath(w http.ResponseWriter, r *http.Request) {
 	}
 	var m manifest
 	if err := json.Unmarshal(text, &m); err != nil || m.Kind != "arweave/paths" {
-		writeError(w, fault.New(fault.Malformed, "manifest-malformed", "%s is no manifest that can be read", id))
+		writeError(w, fault.New(fault.Malformed, "manifest-malformed", "%s is no manifest that can be read", id).
+			WithHint("GET /raw/%s shows it; a manifest has \"manifest\": \"arweave/paths\" and paths with ids", id))
 		return
 	}
 	to, ok := m.resolve(path)
 	if !ok {
-		writeError(w, fault.New(fault.NotFound, "path-unknown", "the manifest %s has no path %q", id, path))
+		writeError(w, fault.New(fault.NotFound, "path-unknown", "the manifest %s has no path %q", id, path).
+			WithHint("GET /raw/%s shows its paths", id))
 		return
 	}
 	w.Header().Set("X-Arweave-Resolved-Id", to.String())

@@ -180,7 +180,7 @@ func (g *Gateway) ItemBytes(ctx context.Context, id message.ID) ([]byte, error) 
 		return nil, err
 	}
 	if rec.Source != Item {
-		return nil, fault.New(fault.Unsupported, "not-an-item", "%s is no data item: %s", id, rec.Source)
+		return nil, fault.New(fault.Unsupported, "not-an-item", "%s is no data item: %s", id, rec.Source).WithHint("GET /tx/%s answers its fields", id)
 	}
 	if rec.raw != nil {
 		return rec.raw, nil

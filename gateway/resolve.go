@@ -85,16 +85,17 @@ func (x *execution) query(args map[string]any) (q Query, after *message.ID, err 
 	}
 	filters, _ := asList(args["tags"])
 	if len(filters) > tagFiltersMax {
-		return q, nil, fault.New(fault.TooLarge, "query-too-wide", "the query has over %d tag filters", tagFiltersMax)
+		return q, nil, fault.New(fault.TooLarge, "query-too-wide", "the query has over %d tag filters", tagFiltersMax).WithHint("ask in several queries")
 	}
 	for _, f := range filters {
 		m, ok := f.(map[string]any)
 		if !ok {
-			return q, nil, fault.New(fault.Malformed, "query-malformed", "a tag filter is an object with name and values")
+			return q, nil, malformedQuery("a tag filter is an object with name and values")
 		}
 		t := TagQuery{Not: m["op"] == "NEQ", Wildcard: m["match"] == "WILDCARD"}
 		if s, _ := m["match"].(string); strings.HasPrefix(s, "FUZZY") {
-			return q, nil, fault.New(fault.Unsupported, "match-unsupported", "tags are matched exactly or with *, not by %s", s)
+			return q, nil, fault.New(fault.Unsupported, "match-unsupported", "tags are matched exactly or with *, not by %s", s).
+				WithHint("leave match out, or use WILDCARD with values such as \"ab*\"")
 		}
 		t.Name, _ = m["name"].(string)
 		if t.Values, _, err = texts(m["values"], "values"); err != nil {
@@ -119,7 +120,7 @@ func pageSize(args map[string]any) (int, error) {
 		return firstDefault, nil
 	}
 	if n < 0 {
-		return 0, fault.New(fault.Malformed, "first-negative", "first is the size of a page and cannot be %d", n)
+		return 0, fault.New(fault.Malformed, "first-negative", "first is the size of a page and cannot be %d", n).WithHint("give 1 to %d", firstMax)
 	}
 	return int(min(n, firstMax)), nil
 }
@@ -163,12 +164,19 @@ func number(v any) (int64, bool, error) {
 		return int64(v), true, nil
 	case json.Number:
 		n, err := v.Int64()
-		return n, true, fault.Wrap(err, fault.Malformed, "query-malformed", "%q is no whole number", v)
+		return n, true, notWhole(err, v)
 	case string:
 		n, err := strconv.ParseInt(v, 10, 64)
-		return n, true, fault.Wrap(err, fault.Malformed, "query-malformed", "%q is no whole number", v)
+		return n, true, notWhole(err, v)
 	}
-	return 0, false, fault.New(fault.Malformed, "query-malformed", "a number was expected")
+	return 0, false, malformedQuery("a number was expected")
+}
+
+func notWhole(err error, v any) error {
+	if err == nil {
+		return nil
+	}
+	return malformedQuery("%q is no whole number", v)
 }
 
 // asList takes one value for a list of one, as the language has it.
@@ -197,7 +205,7 @@ func asList(v any) ([]any, bool) {
 func texts(v any, name string) (out []string, given bool, err error) {
 	list, given := asList(v)
 	if len(list) > valuesMax {
-		return nil, false, fault.New(fault.TooLarge, "query-too-wide", "%s has over %d values", name, valuesMax)
+		return nil, false, fault.New(fault.TooLarge, "query-too-wide", "%s has over %d values", name, valuesMax).WithHint("ask in several queries")
 	}
 	out = make([]string, 0, len(list))
 	for _, e := range list {
@@ -209,7 +217,7 @@ func texts(v any, name string) (out []string, given bool, err error) {
 		case int64:
 			out = append(out, strconv.FormatInt(e, 10))
 		default:
-			return nil, false, fault.New(fault.Malformed, "query-malformed", "%s is a list of texts", name)
+			return nil, false, malformedQuery("%s is a list of texts", name)
 		}
 	}
 	return out, given, nil
@@ -474,7 +482,7 @@ func (x *execution) blocks(f selected, args map[string]any) error {
 		return err
 	}
 	if remote != nil {
-		return fault.New(fault.Malformed, "cursor-malformed", "the cursor is not one of a block")
+		return fault.New(fault.Malformed, "cursor-malformed", "the cursor is not one of a block").WithHint("give the cursor of the last edge of a page of blocks")
 	}
 	var page []Block
 	more := false

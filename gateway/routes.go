@@ -311,7 +311,8 @@ func writeChunkError(w http.ResponseWriter, err error) {
 func (g *Gateway) serveChunk(w http.ResponseWriter, r *http.Request) {
 	offset, err := strconv.ParseUint(r.PathValue("offset"), 10, 62)
 	if err != nil {
-		writeError(w, fault.New(fault.Malformed, "offset-malformed", "%q is no offset", r.PathValue("offset")))
+		writeError(w, fault.New(fault.Malformed, "offset-malformed", "%q is no offset", r.PathValue("offset")).
+			WithHint("GET /tx/{id}/offset tells where the data of a transaction ends"))
 		return
 	}
 	c, err := g.chunkAt(r.Context(), offset)

@@ -108,9 +108,9 @@ func TestRoutes(t *testing.T) {
 				t.Errorf("%s %s allows the origin %q", c.method, c.path, o)
 			}
 			if c.status >= 400 && strings.HasPrefix(got, "{") && !strings.Contains(got, `"status"`) {
-				var e struct{ Error, Code string }
-				if err := json.Unmarshal([]byte(got), &e); err != nil || e.Error == "" || e.Code == "" {
-					t.Errorf("%s %s: the error %q has no text or code", c.method, c.path, got)
+				var e struct{ Error, Code, Hint string }
+				if err := json.Unmarshal([]byte(got), &e); err != nil || e.Error == "" || e.Code == "" || e.Hint == "" {
+					t.Errorf("%s %s: the error %q lacks a text, code or hint", c.method, c.path, got)
 				}
 			}
 		}
@@ -158,6 +158,8 @@ func TestRoutes(t *testing.T) {
 		{"POST", "/tx", string(tx.JSON()), 208, "already", nil},
 		{"POST", "/tx", string(forged.JSON()), 400, "", nil},
 		{"POST", "/tx", "{", 400, "transaction-malformed", nil},
+		{"POST", "/tx", "", 400, "the body is empty", nil},
+		{"POST", "/tx", "{}", 400, "transaction-malformed", nil},
 		{"POST", "/tx", `{"format":3}`, 422, "transaction-format", nil},
 		{"GET", "/tx/pending", "", 200, `=["` + tx.ID.String() + `"]`, nil},
 		{"GET", "/tx/" + tx.ID.String() + "/status", "", 202, "=Pending", nil},
@@ -200,6 +202,8 @@ func TestRoutes(t *testing.T) {
 		{"GET", "/chunk/0", "", 404, "chunk-unknown", nil},
 		{"GET", "/chunk/x", "", 400, "offset-malformed", nil},
 		{"POST", "/chunk", "x", 400, "chunk-malformed", nil},
+		{"POST", "/chunk", "", 400, "the body is empty", nil},
+		{"POST", "/chunk", "{}", 400, "chunk-malformed", nil},
 
 		{"POST", "/tx", string(headless.JSON()), 200, "=OK", nil},
 		{"GET", "/raw/" + waiting.ID.String(), "", 202, "=Pending", nil},
@@ -237,6 +241,11 @@ func TestRoutes(t *testing.T) {
 		{"POST", "/graphql", "{__typename}", 200, `={"data":{"__typename":"Query"}}`, []string{"Content-Type", "application/graphql"}},
 		{"POST", "/graphql", "nonsense", 400, "request-malformed", nil},
 		{"POST", "/graphql", "{}", 200, "query-missing", nil},
+		{"POST", "/graphql", `{"query":"{nothing}"}`, 200, `"hint":"the fields and arguments`, nil},
+		{"POST", "/graphql", `{"query":"{"}`, 200, `"hint":"the fields and arguments`, nil},
+		{"POST", "/graphql", `{"query":"{transactions(first:-1){edges{cursor}}}"}`, 200, `"hint":"give 1 to`, nil},
+		{"POST", "/graphql", "", 400, "the body is empty", nil},
+		{"GET", "/graphql?query=x&variables=1", "", 400, "request-malformed", nil},
 		{"POST", "/graphql", strings.Repeat(" ", requestBytesMax+1), 413, "body-too-large", nil},
 	})
 
@@ -251,7 +260,9 @@ func TestRoutes(t *testing.T) {
 		{"POST", "/tx", string(fresh.Raw), 200, `"winc":"0"`, nil},
 		{"POST", "/v1/tx/solana", string(fresh.Raw), 200, `{"id":"` + fresh.ID().String() + `","timestamp":1700000000000`, nil},
 		{"POST", "/tx/arweave", string(broken), 400, "Invalid Data Item!", nil},
-		{"POST", "/tx", "", 400, "Invalid Data Item!", nil},
+		{"POST", "/tx", "", 400, "Invalid Data Item!: the body is empty", nil},
+		{"POST", "/tx", "x", 400, "item-truncated", nil},
+		{"POST", "/tx", string(fresh.Raw[:150]), 400, "", nil},
 		{"GET", "/tx/" + fresh.ID().String() + "/status", "", 200, `"status":"CONFIRMED"`, nil},
 		{"GET", "/v1/tx/" + page.ID().String() + "/status", "", 200, `"status":"FINALIZED"`, nil},
 		{"GET", "/account/balance/" + addr, "", 200, `"winc":"`, nil},

@@ -101,7 +101,7 @@ func (g *Gateway) serveMine(w http.ResponseWriter, r *http.Request) {
 	if text := r.PathValue("n"); text != "" {
 		var err error
 		if n, err = strconv.ParseUint(text, 10, 32); err != nil {
-			writeError(w, fault.New(fault.Malformed, "mine-count", "%q is no number of blocks", text))
+			writeError(w, fault.New(fault.Malformed, "mine-count", "%q is no number of blocks", text).WithHint("GET /mine/5 mines 5 blocks"))
 			return
 		}
 	}
@@ -131,7 +131,7 @@ const winstonPerKilobyte = 65_595_508
 func (g *Gateway) servePrice(w http.ResponseWriter, r *http.Request) {
 	n, err := strconv.ParseUint(r.PathValue("bytes"), 10, 48)
 	if err != nil {
-		writeError(w, fault.New(fault.Malformed, "price-bytes", "%q is no number of bytes", r.PathValue("bytes")))
+		writeError(w, fault.New(fault.Malformed, "price-bytes", "%q is no number of bytes", r.PathValue("bytes")).WithHint("ask for GET /price/1024"))
 		return
 	}
 	writeText(w, http.StatusOK, price(n))
@@ -185,7 +185,8 @@ func (g *Gateway) serveBlock(w http.ResponseWriter, r *http.Request) {
 func pathID(w http.ResponseWriter, r *http.Request) (message.ID, bool) {
 	id, err := message.ParseID(r.PathValue("id"))
 	if err != nil {
-		writeError(w, fault.Wrap(err, fault.NotFound, "record-unknown", "nothing is known here under %q", r.PathValue("id")))
+		writeError(w, fault.New(fault.NotFound, "record-unknown", "nothing is known here under %.100q: %v", r.PathValue("id"), err).
+			WithHint("an id is 43 characters of base64url"))
 		return id, false
 	}
 	return id, true

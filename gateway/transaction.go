@@ -35,7 +35,8 @@ func (g *Gateway) Post(ctx context.Context, tx *arweave.Transaction) (again bool
 		return true, g.repeat(ctx, tx)
 	}
 	if tx.DataSize > g.c.Limits.DataBytes {
-		return false, fault.New(fault.TooLarge, "data-too-large", "the data of one transaction has at most %d bytes here, not %d", g.c.Limits.DataBytes, tx.DataSize)
+		return false, fault.New(fault.TooLarge, "data-too-large", "the data of one transaction has at most %d bytes here, not %d", g.c.Limits.DataBytes, tx.DataSize).
+			WithHint("send it in several transactions")
 	}
 	data := tx.Data
 	kept := *tx
@@ -44,7 +45,8 @@ func (g *Gateway) Post(ctx context.Context, tx *arweave.Transaction) (again bool
 		kept.DataSize, kept.DataRoot = int64(len(data)), arweave.DataRoot(data) // format 1 has neither; it is found like the others
 	}
 	if kept.DataSize > 0 && kept.DataRoot.IsZero() {
-		return false, fault.New(fault.Malformed, "transaction-malformed", "the transaction announces data without its root")
+		return false, fault.New(fault.Malformed, "transaction-malformed", "the transaction announces data without its root").
+			WithHint("set data_root to the root of the data's chunks and sign the transaction again")
 	}
 
 	var b store.Batch
@@ -268,7 +270,8 @@ func (g *Gateway) forget(ctx context.Context, id message.ID) error {
 			return err
 		}
 		if rec.Source != Transaction {
-			return fault.New(fault.Denied, "record-kept", "only transactions can be deleted, and %s is none", id)
+			return fault.New(fault.Denied, "record-kept", "only transactions can be deleted, and %s is none", id).
+				WithHint("what was uploaded or scheduled stays; an empty data folder begins anew")
 		}
 		terms := append(termsOf(nil, rec.Address, rec.Target, rec.Parent, rec.Tags), idTerm(termRoot, rec.tx.DataRoot))
 		var rows, b store.Batch

@@ -33,7 +33,8 @@ const amountDigitsMax = 30
 func parseAmount(s string) (*big.Int, error) {
 	n, ok := new(big.Int).SetString(s, 10)
 	if !ok || len(s) > amountDigitsMax || n.Sign() < 0 {
-		return nil, fault.New(fault.Malformed, "amount-malformed", "%.40q is no amount of winston", s)
+		return nil, fault.New(fault.Malformed, "amount-malformed", "%.40q is no amount of winston", s).
+			WithHint("an amount is a whole number of winston; an AR has 1000000000000")
 	}
 	return n, nil
 }

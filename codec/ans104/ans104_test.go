@@ -288,6 +288,7 @@ func TestDamagedItemsAreRefused(t *testing.T) {
 		raw        []byte
 	}{
 		{"nothing", "item-truncated", nil},
+		{"an empty body", "item-truncated", []byte{}},
 		{"one byte", "item-truncated", raw[:1]},
 		{"cut in the signature", "item-truncated", raw[:60]},
 		{"cut in the owner", "item-truncated", raw[:100]},
@@ -303,8 +304,8 @@ func TestDamagedItemsAreRefused(t *testing.T) {
 		{"tag block count", "item-tags-malformed", change(214, 6)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if _, err := DecodeItem(c.raw); fault.CodeOf(err) != c.code {
-				t.Fatalf("%v (%s), want %s", err, fault.CodeOf(err), c.code)
+			if _, err := DecodeItem(c.raw); fault.CodeOf(err) != c.code || fault.HintOf(err) == "" {
+				t.Fatalf("%v (%s, hint %q), want %s", err, fault.CodeOf(err), fault.HintOf(err), c.code)
 			}
 		})
 	}
@@ -367,9 +368,13 @@ func TestSignedItemsRoundTripAndVerify(t *testing.T) {
 			!bytes.Equal(back.Anchor, d.Anchor) || back.HasTarget != d.HasTarget || back.Target != d.Target {
 			t.Fatalf("read %+v, want %+v", back.Draft(), d)
 		}
+		one, err := SignDeterministic(d, key, []byte("s"))
+		if err != nil || one.Verify() != nil {
+			t.Fatal("the deterministic form does not verify")
+		}
 		again, err := SignDeterministic(d, key, []byte("s"))
-		if err != nil || !bytes.Equal(again.Raw, it.Raw) {
-			t.Fatal("these keys sign the same every time, but did not")
+		if err != nil || !bytes.Equal(again.Raw, one.Raw) {
+			t.Fatal("the same draft, key and salt make the same item every time, but did not")
 		}
 	})
 }
@@ -484,7 +489,7 @@ func TestPortableNamesWhatOthersRefuse(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := it.Portable(); err == nil != (c.code == "") || err != nil && fault.CodeOf(err) != c.code {
+		if err := it.Portable(); err == nil != (c.code == "") || err != nil && (fault.CodeOf(err) != c.code || fault.HintOf(err) == "") {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}

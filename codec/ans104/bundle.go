@@ -37,7 +37,7 @@ type Entry struct {
 }
 
 func badBundle(format string, args ...any) *fault.Error {
-	return malformed("bundle-malformed", format, args...)
+	return malformed("bundle-malformed", format, args...).WithHint("write the bundle again from its items: the count, then size and id of each, then their bytes")
 }
 
 // ReadBundleHeader reads the header of a bundle and leaves r at its first item, so that a bundle can be taken apart while it
@@ -49,7 +49,7 @@ func ReadBundleHeader(r io.Reader, limits Limits) ([]Entry, error) {
 	}
 	count, ok := number(first[:])
 	if !ok || count > uint64(max(limits.Items, 0)) {
-		return nil, tooLarge("bundle-too-many", "a bundle has at most %d items", limits.Items)
+		return nil, tooLarge("bundle-too-many", "a bundle has at most %d items", limits.Items).WithHint("send the items in several bundles")
 	}
 	n := int(count)
 	entries := make([]Entry, 0, min(n, 4096)) // a number is no reason to reserve memory before the entries came

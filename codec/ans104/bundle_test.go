@@ -84,7 +84,7 @@ func TestDamagedBundlesAreRefused(t *testing.T) {
 		{"an item of unknown type", "key-type-unknown", change(32+128, 0x80), DefaultLimits},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if _, err := DecodeBundle(c.raw, c.limits); fault.CodeOf(err) != c.code {
+			if _, err := DecodeBundle(c.raw, c.limits); fault.CodeOf(err) != c.code || fault.HintOf(err) == "" {
 				t.Fatalf("%v (%s), want %s", err, fault.CodeOf(err), c.code)
 			}
 		})

@@ -97,7 +97,7 @@ func (it *Item) UnsignedID() message.ID {
 // is no key, or with Unsupported for a type that cannot be checked.
 func (it *Item) Verify() error {
 	if !it.Signed() {
-		return fault.New(fault.Forged, "item-unsigned", "the item is not signed")
+		return fault.New(fault.Forged, "item-unsigned", "the item is not signed").WithHint("sign it with the key of its owner")
 	}
 	h := it.SignatureData()
 	err := commitment.VerifySignature(it.Type, it.Owner, h[:], it.Signature)
@@ -107,14 +107,14 @@ func (it *Item) Verify() error {
 // Portable tells why another unit may refuse the item although it can be read here; nil if none should.
 func (it *Item) Portable() error {
 	if len(it.Tags) > PortableTagsMax {
-		return tooLarge("item-tags-too-many", "%d tags; the format allows %d", len(it.Tags), PortableTagsMax)
+		return tooLarge("item-tags-too-many", "%d tags; the format allows %d", len(it.Tags), PortableTagsMax).WithHint(hintTags)
 	}
 	if len(it.TagBytes) > PortableTagBytesMax {
-		return tooLarge("item-tags-too-large", "the tags have %d bytes; messengers take %d", len(it.TagBytes), PortableTagBytesMax)
+		return tooLarge("item-tags-too-large", "the tags have %d bytes; messengers take %d", len(it.TagBytes), PortableTagBytesMax).WithHint(hintTags)
 	}
 	for _, t := range it.Tags {
 		if len(t.Name) == 0 || len(t.Name) > PortableNameMax || len(t.Value) > PortableValueMax {
-			return tooLarge("item-tag-size", "tag %.40q: a name has 1 to %d bytes, a value at most %d", t.Name, PortableNameMax, PortableValueMax)
+			return tooLarge("item-tag-size", "tag %.40q: a name has 1 to %d bytes, a value at most %d", t.Name, PortableNameMax, PortableValueMax).WithHint(hintTags)
 		}
 	}
 	return nil
@@ -154,6 +154,9 @@ func (it *Item) name() {
 
 // decode leaves the id open.
 func decode(raw []byte) (*Item, error) {
+	if len(raw) == 0 {
+		return nil, malformed("item-truncated", "the body is empty: an item has at least %d bytes", itemSizeMin).WithHint(hintItem)
+	}
 	it := &Item{Raw: raw}
 	r := reader{rest: raw}
 	it.Type = commitment.KeyType(binary.LittleEndian.Uint16(r.take(typeSize, "type")))
@@ -170,7 +173,7 @@ func decode(raw []byte) (*Item, error) {
 	counts := r.take(countsSize, "tag counts")
 	number, size := binary.LittleEndian.Uint64(counts), binary.LittleEndian.Uint64(counts[8:])
 	if size > TagBytesMax {
-		return nil, tooLarge("item-tags-too-large", "the tags have %d bytes, at most %d can be read", size, TagBytesMax)
+		return nil, tooLarge("item-tags-too-large", "the tags have %d bytes, at most %d can be read", size, TagBytesMax).WithHint(hintTags)
 	}
 	it.TagBytes = r.take(int(size), "tags")
 	if r.err != nil {
@@ -182,7 +185,7 @@ func decode(raw []byte) (*Item, error) {
 		return nil, err
 	}
 	if uint64(len(tags)) != number {
-		return nil, malformed("item-tag-count", "the item says %d tags and has %d", number, len(tags))
+		return nil, malformed("item-tag-count", "the item says %d tags and has %d", number, len(tags)).WithHint(hintItem)
 	}
 	it.Tags = tags
 	return it, nil
@@ -201,7 +204,7 @@ func (r *reader) take(n int, what string) []byte {
 		return part
 	}
 	if r.err == nil {
-		r.err = malformed("item-truncated", "the item ends inside its %s", what)
+		r.err = malformed("item-truncated", "the item ends inside its %s", what).WithHint(hintItem)
 	}
 	return make([]byte, min(n, countsSize))
 }
@@ -212,7 +215,7 @@ func (r *reader) optional(what string) []byte {
 	case r.err != nil || flag == 0:
 		return nil
 	case flag != 1:
-		r.err = malformed("item-flag", "the %s flag is 0 or 1, this is %d", what, flag)
+		r.err = malformed("item-flag", "the %s flag is 0 or 1, this is %d", what, flag).WithHint(hintItem)
 		return nil
 	}
 	part := r.take(AnchorSize, what)

@@ -27,6 +27,16 @@ func malformed(code, format string, args ...any) *fault.Error {
 	return fault.New(fault.Malformed, code, format, args...)
 }
 
+// hintItem is for bytes that are no item, or that something changed on the way.
+const hintItem = "send the bytes of one signed ANS-104 data item, as its signer made them: raw, not as text or JSON"
+
+// hintTags is for tags that are beyond a limit.
+const hintTags = "put what is large into the data of the item"
+
+func badTags(format string, args ...any) *fault.Error {
+	return malformed("item-tags-malformed", format, args...).WithHint("encode the tags as an Avro array of name and value, as ANS-104 has it, and sign the item again")
+}
+
 func tooLarge(code, format string, args ...any) *fault.Error {
 	return fault.New(fault.TooLarge, code, format, args...)
 }
@@ -55,7 +65,7 @@ func DecodeTags(b []byte) ([]Tag, error) {
 		return nil, nil
 	}
 	if len(b) > TagBytesMax {
-		return nil, tooLarge("item-tags-too-large", "the tags have %d bytes, at most %d can be read", len(b), TagBytesMax)
+		return nil, tooLarge("item-tags-too-large", "the tags have %d bytes, at most %d can be read", len(b), TagBytesMax).WithHint(hintTags)
 	}
 	r := tagReader{rest: string(b)} // one copy; names and values are parts of it
 	var tags []Tag
@@ -74,13 +84,13 @@ func DecodeTags(b []byte) ([]Tag, error) {
 				return nil, err
 			}
 			if size < 0 || size > int64(len(r.rest)) {
-				return nil, malformed("item-tags-malformed", "a block of tags is longer than all tags")
+				return nil, badTags("a block of tags is longer than all tags")
 			}
 			end = len(r.rest) - int(size)
 			count = -count
 		}
 		if count < 0 || count > TagsMax-int64(len(tags)) {
-			return nil, tooLarge("item-tags-too-many", "an item has at most %d tags", TagsMax)
+			return nil, tooLarge("item-tags-too-many", "an item has at most %d tags", TagsMax).WithHint(hintTags)
 		}
 		if tags == nil {
 			tags = make([]Tag, 0, min(int(count), len(b)/2)) // a tag has two bytes at least
@@ -96,11 +106,11 @@ func DecodeTags(b []byte) ([]Tag, error) {
 			tags = append(tags, t)
 		}
 		if end >= 0 && end != len(r.rest) {
-			return nil, malformed("item-tags-malformed", "a block of tags does not end where it says")
+			return nil, badTags("a block of tags does not end where it says")
 		}
 	}
 	if r.rest != "" {
-		return nil, malformed("item-tags-malformed", "%d bytes follow the tags", len(r.rest))
+		return nil, badTags("%d bytes follow the tags", len(r.rest))
 	}
 	return tags, nil
 }
@@ -125,7 +135,7 @@ func (r *tagReader) varint() (int64, error) {
 			return v, nil
 		}
 	}
-	return 0, malformed("item-tags-malformed", "a number in the tags is cut off or too large")
+	return 0, badTags("a number in the tags is cut off or too large")
 }
 
 func (r *tagReader) text() (string, error) {
@@ -134,7 +144,7 @@ func (r *tagReader) text() (string, error) {
 		return "", err
 	}
 	if n < 0 || n > int64(len(r.rest)) {
-		return "", malformed("item-tags-malformed", "a name or value is longer than all tags")
+		return "", badTags("a name or value is longer than all tags")
 	}
 	s := r.rest[:n]
 	r.rest = r.rest[n:]
