@@ -43,9 +43,12 @@ func ours(t testing.TB) vm.Instance {
 	return instance(t, vm.Module{ID: "builtin", Format: builtin.Format, Bytes: builtin.Bundle()})
 }
 
-// aos is a new process of the published module; without the module the test is skipped.
+// aos is a new process of the published module; without the module, and in the fast suite, the test is skipped.
 func aos(t testing.TB) vm.Instance {
 	t.Helper()
+	if _, test := t.(*testing.T); test && os.Getenv("AGO_LONG") == "" && !record {
+		t.Skip("the live comparison with aos is part of the long suite: AGO_LONG=1")
+	}
 	b, err := os.ReadFile(aosFile)
 	if err != nil {
 		t.Skip("the module of aos 2.0.6 is not here: run npm ci in test")
