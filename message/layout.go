@@ -38,6 +38,7 @@ type Laid struct {
 	Headers  []Header
 	Body     string
 	BodyKeys []string // the keys at the top that the body holds, in order
+	Parts    []string // the paths of the parts of a multipart body, in order
 }
 
 // Get finds a header.
@@ -59,8 +60,8 @@ type part struct {
 }
 
 // Lay lays out an annotated message; commitments at the top are left to the caller and stay out. Texts for which toPart says so
-// become parts although they are short; nil is the canonical layout.
-func (m Message) Lay(toPart func(key, text string) bool) Laid {
+// become parts although they are short, be they at the top or in a part; nil is the canonical layout.
+func (m Message) Lay(toPart func(key, text string, top bool) bool) Laid {
 	l := layout{toPart: toPart}
 	inlineKey := m.inlineKey()
 	var out Laid
@@ -74,7 +75,7 @@ func (m Message) Lay(toPart func(key, text string) bool) Laid {
 			continue
 		case f.Key == inlineKey && isText:
 			l.parts = append(l.parts, part{path: f.Key, body: string(text), hasBody: true, inline: true})
-		case isText && !l.asPart(f.Key, string(text)):
+		case isText && !l.asPart(f.Key, string(text), true):
 			l.headers = append(l.headers, Header{headerName(f.Key), string(text)})
 			continue
 		case isText:
@@ -91,6 +92,9 @@ func (m Message) Lay(toPart func(key, text string) bool) Laid {
 		var boundary string
 		out.Body, boundary = l.multipart()
 		out.set(KeyContentType, MultipartPrefix+`; boundary="`+boundary+`"`)
+		for _, p := range l.parts {
+			out.Parts = append(out.Parts, p.path)
+		}
 	}
 	if out.Body != "" {
 		out.set(KeyContentDigest, ContentDigest(out.Body))
@@ -136,13 +140,13 @@ func headerName(key string) string {
 }
 
 type layout struct {
-	toPart  func(key, text string) bool
+	toPart  func(key, text string, top bool) bool
 	headers []Header
 	parts   []part
 }
 
-func (l *layout) asPart(key, text string) bool {
-	return len(text) > HeaderMax || l.toPart != nil && l.toPart(key, text)
+func (l *layout) asPart(key, text string, top bool) bool {
+	return len(text) > HeaderMax || l.toPart != nil && l.toPart(key, text, top)
 }
 
 // flatten gives a map and the maps in it one part each.
@@ -157,7 +161,7 @@ func (l *layout) flatten(path string, m Message, inline bool) {
 			p.body, p.hasBody = string(text), true
 		case !isText:
 			l.flatten(path+"/"+f.Key, f.Value.(Message), false)
-		case l.asPart(f.Key, string(text)):
+		case l.asPart(f.Key, string(text), false):
 			l.parts = append(l.parts, part{path: path + "/" + f.Key, body: string(text), hasBody: true})
 		default:
 			p.lines = append(p.lines, Header{f.Key, string(text)})

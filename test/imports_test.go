@@ -46,6 +46,9 @@ var levels = []struct {
 // allowed are imports inside one level.
 var allowed = map[string][]string{
 	"ago/codec/tx":      {"ago/codec/ans104"},
+	"ago/codec/flat":    {"ago/codec/structured"}, // every encoding of typed values stands on their texts
+	"ago/codec/json":    {"ago/codec/structured"},
+	"ago/codec/httpsig": {"ago/codec/structured"},
 	"ago/slotlog/local": {"ago/store"},
 	"ago/process":       {"ago/vm"},
 }

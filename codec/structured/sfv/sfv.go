@@ -37,10 +37,11 @@ type Param struct {
 	Value Item
 }
 
-// Member is an entry of a dictionary.
+// Member is an entry of a dictionary; Raw is its value with its parameters as they were written.
 type Member struct {
 	Name  string
 	Value Item
+	Raw   string
 }
 
 // Param finds a parameter by name.
@@ -71,6 +72,7 @@ func ParseDictionary(s string) ([]Member, error) {
 			return nil, err
 		}
 		value := Item{Kind: Bool, Text: "1"}
+		start := r.i + 1
 		if r.take('=') {
 			if value, err = r.itemOrList(); err != nil {
 				return nil, err
@@ -81,13 +83,14 @@ func ParseDictionary(s string) ([]Member, error) {
 			return nil, err
 		}
 		value.Params = params
+		raw := r.s[min(start, r.i):r.i]
 		if i, again := at[name]; again {
-			out[i].Value = value
+			out[i].Value, out[i].Raw = value, raw
 		} else if len(out) == MembersMax {
 			return nil, fault.New(fault.TooLarge, "field-too-large", "a field has at most %d members", MembersMax)
 		} else {
 			at[name] = len(out)
-			out = append(out, Member{name, value})
+			out = append(out, Member{name, value, raw})
 		}
 		if err := r.comma(); err != nil {
 			return nil, err

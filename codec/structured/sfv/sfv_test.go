@@ -11,7 +11,7 @@ import (
 
 func TestDictionaries(t *testing.T) {
 	for _, c := range []struct{ in, want string }{
-		{``, ``},
+		{``, `[]`},
 		{`a="x", b=tok;p=1;q="r"`, `[{a {0 x [] []}} {b {1 tok [] [{p {2 1 [] []}} {q {0 r [] []}}]}}]`},
 		{`%41-b="integer",.="list"`, `[{%41-b {0 integer [] []}} {. {0 list [] []}}]`},
 		{`s=:YQ==:, u=:_-8:`, "[{s {3 a [] []}} {u {3 \xff\xef [] []}}]"},
@@ -20,13 +20,29 @@ func TestDictionaries(t *testing.T) {
 		{`a="say \"hi\\\""`, `[{a {0 say "hi\" [] []}}]`},
 	} {
 		got, err := ParseDictionary(c.in)
-		text := ""
-		if len(got) > 0 {
-			text = fmt.Sprint(got)
+		type pair struct {
+			Name  string
+			Value Item
 		}
+		var pairs []pair
+		for _, m := range got {
+			pairs = append(pairs, pair{m.Name, m.Value})
+		}
+		text := fmt.Sprint(pairs)
 		if err != nil || text != c.want {
 			t.Errorf("%s is read as %s, %v, want %s", c.in, text, err, c.want)
 		}
+	}
+}
+
+func TestMembersKeepWhatWasWritten(t *testing.T) {
+	got, err := ParseDictionary(`a=("x"  "y") ;alg="q";n=007, b, c=:YQ:`)
+	if err == nil {
+		t.Errorf("a space before parameters is read as %v", got)
+	}
+	got, err = ParseDictionary(`a=("x"  "y");alg="q";n=007, b, c=:YQ:`)
+	if err != nil || len(got) != 3 || got[0].Raw != `("x"  "y");alg="q";n=007` || got[1].Raw != "" || got[2].Raw != ":YQ:" {
+		t.Errorf("%q, %v", got, err)
 	}
 }
 

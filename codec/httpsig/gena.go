@@ -1,0 +1,147 @@
+package httpsig
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"slices"
+	"strings"
+
+	"ago/codec/structured"
+	"ago/codec/structured/sfv"
+	"ago/commitment"
+	"ago/message"
+)
+
+// macKeyA is the key that everybody knows, and its name, in the first generation.
+const macKeyA = "ao"
+
+// EncodeA writes a message for a client that spoke the first generation, without signatures: see SignA.
+func EncodeA(m message.Message) (Wire, error) {
+	laid := layA(m)
+	w := NewWire(laid.Headers, []byte(laid.Body))
+	_, err := w.Bytes()
+	return w, err
+}
+
+// layA lays out a message in the first generation.
+func layA(m message.Message) message.Laid {
+	a := structured.Encode(m.Without(message.KeyCommitments), structured.GenA, message.Nested)
+	var ids []string
+	for key, v := range a.All() {
+		if text, ok := v.(message.Bytes); ok && (len(key) == 32 || len(key) == 42 || len(key) == 43) {
+			ids = append(ids, key+"="+sfv.Quote(string(text)))
+			a = a.Without(key)
+		}
+	}
+	if named := a.Text(hdrInlineKey); named != "" {
+		a = a.Without(hdrInlineKey).With(message.KeyBodyKey, message.Bytes(named))
+	}
+	// A text that no header can hold is the body, if it is the only one.
+	_, body := a.Get(message.KeyBody)
+	_, data := a.Get(message.KeyData)
+	if unfit := unfitKeys(a); len(unfit) == 1 && !body && !data {
+		a = a.With(message.KeyBodyKey, message.Bytes(unfit[0]))
+	}
+	laid := a.Lay(func(key, text string, top bool) bool { return unfitText(text) })
+	for i, h := range laid.Headers {
+		if h.Name == message.KeyBodyKey {
+			laid.Headers[i].Name = hdrInlineKey
+		}
+	}
+	if len(laid.Parts) > 0 {
+		laid.Headers = append(laid.Headers, message.Header{Name: hdrBodyKeys, Value: quotedList(laid.Parts)})
+	}
+	if len(ids) > 0 {
+		laid.Headers = append(laid.Headers, message.Header{Name: hdrIDs, Value: strings.Join(ids, ", ")})
+	}
+	slices.SortStableFunc(laid.Headers, func(a, b message.Header) int { return strings.Compare(a.Name, b.Name) })
+	return laid
+}
+
+func unfitKeys(a message.Message) []string {
+	var keys []string
+	for key, v := range a.All() {
+		if text, ok := v.(message.Bytes); ok && unfitText(string(text)) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+func quotedList(values []string) string {
+	quoted := make([]string, len(values))
+	for i, v := range values {
+		quoted[i] = sfv.Quote(v)
+	}
+	return strings.Join(quoted, ", ")
+}
+
+// unsignedNames are headers that a signature of the first generation leaves out.
+var unsignedNames = []string{hdrSignature, hdrSignatureInput, hdrBodyKeys}
+
+// SignA signs headers and body as clients of the first generation expect of a node. Only RSA keys can.
+func SignA(w Wire, k *commitment.Key) (Wire, error) {
+	var components []string
+	for _, h := range w.Headers {
+		if !slices.Contains(unsignedNames, h.Name) {
+			components = append(components, message.Component(h.Name))
+		}
+	}
+	slices.Sort(components)
+	params := []message.Param{{Name: "alg", Value: message.Bytes(AlgorithmRSA)}, {Name: keyKeyID, Value: message.Bytes(base64.RawURLEncoding.EncodeToString(k.Owner()))}}
+	raw := message.SignatureParams(components, params)
+	base, _ := linesA(components, raw, w.Get) // every component is a header
+	signature, err := k.SignPSS512([]byte(base), nil)
+	if err != nil {
+		return Wire{}, err
+	}
+	address := k.Address()
+	name := memberA + hex.EncodeToString(address[1:9])
+	return w.with(hdrSignature, name+"=:"+base64.StdEncoding.EncodeToString(signature)+":").with(hdrSignatureInput, name+"="+raw), nil
+}
+
+// UnsignedIDA is the id that nodes of the first generation give to a signed message as its content: the MAC of what its first
+// signature covers. It is not ok for a message without such a signature.
+func UnsignedIDA(m message.Message) (message.ID, bool) {
+	f, isWire := m.Form().(*form)
+	for _, v := range m.Commitments().All() {
+		entry, _ := v.(message.Message)
+		if generationOf(entry) != structured.GenA {
+			continue
+		}
+		ms, err := members(NewWire([]message.Header{{Name: hdrSignature, Value: entry.Text(keySignature)}, {Name: hdrSignatureInput, Value: entry.Text(keySignatureInput)}}, nil))
+		if err != nil || len(ms) == 0 {
+			continue
+		}
+		value := layA(m).Get
+		if isWire && m.Codec() == Codec {
+			value = f.wire.Get
+		}
+		if id, ok := macA(ms[0].components, value); ok {
+			return id, true
+		}
+	}
+	return message.ID{}, false
+}
+
+// macA is the MAC of the first generation: components with @ where they are derived, in order, status among them.
+func macA(components []string, value func(string) (string, bool)) (message.ID, bool) {
+	listed := make([]string, len(components))
+	for i, c := range components {
+		listed[i] = message.Component(strings.TrimPrefix(c, "@"))
+		if listed[i] == "status" {
+			listed[i] = "@status"
+		}
+	}
+	slices.Sort(listed)
+	params := []message.Param{{Name: "alg", Value: message.Bytes(AlgorithmHMAC)}, {Name: keyKeyID, Value: message.Bytes(macKeyA)}}
+	base, ok := linesA(listed, message.SignatureParams(listed, params), value)
+	if !ok {
+		return message.ID{}, false
+	}
+	mac := hmac.New(sha256.New, []byte(macKeyA))
+	mac.Write([]byte(base))
+	return message.ID(mac.Sum(nil)), true
+}

@@ -1,0 +1,281 @@
+package httpsig
+
+import (
+	"encoding/base64"
+	"slices"
+	"strconv"
+	"strings"
+
+	"ago/codec/structured"
+	"ago/codec/structured/sfv"
+	"ago/fault"
+	"ago/message"
+)
+
+// What the names of signatures begin with, in either generation.
+const (
+	memberA = "http-sig-"
+	memberB = "comm-"
+)
+
+// Names of algorithms.
+const (
+	AlgorithmRSA     = "rsa-pss-sha512"
+	AlgorithmEd25519 = "ed25519"
+	AlgorithmHMAC    = message.AlgorithmHMAC
+)
+
+// Keys of a commitment.
+const (
+	keyDevice         = "commitment-device"
+	keyType           = "type"
+	keyAlg            = "alg" // what the first generation calls the type
+	keyKeyID          = "keyid"
+	keyCommitter      = "committer"
+	keyCommitted      = "committed"
+	keySignature      = "signature"
+	keySignatureInput = "signature-input" // only in the first generation
+	keyBundle         = "bundle"
+	keyOriginalTags   = "original-tags"
+	schemePublic      = "publickey:"
+)
+
+// signaturesMax bounds the work that one message can ask for.
+const signaturesMax = 64
+
+// member is one signature as the headers carry it.
+type member struct {
+	name       string
+	signature  []byte
+	components []string // as listed
+	params     []sfv.Param
+	raw        string // components and parameters as written
+}
+
+func (s member) old() bool { return strings.HasPrefix(s.name, memberA) }
+
+// id names the commitment: a MAC is its own, a signature has its hash.
+func (s member) id() message.ID {
+	if len(s.signature) == len(message.ID{}) {
+		return message.ID(s.signature)
+	}
+	return message.HashOf(s.signature)
+}
+
+func (s member) param(name string) string {
+	for _, p := range s.params {
+		if p.Name == name {
+			return p.Value.Text
+		}
+	}
+	return ""
+}
+
+// members reads the signatures of either generation; others are left alone.
+func members(w Wire) ([]member, error) {
+	inputText, _ := w.Get(hdrSignatureInput)
+	signatureText, _ := w.Get(hdrSignature)
+	if inputText == "" || signatureText == "" {
+		return nil, nil
+	}
+	inputs, err := sfv.ParseDictionary(inputText)
+	if err != nil {
+		return nil, fault.Wrap(err, fault.Malformed, "signature-malformed", "%s is not a dictionary", hdrSignatureInput)
+	}
+	signatures, err := sfv.ParseDictionary(signatureText)
+	if err != nil {
+		return nil, fault.Wrap(err, fault.Malformed, "signature-malformed", "%s is not a dictionary", hdrSignature)
+	}
+	var out []member
+	for _, in := range inputs {
+		if !strings.HasPrefix(in.Name, memberA) && !strings.HasPrefix(in.Name, memberB) {
+			continue
+		}
+		i := slices.IndexFunc(signatures, func(s sfv.Member) bool { return s.Name == in.Name })
+		if i < 0 || signatures[i].Value.Kind != sfv.Binary || in.Value.Kind != sfv.Inner {
+			return nil, malformed("signature-malformed", "the signature %.60q is incomplete", in.Name)
+		}
+		if len(out) == signaturesMax {
+			return nil, fault.New(fault.TooLarge, "signatures-too-many", "a message has at most %d signatures", signaturesMax)
+		}
+		s := member{name: in.Name, signature: []byte(signatures[i].Value.Text), params: in.Value.Params, raw: in.Raw}
+		for _, c := range in.Value.Items {
+			if slices.Contains(s.components, c.Text) || len(c.Params) > 0 {
+				return nil, malformed("signature-malformed", "the component %.60q comes twice or has parameters", c.Text)
+			}
+			s.components = append(s.components, c.Text)
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+// entry gives the commitment that the signature makes.
+func (s member) entry(w Wire, m message.Message) message.Message {
+	text := func(key, value string) message.Field { return message.Field{Key: key, Value: message.Bytes(value)} }
+	alg := s.param("alg")
+	if s.old() {
+		fs := []message.Field{text(keyAlg, alg), text(keyDevice, Codec), {Key: keyCommitted, Value: s.committed(w, m)},
+			text(keySignature, s.name+"=:"+base64.StdEncoding.EncodeToString(s.signature)+":"), text(keySignatureInput, s.name+"="+s.raw)}
+		if modulus, err := sfv.DecodeBase64(s.param(keyKeyID)); err == nil && alg != AlgorithmHMAC {
+			fs = append(fs, text(keyCommitter, message.HashOf(modulus).String()))
+		}
+		return message.New(fs...)
+	}
+	device, kind, ok := strings.Cut(alg, "/")
+	if !ok {
+		device, kind = Codec, alg
+	}
+	fs := []message.Field{text(keyDevice, device), text(keyType, kind), {Key: keyCommitted, Value: s.committed(w, m)},
+		text(keySignature, base64.RawURLEncoding.EncodeToString(s.signature))}
+	for _, p := range s.params {
+		switch p.Name {
+		case "alg":
+		case keyOriginalTags:
+			fs = append(fs, message.Field{Key: keyOriginalTags, Value: tagsOf(p.Value.Text)})
+		default:
+			f := text(p.Name, p.Value.Text)
+			if n, ok := message.Whole(p.Value.Text); ok && p.Value.Kind == sfv.Number {
+				f.Value = n
+			}
+			fs = append(fs, f)
+		}
+	}
+	if key, ok := strings.CutPrefix(s.param(keyKeyID), schemePublic); ok {
+		if owner, err := sfv.DecodeBase64(key); err == nil {
+			fs = append(fs, text(keyCommitter, message.HashOf(owner).String()))
+		}
+	}
+	return message.New(fs...)
+}
+
+// committed lists the keys that the components cover, in their order.
+func (s member) committed(w Wire, m message.Message) message.List {
+	l := message.List{}
+	add := func(key string) {
+		if !slices.Contains(l, message.Value(message.Bytes(key))) {
+			l = append(l, message.Bytes(key))
+		}
+	}
+	contentType, _ := w.Get(message.KeyContentType)
+	_, multipart, _ := boundaryOf(contentType)
+	for _, c := range s.components {
+		c = strings.TrimPrefix(c, "@")
+		switch {
+		case c == message.KeyContentDigest:
+			for _, key := range bodyKeys(w, m, s.old()) {
+				add(key)
+			}
+		case s.old() && c == hdrIDs:
+			text, _ := w.Get(hdrIDs)
+			ids, _ := sfv.ParseDictionary(text)
+			for _, id := range ids {
+				add(id.Name)
+			}
+		case c == message.KeyContentType && multipart, c == message.KeyBodyKey:
+		case s.old() && (c == hdrInlineKey || c == "content-length"):
+		default:
+			key := unescapeID(c)
+			if name, ok := message.LinkKey(key); ok {
+				key = name
+			}
+			add(key)
+		}
+		if c == message.KeyTypes && s.old() { // empty values exist in the types alone
+			for key := range m.All() {
+				if _, ok := w.Get(key); !ok && emptyValue(m, key) {
+					add(key)
+				}
+			}
+		}
+	}
+	return l
+}
+
+// steered tells whether headers that nobody signed change how what was signed is read: where the body belongs, how it falls into
+// parts, and what type a key has.
+func (s member) steered(w Wire, committed []string) bool {
+	unsigned := func(name string) bool {
+		_, there := w.Get(name)
+		return there && !slices.ContainsFunc(s.components, func(c string) bool { return strings.TrimPrefix(c, "@") == name })
+	}
+	if !unsigned(message.KeyContentDigest) {
+		contentType, _ := w.Get(message.KeyContentType)
+		_, multipart, _ := boundaryOf(contentType)
+		if unsigned(message.KeyBodyKey) || s.old() && unsigned(hdrInlineKey) || multipart && unsigned(message.KeyContentType) {
+			return true
+		}
+	}
+	if !unsigned(message.KeyTypes) {
+		return false
+	}
+	text, _ := w.Get(message.KeyTypes)
+	types, err := structured.ParseTypes(text)
+	return err != nil || slices.ContainsFunc(committed, func(key string) bool { _, typed := types[key]; return typed })
+}
+
+func emptyValue(m message.Message, key string) bool {
+	switch v, _ := m.Get(key); v := v.(type) {
+	case message.Bytes:
+		return v == ""
+	case message.List:
+		return len(v) == 0
+	case message.Message:
+		return v.Len() == 0
+	}
+	return false
+}
+
+// bodyKeys lists the keys of the message that the body holds: those that no header does. In the first generation what is empty
+// is nowhere but in the types.
+func bodyKeys(w Wire, m message.Message, old bool) []string {
+	if len(w.Body) == 0 {
+		return nil
+	}
+	inHeader := func(key string) bool {
+		for _, name := range []string{key, message.EscapeKey(key), key + "+link"} {
+			if _, ok := w.Get(name); ok {
+				return true
+			}
+		}
+		return false
+	}
+	ids, _ := w.Get(hdrIDs)
+	var keys []string
+	for key := range m.All() {
+		if key != message.KeyCommitments && !inHeader(key) && !strings.Contains(ids, key) && !(old && emptyValue(m, key)) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// tagsOf reads original tags, number:name:value with the value in base64url, as numbered maps.
+func tagsOf(text string) message.Message {
+	var fs []message.Field
+	for tag := range strings.SplitSeq(text, ", ") {
+		number, rest, _ := strings.Cut(tag, ":")
+		i := strings.LastIndexByte(rest, ':')
+		if i < 0 {
+			continue
+		}
+		value, err := base64.RawURLEncoding.DecodeString(rest[i+1:])
+		if _, bad := strconv.Atoi(number); err != nil || bad != nil {
+			continue
+		}
+		fs = append(fs, message.Field{Key: number, Value: message.New(
+			message.Field{Key: "name", Value: message.Bytes(rest[:i])}, message.Field{Key: "value", Value: message.Bytes(value)})})
+	}
+	return message.New(fs...)
+}
+
+// tagsText writes original tags.
+func tagsText(m message.Message) string {
+	var tags []string
+	for i := range m.Len() {
+		v, _ := m.Get(strconv.Itoa(i + 1))
+		tag, _ := v.(message.Message)
+		tags = append(tags, strconv.Itoa(i+1)+":"+tag.Text("name")+":"+base64.RawURLEncoding.EncodeToString([]byte(tag.Text("value"))))
+	}
+	return strings.Join(tags, ", ")
+}
