@@ -224,6 +224,10 @@ func (g *Gateway) data(ctx context.Context, rec *Record) (store.Blob, error) {
 		b, err := o.OpenItem(ctx, rec.ID)
 		if err == nil {
 			skip := b.Size() - rec.DataSize
+			if skip < 0 {
+				return nil, errors.Join(fault.New(fault.Internal, "item-damaged", "%s has %d bytes, fewer than its data", rec.ID, b.Size()).
+					WithHint("check the disk and restore the data folder from a copy"), b.Close())
+			}
 			return section{io.NewSectionReader(b, skip, rec.DataSize), b}, nil
 		}
 		if !errors.Is(err, store.ErrNotFound) {

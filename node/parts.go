@@ -30,6 +30,10 @@ func (i items) PutItem(ctx context.Context, b *store.Batch, id message.ID, raw [
 	return i.n.log.PutItem(ctx, b, id, raw)
 }
 
+func (i items) OpenItem(ctx context.Context, id message.ID) (store.Blob, error) {
+	return i.n.log.OpenItem(ctx, id)
+}
+
 func (i items) Item(ctx context.Context, id message.ID) ([]byte, error) {
 	raw, err := i.n.log.Item(ctx, id)
 	if !errors.Is(err, store.ErrNotFound) {

@@ -322,9 +322,20 @@ func TestItems(t *testing.T) {
 		if got, err := l.Item(t.Context(), id(size)); err != nil || !bytes.Equal(got, raw) {
 			t.Fatalf("%d bytes came back as %d, %v", size, len(got), err)
 		}
+		f, err := l.OpenItem(t.Context(), id(size))
+		if err != nil || f.Size() != int64(size) {
+			t.Fatalf("%d bytes cannot be opened: %v", size, err)
+		}
+		part := make([]byte, min(size, 10))
+		if _, err := f.ReadAt(part, int64(size-len(part))); err != nil && err != io.EOF || !bytes.Equal(part, raw[:len(part)]) || f.Close() != nil {
+			t.Fatalf("the end of %d bytes: %v, %v", size, part, err)
+		}
 		if f, err := blobs.Open(message.HashOf(raw)); (err == nil) != (size > itemInline) {
 			t.Errorf("%d bytes are a blob: %v, %v", size, f, err)
 		}
+	}
+	if _, err := l.OpenItem(t.Context(), id(3)); !errors.Is(err, store.ErrNotFound) {
+		t.Fatalf("an unknown item: %v", err)
 	}
 	// What is referred to but is not there, or is something else, is damage and not absence.
 	if err := blobs.Delete(message.HashOf(bytes.Repeat([]byte{7}, 2<<20))); err != nil {
@@ -340,6 +351,57 @@ func TestItems(t *testing.T) {
 		if _, err := l.Item(t.Context(), id(size)); fault.CodeOf(err) != "log-damaged" || fault.HintOf(err) == "" {
 			t.Errorf("a broken item: %v", err)
 		}
+		if _, err := l.OpenItem(t.Context(), id(size)); fault.CodeOf(err) != "log-damaged" || errors.Is(err, store.ErrNotFound) {
+			t.Errorf("a broken item is opened: %v", err)
+		}
+	}
+}
+
+// countingBlobs counts the bytes that are read.
+type countingBlobs struct {
+	store.Blobs
+	read int64
+}
+
+type countingBlob struct {
+	store.Blob
+	of *countingBlobs
+}
+
+func (b *countingBlobs) Open(id message.ID) (store.Blob, error) {
+	f, err := b.Blobs.Open(id)
+	return countingBlob{f, b}, err
+}
+
+func (b countingBlob) Read(p []byte) (int, error) {
+	n, err := b.Blob.Read(p)
+	b.of.read += int64(n)
+	return n, err
+}
+
+func (b countingBlob) ReadAt(p []byte, at int64) (int, error) {
+	n, err := b.Blob.ReadAt(p, at)
+	b.of.read += int64(n)
+	return n, err
+}
+
+func TestAPartOfALargeItemIsReadAlone(t *testing.T) {
+	tables, blobs := memory.New(), &countingBlobs{Blobs: memory.NewBlobs()}
+	l := New(tables, blobs)
+	id, b := slotlogtest.ID("item"), &store.Batch{}
+	if err := l.PutItem(t.Context(), b, id, make([]byte, 4<<20)); err != nil {
+		t.Fatal(err)
+	}
+	if err := tables.Apply(b, true); err != nil {
+		t.Fatal(err)
+	}
+	f, err := l.OpenItem(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.ReadAt(make([]byte, 100), 3<<20); err != nil || blobs.read != 100 {
+		t.Fatalf("%d bytes were read, %v", blobs.read, err)
 	}
 }
 

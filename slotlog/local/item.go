@@ -47,41 +47,85 @@ func (l *Log) Item(ctx context.Context, id message.ID) ([]byte, error) {
 	return l.item(ctx, id)
 }
 
-func (l *Log) item(ctx context.Context, id message.ID) ([]byte, error) {
-	value, err := l.tables.Get(itemKey(id))
+// OpenItem opens the bytes of a message, or fails with store.ErrNotFound. A blob is not read for that, so only its size is
+// compared: whoever reads a part of it could not compare its hash. The caller closes it.
+func (l *Log) OpenItem(ctx context.Context, id message.ID) (store.Blob, error) {
+	done, err := l.use(ctx)
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case len(value) > 0 && value[0] == itemHere:
-		return value[1:], nil
-	case len(value) == 1+32+8 && value[0] == itemInBlob:
-		return l.blob(ctx, id, message.ID(value[1:33]), binary.BigEndian.Uint64(value[33:]))
+	defer done()
+	at, err := l.locate(id)
+	if err != nil {
+		return nil, err
 	}
-	return nil, damaged(errors.New("not a message"), "message %s", id)
+	if at.size < 0 {
+		return held{bytes.NewReader(at.here)}, nil
+	}
+	return l.open(id, at)
 }
 
-func (l *Log) blob(ctx context.Context, id, hash message.ID, size uint64) ([]byte, error) {
+// held is a blob in memory.
+type held struct{ *bytes.Reader }
+
+func (held) Close() error { return nil }
+
+// located is where the bytes of a message are: here, or if size is not negative in a blob.
+type located struct {
+	here []byte
+	hash message.ID
+	size int64
+}
+
+func (l *Log) locate(id message.ID) (located, error) {
+	value, err := l.tables.Get(itemKey(id))
+	if err != nil {
+		return located{}, err
+	}
+	switch {
+	case len(value) > 0 && value[0] == itemHere:
+		return located{here: value[1:], size: -1}, nil
+	case len(value) == 1+32+8 && value[0] == itemInBlob:
+		if size := int64(binary.BigEndian.Uint64(value[33:])); size >= 0 {
+			return located{hash: message.ID(value[1:33]), size: size}, nil
+		}
+	}
+	return located{}, damaged(errors.New("not a message"), "message %s", id)
+}
+
+func (l *Log) item(ctx context.Context, id message.ID) ([]byte, error) {
+	at, err := l.locate(id)
+	if err != nil || at.size < 0 {
+		return at.here, err
+	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	f, err := l.blobs.Open(hash)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, damaged(err, "blob %s of message %s", hash, id)
-	}
+	f, err := l.open(id, at)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	if uint64(f.Size()) != size {
-		return nil, damaged(errors.New("its size is wrong"), "blob %s of message %s", hash, id)
-	}
-	raw := make([]byte, size)
+	raw := make([]byte, at.size)
 	if _, err := io.ReadFull(f, raw); err != nil {
-		return nil, damaged(err, "blob %s of message %s", hash, id)
+		return nil, damaged(err, "blob %s of message %s", at.hash, id)
 	}
-	if message.HashOf(raw) != hash {
-		return nil, damaged(errors.New("its hash is wrong"), "blob %s of message %s", hash, id)
+	if message.HashOf(raw) != at.hash {
+		return nil, damaged(errors.New("its hash is wrong"), "blob %s of message %s", at.hash, id)
 	}
 	return raw, nil
+}
+
+func (l *Log) open(id message.ID, at located) (store.Blob, error) {
+	f, err := l.blobs.Open(at.hash)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, damaged(errors.New("it is missing"), "blob %s of message %s", at.hash, id)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if f.Size() != at.size {
+		return nil, errors.Join(damaged(errors.New("its size is wrong"), "blob %s of message %s", at.hash, id), f.Close())
+	}
+	return f, nil
 }
