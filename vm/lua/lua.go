@@ -32,7 +32,7 @@ var program []byte
 
 // Interpreter is what an engine needs to run modules of Format: put it into wasm.Config.
 func Interpreter() wasm.Interpreter {
-	return wasm.Interpreter{Format: Format, Program: program, GasMax: GasMax, MemoryMax: MemoryMax}
+	return wasm.Interpreter{Format: Format, Program: program, GasMax: GasMax, MemoryMax: MemoryMax, Host: askHost}
 }
 
 // Config says how an engine of its own keeps what it compiled.

@@ -1,5 +1,10 @@
 package wasm
 
+import (
+	"bytes"
+	"context"
+)
+
 // An Interpreter is a WebAssembly program that runs modules of a format of its own, texts in some language. The engine
 // gives it the module's text once; the state after that is what all instances of the module begin with, and their
 // memories are private mappings of it.
@@ -23,4 +28,23 @@ type Interpreter struct {
 	Program   []byte
 	GasMax    uint64 // the most that one evaluation may use, whatever the instance's limits say
 	MemoryMax uint64 // bytes of linear memory, at most
+
+	// Host answers what a program asks its host, in the context of the evaluation. Names are the program's, values
+	// and answers JSON; an error becomes one in the program. Nil: there is nothing to ask.
+	Host func(ctx context.Context, name string, value []byte) ([]byte, error)
 }
+
+// An evaluation of an interpreted module is a call of its handle. Two environments, which no JSON text can be, make
+// it something else.
+var (
+	callMark = []byte("\x00call ")
+	loadMark = []byte("\x00load ")
+)
+
+// CallEnv is the environment in which the message is the argument of the module's global function of that name. The
+// response has its result.
+func CallEnv(function string) []byte { return append(bytes.Clone(callMark), function...) }
+
+// LoadEnv is the environment in which the message is a text to be run. Errors call it by the name, as Lua's load does:
+// "=name" is the name itself.
+func LoadEnv(name string) []byte { return append(bytes.Clone(loadMark), name...) }

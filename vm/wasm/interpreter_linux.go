@@ -37,8 +37,8 @@ func (in Interpreter) abi() *abi {
 type interpreted struct {
 	alloc, release, load, handle, call fn
 	gas, answer                        uint64 // addresses
-	host                               func(name string, value []byte) ([]byte, error)
-	args                               [8]uint64
+	args                               [5]uint64
+	ctx                                context.Context // of the evaluation under way
 }
 
 func (m *machine) linkInterpreter() error {
@@ -132,28 +132,50 @@ func (m *machine) answered() []byte {
 
 func (m *machine) gasLeft() int64 { return int64(m.get64(m.interpreted.gas)) }
 
-// interpret evaluates one message.
+// interpret evaluates one message, or does what the environment says instead.
 func (m *machine) interpret(gas uint64, message, env []byte) (response []byte, end *ended) {
 	in := m.interpreted
-	at, err := m.lend(message, env)
+	f, second, wrapped := in.handle, env, false
+	if name, ok := bytes.CutPrefix(env, callMark); ok {
+		f, second, wrapped = in.call, append(bytes.Clone(name), 0), true
+	} else if name, ok := bytes.CutPrefix(env, loadMark); ok {
+		f, second, wrapped = in.load, append(bytes.Clone(name), 0), true
+	}
+	at, err := m.lend(message, second)
 	if err != nil {
 		return nil, &ended{code: -1, host: true, text: err.Error()}
 	}
-	in.args = [8]uint64{at[0], uint64(len(message)), at[1], uint64(len(env)), gas}
-	v, end := m.call(in.handle, in.args[:5]...)
+	n := uint64(len(message))
+	var v uint64
+	switch f {
+	case in.handle:
+		in.args = [5]uint64{at[0], n, at[1], uint64(len(env)), gas}
+		v, end = m.call(f, in.args[:5]...)
+	case in.call:
+		in.args = [5]uint64{at[1], at[0], n, gas}
+		v, end = m.call(f, in.args[:4]...)
+	default:
+		in.args = [5]uint64{at[0], n, at[1], gas}
+		v, end = m.call(f, in.args[:4]...)
+	}
 	if end != nil {
 		return nil, end
 	}
 	answer := m.answered()
-	if v == 0 {
-		response = bytes.Clone(answer)
-		if len(answer) <= replyWiped {
-			clear(answer)
-		}
-	} else {
+	switch {
+	case v != 0:
 		response = refusal(answer)
+	case f == in.load:
+		response = []byte(`{"ok":true,"response":null}`)
+	case wrapped:
+		response = append(append([]byte(`{"ok":true,"response":`), answer...), '}')
+	default:
+		response = bytes.Clone(answer)
 	}
-	for i, n := range [2]int{len(message), len(env)} {
+	if v == 0 && f != in.load && len(answer) <= replyWiped {
+		clear(answer)
+	}
+	for i, n := range [2]int{len(message), len(second)} {
 		if n <= replyWiped {
 			clear(m.span(at[i], uint64(n)))
 		}
@@ -200,9 +222,11 @@ func (e *engine) evalInterpreted(ctx context.Context, m *machine, gasMax uint64,
 			}
 		}()
 	}
+	m.interpreted.ctx = ctx
 	e.run()
 	response, end := m.interpret(limit, in.Message, in.Env)
 	e.rest()
+	m.interpreted.ctx = nil
 	left := m.gasLeft()
 	out.Gas = uint64(int64(limit) - left)
 	m.set64(m.interpreted.gas, 0)
@@ -239,10 +263,10 @@ func interpreterHost(m *machine, a *args) uint64 {
 	failed := uint64(0)
 	var text []byte
 	var err error
-	if m.interpreted == nil || m.interpreted.host == nil {
+	if host := m.abi.interpreter.Host; host == nil || m.interpreted.ctx == nil {
 		err = fmt.Errorf("this host offers no function %s", name)
 	} else {
-		text, err = m.interpreted.host(string(name), bytes.Clone(value))
+		text, err = host(m.interpreted.ctx, string(name), bytes.Clone(value))
 	}
 	if err != nil {
 		text, failed = []byte(err.Error()), 1

@@ -21,10 +21,10 @@ else
 	echo 'deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian bookworm main' > sources.list
 	printf 'Dir::Etc::SourceList "%s/sources.list";\nDir::Etc::SourceParts "-";\nDir::State::Lists "%s/lists";\nDir::Cache "%s/cache";\nAPT::Sandbox::User "root";\n' \
 		"$tmp" "$tmp" "$tmp" > apt.conf
-	APT_CONFIG=$tmp/apt.conf apt-get update -qq
-	APT_CONFIG=$tmp/apt.conf apt-get source --download-only -qq lua5.3=5.3.6-2
+	APT_CONFIG=$tmp/apt.conf apt-get update -qq >&2
+	APT_CONFIG=$tmp/apt.conf apt-get source --download-only -qq lua5.3=5.3.6-2 >&2
 fi
-echo "$source_sum  $source" | sha256sum -c --quiet -
+echo "$source_sum  $source" | sha256sum -c --quiet - >&2
 
 tar xf "$source"
 mv lua-5.3.6/src src
@@ -59,5 +59,5 @@ record() {
 	dpkg-query -W -f 'package   ${Package} ${Version}\n' clang-19 lld-19 libclang-rt-19-dev-wasm32 wasi-libc
 	echo "flags     $flags"
 }
-record
 [ $# -gt 0 ] || record > "$here/../lua53.record"
+record

@@ -1,0 +1,115 @@
+package lua
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"ago/vm"
+	"ago/vm/wasm"
+)
+
+// A Host is a function that a program may ask by machine.host(name, value). Value and answer are JSON; an error becomes
+// one in the program, where pcall catches it.
+type Host func(ctx context.Context, value []byte) ([]byte, error)
+
+// Machine is a Lua state for programs that are no processes. Its methods are called by one goroutine at a time.
+//
+//	m, err := lua.NewMachine(ctx, engine, []byte(`function double(x) return {2 * x.n} end`), vm.Limits{}, nil)
+//	r, err := m.Call(ctx, "double", []byte(`{"n":21}`))
+//	// r.Value is [42]
+type Machine struct {
+	instance vm.Instance
+	hosts    map[string]Host
+}
+
+// Result is what a call gave.
+type Result struct {
+	Value []byte // JSON
+	Gas   uint64
+}
+
+// Error is an error of a program: what it says, with file and line, and how it came there.
+type Error struct{ Text string }
+
+func (e *Error) Error() string { return e.Text }
+
+// ErrEnded is wrapped by the error of a call that ended without a value and would end so everywhere: the gas was used up.
+var ErrEnded = errors.New("the program was ended")
+
+type hostsKey struct{}
+
+// askHost finds the host functions of the machine that is running.
+func askHost(ctx context.Context, name string, value []byte) ([]byte, error) {
+	hosts, _ := ctx.Value(hostsKey{}).(map[string]Host)
+	h := hosts[name]
+	if h == nil {
+		return nil, fmt.Errorf("this host offers no function %s", name)
+	}
+	return h(ctx, value)
+}
+
+// NewMachine gives a machine in which the source has run. The engine is one that runs modules of Format; machines of
+// one source share its state until they change it.
+func NewMachine(ctx context.Context, e vm.Engine, source []byte, l vm.Limits, hosts map[string]Host) (*Machine, error) {
+	i, err := e.New(ctx, vm.Module{Format: Format, Bytes: source}, l)
+	if err != nil {
+		return nil, err
+	}
+	return &Machine{instance: i, hosts: hosts}, nil
+}
+
+// MachineOf gives a machine whose state an instance holds, one restored from snapshots, say.
+func MachineOf(i vm.Instance, hosts map[string]Host) *Machine {
+	return &Machine{instance: i, hosts: hosts}
+}
+
+// Load runs a text. Errors call it by the name; a name that begins with "=" is shown as it is, one that begins with
+// "@" is that of a file.
+func (m *Machine) Load(ctx context.Context, source []byte, name string) (Result, error) {
+	return m.eval(ctx, vm.Input{Message: source, Env: wasm.LoadEnv(name)})
+}
+
+// Call calls a global function with one value, JSON, and gives its first result. After an error the state is what it
+// was before the call.
+func (m *Machine) Call(ctx context.Context, function string, value []byte) (Result, error) {
+	return m.eval(ctx, vm.Input{Message: value, Env: wasm.CallEnv(function)})
+}
+
+func (m *Machine) eval(ctx context.Context, in vm.Input) (Result, error) {
+	if m.hosts != nil {
+		ctx = context.WithValue(ctx, hostsKey{}, m.hosts)
+	}
+	out, err := m.instance.Eval(ctx, in)
+	r := Result{Gas: out.Gas}
+	if err == nil {
+		r.Value, err = value(out)
+	}
+	if err != nil {
+		return r, errors.Join(err, m.instance.Rollback())
+	}
+	return r, m.instance.Commit()
+}
+
+// value is the value in a response.
+func value(out vm.Output) ([]byte, error) {
+	if out.Failure != "" {
+		return nil, fmt.Errorf("%w: %s", ErrEnded, out.Failure)
+	}
+	if v, ok := bytes.CutPrefix(out.Response, []byte(`{"ok":true,"response":`)); ok {
+		return bytes.TrimSuffix(v, []byte("}")), nil
+	}
+	var r struct{ Response string }
+	if err := json.Unmarshal(out.Response, &r); err != nil {
+		return nil, err
+	}
+	return nil, &Error{r.Response}
+}
+
+// Instance is what holds the state: to snapshot it, to fork it.
+func (m *Machine) Instance() vm.Instance { return m.instance }
+
+// Close gives the machine up.
+func (m *Machine) Close() error { return m.instance.Close() }
