@@ -20,6 +20,8 @@ type Config struct {
 	Key      *commitment.Key // of scheduler, messenger and gateway; nil: the one in Dir, made on first use
 	Clock    clock.Clock     // nil: the machine's. A *clock.Adjustable can be moved over HTTP
 
+	NewKey bool // go on with data that belongs to another key: the scheduler of its processes is gone then
+
 	Host  string // to listen on; "" is loopback
 	Name  string // host in the addresses told to others; "" is Host if that is one address, else loopback
 	Ports Ports

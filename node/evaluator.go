@@ -114,6 +114,10 @@ func (e *Evaluator) start(c EvaluatorConfig) error {
 		host = "127.0.0.1"
 	}
 	if e.server, err = listen("cu", host, c.Port, guard("cu", mux, usualLimits, metrics, c.Log), usualLimits, c.Log); err != nil {
+		var f *fault.Error
+		if errors.As(err, &f) && f.Code == "port-taken" {
+			f.Hint = "stop the other program, or choose another port with --port"
+		}
 		return err
 	}
 	e.url = "http://" + net.JoinHostPort(host, strconv.Itoa(e.server.port()))

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -93,7 +94,7 @@ func Start(ctx context.Context, c Config) (*Node, error) {
 }
 
 func (n *Node) start(ctx, background context.Context) error {
-	for _, step := range []func(context.Context) error{n.openStore, n.openUnits, n.importModules, n.listen, n.announce} {
+	for _, step := range []func(context.Context) error{n.freePorts, n.openStore, n.openKey, n.openUnits, n.importModules, n.listen, n.announce, n.remember} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -106,6 +107,32 @@ func (n *Node) start(ctx, background context.Context) error {
 	n.wg.Go(func() { n.warm(background) })
 	n.ready.Store(true)
 	return nil
+}
+
+// freePorts finds out that a port is taken before anything is written.
+func (n *Node) freePorts(context.Context) error {
+	host, p := n.host(), n.c.Ports
+	for _, face := range []struct {
+		name string
+		port int
+	}{{"gateway", p.Gateway}, {"bundler", p.Bundler}, {"mu", p.MU}, {"su", p.SU}, {"cu", p.CU}, {"node", p.Node}} {
+		if face.port == 0 && host == "127.0.0.1" {
+			continue
+		}
+		s, err := listen(face.name, host, face.port, nil, n.c.limits, n.c.Log)
+		if err != nil {
+			return err
+		}
+		s.listener.Close()
+	}
+	return nil
+}
+
+func (n *Node) host() string {
+	if n.c.Host != "" {
+		return n.c.Host
+	}
+	return "127.0.0.1"
 }
 
 func (n *Node) openStore(context.Context) error {
@@ -124,13 +151,6 @@ func (n *Node) openStore(context.Context) error {
 			return err
 		}
 	}
-	if n.c.Key == nil {
-		key, err := OpenKey(n.c.Dir)
-		if err != nil {
-			return err
-		}
-		n.c.Key = key
-	}
 	n.log = local.New(n.store, n.blobs)
 	return nil
 }
@@ -141,6 +161,78 @@ const (
 	blobsDir  = "blobs"
 	keyFile   = "node-key.json"
 )
+
+// Rows of the node itself, by the second byte of their keys.
+const (
+	rowKey   byte = 'k' // address of the scheduler the data belongs to
+	rowBlobs byte = 'b' // id of the blob that is there whenever the folder of blobs is
+)
+
+// openKey opens the key of the node, which has to be the one that the data belongs to: processes name their scheduler for
+// good, and with another key nothing could be sent to any of them.
+func (n *Node) openKey(context.Context) error {
+	owner, err := n.row(rowKey)
+	if err != nil {
+		return err
+	}
+	used := !owner.IsZero() && !n.c.NewKey
+	refuse := func(format string, args ...any) error {
+		return fault.New(fault.Conflict, "key-is-another", format, args...).
+			WithHint("put the key file of that scheduler back or name its wallet with --wallet; begin anew with --reset, or go on without its processes with --new-key")
+	}
+	if n.c.Key == nil {
+		if n.c.Dir != "" && used {
+			if _, err := os.Stat(filepath.Join(n.c.Dir, keyFile)); errors.Is(err, os.ErrNotExist) {
+				return refuse("the data in %s belongs to the scheduler %s, whose key %s is gone", n.c.Dir, owner, keyFile)
+			}
+		}
+		if n.c.Key, err = OpenKey(n.c.Dir); err != nil {
+			return err
+		}
+	}
+	if own := n.c.Key.Address(); used && own != owner {
+		return refuse("the data in %s belongs to the scheduler %s, and the key is that of %s", n.c.Dir, owner, own)
+	}
+	return nil
+}
+
+// remember notes whose data it is, and a blob by which the next start knows that the blobs are still there.
+func (n *Node) remember(ctx context.Context) error {
+	if n.c.Dir == "" {
+		return nil
+	}
+	mark, err := n.row(rowBlobs)
+	if err != nil {
+		return err
+	}
+	if mark.IsZero() {
+		if mark, _, err = n.blobs.Put(ctx, strings.NewReader("the large data of an ao node\n")); err != nil {
+			return err
+		}
+	} else if f, err := n.blobs.Open(mark); err == nil {
+		f.Close()
+	} else if errors.Is(err, store.ErrNotFound) {
+		n.c.Log.Error("the folder of large data was emptied: messages, modules and checkpoints that were in it are lost. "+
+			"Put it back and restart, or begin anew with --reset", "folder", filepath.Join(n.c.Dir, blobsDir))
+	}
+	own := n.c.Key.Address()
+	var b store.Batch
+	b.Set([]byte{store.TableNode, rowKey}, own[:])
+	b.Set([]byte{store.TableNode, rowBlobs}, mark[:])
+	return n.store.Apply(&b, true)
+}
+
+// row reads an id of the node's own rows; zero if there is none.
+func (n *Node) row(name byte) (message.ID, error) {
+	v, err := n.store.Get([]byte{store.TableNode, name})
+	if errors.Is(err, store.ErrNotFound) || err == nil && len(v) != len(message.ID{}) {
+		return message.ID{}, nil
+	}
+	if err != nil {
+		return message.ID{}, err
+	}
+	return message.ID(v), nil
+}
 
 // OpenKey opens the node's own key, made on first use. Ed25519 is the fastest type that every client accepts: its address
 // has the 43 characters all of them expect, and one slot's signature takes some 20 microseconds.
@@ -270,10 +362,7 @@ func (n *Node) listen(context.Context) error {
 		"gateway": n.gateway.GatewayHandler(), "bundler": n.gateway.BundlerHandler(),
 		"mu": withMetrics(mu.Handler()), "su": withMetrics(su.Handler()), "cu": withMetrics(cu.Handler()),
 	}
-	host := n.c.Host
-	if host == "" {
-		host = "127.0.0.1"
-	}
+	host := n.host()
 	for _, face := range []struct {
 		name    string
 		port    int

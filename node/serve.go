@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"ago/fault"
@@ -53,8 +54,7 @@ type server struct {
 func listen(name, host string, port int, h http.Handler, lim limits, log *slog.Logger) (*server, error) {
 	l, err := net.Listen("tcp", net.JoinHostPort(host, fmt.Sprint(port)))
 	if err != nil {
-		f := fault.Wrap(err, fault.Unavailable, "port-taken", "the %s cannot listen on port %d of %s", name, port, host)
-		return nil, f.(*fault.Error).WithHint("stop the other program, or choose other ports with --port-base")
+		return nil, unlistened(err, name, host, port)
 	}
 	return &server{name: name, listener: l, conns: lim.conns, http: &http.Server{
 		Handler:           h,
@@ -63,6 +63,20 @@ func listen(name, host string, port int, h http.Handler, lim limits, log *slog.L
 		MaxHeaderBytes:    headerBytes,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}}, nil
+}
+
+// unlistened tells a port that is taken from an address that is none.
+func unlistened(err error, name, host string, port int) error {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fault.New(fault.Unavailable, "port-taken", "the %s cannot listen on port %d of %s: another program does", name, port, host).
+			WithHint("stop the other program, or choose other ports with --port-base")
+	case errors.Is(err, syscall.EACCES):
+		return fault.New(fault.Denied, "port-denied", "the %s may not listen on port %d of %s", name, port, host).
+			WithHint("ports below 1024 are for the administrator: choose higher ones")
+	}
+	return fault.New(fault.Malformed, "settings-malformed", "nothing can listen on the address %q: %v", host, err).
+		WithHint("--listen takes an address of this machine: 127.0.0.1 for this machine only, 0.0.0.0 for every network it is on")
 }
 
 func (s *server) port() int { return s.listener.Addr().(*net.TCPAddr).Port }

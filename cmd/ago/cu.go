@@ -5,6 +5,7 @@ import (
 	"os"
 
 	"ago/commitment"
+	"ago/fault"
 	"ago/node"
 )
 
@@ -32,6 +33,18 @@ func (cuCommand) Help() string {
 
 // Run runs the unit until it is told to stop.
 func (c *cuCommand) Run(o *out) error {
+	if c.Port < 0 || c.Port > 65535 {
+		return fault.New(fault.Malformed, "settings-malformed", "--port is a port from 1 to 65535, or 0, not %d", c.Port).
+			WithHint("0 takes a free one")
+	}
+	if err := checkURL("--gateway-url", c.GatewayURL); err != nil {
+		return err
+	}
+	if c.SuURL != "" {
+		if err := checkURL("--su-url", c.SuURL); err != nil {
+			return err
+		}
+	}
 	cfg := node.EvaluatorConfig{
 		Dir: c.Data, CacheDir: c.Cache, Host: c.Listen, Port: c.Port, Gateway: c.GatewayURL, SU: c.SuURL,
 		VerifySignatures: c.VerifySignatures, Profiling: c.Profiling, Log: o.log,

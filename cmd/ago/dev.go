@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -23,7 +24,8 @@ type devCommand struct {
 	Memory        bool          `env:"AGO_MEMORY" help:"Keep everything in memory: it is gone when the network stops." toml:"memory"`
 	Reset         bool          `help:"Begin with an empty network. The node keeps its key." toml:"-"`
 	Wallet        string        `type:"existingfile" placeholder:"JWK" env:"AGO_NODE_WALLET" help:"Wallet of scheduler and messenger; without it an Ed25519 key in the data folder." toml:"wallet"`
-	PortBase      int           `placeholder:"N" env:"AGO_PORT_BASE" help:"Ports N (gateway), N+1 (bundler), N+2 (MU), N+3 (SU), N+4 (CU), N+5 (node). Without it 4000 to 4004 and 8734." toml:"port-base"`
+	NewKey        bool          `help:"Go on with data that belongs to another key; its processes get no further messages." toml:"-"`
+	PortBase      *int          `placeholder:"N" env:"AGO_PORT_BASE" help:"Ports N (gateway), N+1 (bundler), N+2 (MU), N+3 (SU), N+4 (CU), N+5 (node). Without it 4000 to 4004 and 8734." toml:"port-base"`
 	Listen        string        `placeholder:"HOST" env:"AGO_LISTEN" help:"Address to listen on; without it only this machine can connect." toml:"listen"`
 	Name          string        `placeholder:"HOST" env:"AGO_NAME" help:"Host name in the addresses told to clients." toml:"name"`
 	Module        []string      `sep:";" placeholder:"ID=FILE[,TAG=VALUE...]" env:"AGO_MODULES" help:"Serve a module file under a public id. May be repeated." toml:"module"`
@@ -101,7 +103,7 @@ func until(o *out, failed <-chan error, checkpoint, stop func() error) error {
 func (d *devCommand) config(o *out) (node.Config, error) {
 	c := node.Config{
 		Dir: d.Data, CacheDir: d.Cache, Host: d.Listen, Name: d.Name, Ports: node.PortsDefault, Upstream: d.GatewayURL,
-		BlockInterval: d.BlockInterval, Patience: d.Patience, Busy: d.BusyAfter, Profiling: d.Profiling, Log: o.log,
+		BlockInterval: d.BlockInterval, Patience: d.Patience, Busy: d.BusyAfter, Profiling: d.Profiling, NewKey: d.NewKey, Log: o.log,
 	}
 	if d.Patience == 0 {
 		c.Patience = -1
@@ -112,11 +114,22 @@ func (d *devCommand) config(o *out) (node.Config, error) {
 	if c.CacheDir == "" {
 		c.CacheDir = cacheFolder()
 	}
-	if d.PortBase != 0 {
-		if d.PortBase < 1 || d.PortBase > 65530 {
-			return c, fault.New(fault.Malformed, "settings-malformed", "--port-base is a port from 1 to 65530, not %d", d.PortBase)
+	if d.PortBase != nil {
+		if *d.PortBase < 1 || *d.PortBase > 65530 {
+			return c, fault.New(fault.Malformed, "settings-malformed", "--port-base is a port from 1 to 65530, not %d", *d.PortBase).
+				WithHint("the network takes six ports from there on; without the flag 4000 to 4004 and 8734")
 		}
-		c.Ports = node.PortsFrom(d.PortBase)
+		c.Ports = node.PortsFrom(*d.PortBase)
+	}
+	if d.BlockInterval <= 0 {
+		return c, fault.New(fault.Malformed, "settings-malformed", "--block-interval is a time like 2m, not %v", d.BlockInterval).
+			WithHint("without the flag there is a block every two minutes of the network's clock")
+	}
+	for i, u := range d.GatewayURL {
+		if err := checkURL("--gateway-url", u); err != nil {
+			return c, err
+		}
+		c.Upstream[i] = strings.TrimRight(u, "/")
 	}
 	if d.Wallet != "" {
 		key, err := commitment.NewAgent().Open(d.Wallet)
@@ -143,6 +156,16 @@ func (d *devCommand) config(o *out) (node.Config, error) {
 		c.Modules = append(c.Modules, m)
 	}
 	return c, nil
+}
+
+// checkURL refuses what is no address of a unit.
+func checkURL(name, text string) error {
+	u, err := url.Parse(text)
+	if err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" {
+		return nil
+	}
+	return fault.New(fault.Malformed, "settings-malformed", "%s is an address like http://127.0.0.1:4000, not %q", name, text).
+		WithHint("begin it with http:// or https://")
 }
 
 // moduleFile reads ID=FILE, with tags behind it.
