@@ -92,7 +92,7 @@ func (c *console) script(ctx context.Context) error {
 		return fault.Wrap(err, fault.Malformed, "input-unreadable", "the input")
 	}
 	if text := e.take(); strings.TrimSpace(text) != "" { // unfinished: the process says what is missing
-		return c.eval(ctx, text, nil)
+		return c.eval(ctx, strings.TrimRight(text, "\n"), nil)
 	}
 	return nil
 }

@@ -18,6 +18,7 @@ import (
 	"ago/builtin"
 	"ago/client"
 	"ago/codec/ans104"
+	"ago/commitment"
 	"ago/console"
 	"ago/console/source"
 	"ago/fault"
@@ -93,6 +94,7 @@ dot are commands: .help lists them. What the process gets is shown as it comes i
 
 // Run opens or makes the process and talks to it.
 func (c *consoleCommand) Run(o *out) error {
+	c.Process = strings.TrimSpace(c.Process)
 	n := c.network()
 	if c.GatewayURL != "" {
 		n.Gateway = c.GatewayURL
@@ -146,9 +148,36 @@ func (c *consoleCommand) Run(o *out) error {
 	return err
 }
 
+// locate finds the scheduler of the process by its tags, as on networks of others, where only gateway, messenger and compute
+// unit are known by their addresses.
+func (c *consoleCommand) locate(ctx context.Context, n *client.Network, key *commitment.Key) error {
+	if c.GatewayURL == "" || c.SuURL != "" {
+		return nil
+	}
+	id, err := message.ParseID(c.Process)
+	if err != nil {
+		found, err := n.Processes(ctx, key.Address(), c.Process)
+		if err != nil || len(found) == 0 {
+			return err
+		}
+		if id, err = message.ParseID(found[0].ID); err != nil {
+			return fault.Wrap(err, fault.Unavailable, "answer-malformed", "the gateway's answer")
+		}
+	}
+	_, base, err := n.Locate(ctx, id)
+	if err != nil {
+		return err
+	}
+	n.SU = base
+	return nil
+}
+
 func (c *consoleCommand) open(o *out, n *client.Network) (s *console.Session, made bool, err error) {
 	key, err := c.key(o)
 	if err != nil {
+		return nil, false, err
+	}
+	if err := c.locate(o, n, key); err != nil {
 		return nil, false, err
 	}
 	s, err = console.Open(o, n, key, c.Process)

@@ -192,6 +192,9 @@ func talkAtTerminal(t *testing.T, env []string) {
 	ty.sees(`utils`)
 	ty.keys("Handlers.remove('hel\t')\r")
 	ty.sees(`hello'\)`)
+	// A program that is pasted is taken as it is: its tabs complete nothing.
+	ty.keys("\x1b[200~pasted = {\r\ta = 'one',\r}\rfunction two()\r\treturn pasted.a .. ' two'\rend\r\x1b[201~two()\r")
+	ty.sees(`\none two\r\n`)
 	// An unfinished text is dropped by Ctrl-C.
 	ty.keys("x = {\r")
 	ty.sees(`\.\.\. `)
