@@ -1,0 +1,284 @@
+package httpsig
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"ago/codec/structured"
+	"ago/commitment"
+	"ago/message"
+	"ago/message/messagetest"
+)
+
+func TestSignedRequestsOfTheFirstGeneration(t *testing.T) {
+	var f struct {
+		Cases []struct {
+			Message  map[string]any
+			SignPath bool   `json:"sign-path"`
+			Base     string `json:"signature-base"`
+			Request  struct {
+				Headers map[string]any
+				Body    any
+			}
+		}
+	}
+	messagetest.Load(t, "testdata/genA-hbsig-signed-requests.json", &f)
+	if len(f.Cases) != 26 {
+		t.Errorf("%d vectors", len(f.Cases))
+	}
+	for _, c := range f.Cases {
+		w := wireOf(t, c.Request.Headers)
+		if body, ok := messagetest.Value(t, c.Request.Body).(message.Bytes); ok {
+			w.Body = []byte(body)
+		}
+		m, err := Decode(w)
+		if err != nil {
+			t.Errorf("%v: %v", c.Message, err)
+			continue
+		}
+		want := messagetest.Message(t, c.Message).Without("method")
+		got := m.Without(message.KeyCommitments).Without("content-length")
+		if !message.Equal(got, want) {
+			t.Errorf("read as %v, want %v", got, want)
+		}
+		signers, err := Verify(m)
+		if err != nil || len(signers) != 1 {
+			t.Errorf("%v: %v, %v", c.Message, signers, err)
+		}
+		for _, s := range m.Form().(*form).members {
+			if got, _ := linesA(s.components, s.raw, w.Get); got != c.Base && c.Base != "" {
+				t.Errorf("base\n%s\nwant\n%s", got, c.Base)
+			}
+		}
+		if again, err := Encode(m, message.Nested); err != nil || len(again.Headers) != len(w.Headers) {
+			t.Errorf("written as %v, %v", again, err)
+		}
+	}
+}
+
+func TestTheIDsOfARealNodeOfTheFirstGeneration(t *testing.T) {
+	var f struct {
+		Vector struct{ Message map[string]any }
+	}
+	messagetest.Load(t, "../../message/testdata/genA-hbsig-ids.json", &f)
+	m := messagetest.Message(t, f.Vector.Message)
+	if n := m.Commitments().Len(); n != 2 {
+		t.Fatalf("%d commitments", n)
+	}
+	for id, v := range m.Commitments().All() {
+		if _, err := VerifyEntry(m, id, v.(message.Message)); err != nil {
+			t.Errorf("%s: %v", id, err)
+		}
+	}
+	if got := m.SignedID().String(); got != "PDw08yIW-ImV2N3ItIlWQ1wBt2t_H1CGMUOxJjx47HE" {
+		t.Errorf("signed id %s", got)
+	}
+	if got, ok := UnsignedIDA(m); !ok || got.String() != "iK__u54zqDWrJpVVbf3uYvgvG1hxWZM6Tq1zusfGYIw" {
+		t.Errorf("unsigned id %s", got)
+	}
+}
+
+func TestCommittedMessagesOfAClientOfTheFirstGeneration(t *testing.T) {
+	var f struct {
+		Cases []struct{ Message, Committed any }
+	}
+	messagetest.Load(t, "testdata/genA-hbsig-commit.json", &f)
+	for i, c := range f.Cases {
+		m := messagetest.Message(t, c.Committed)
+		for id, v := range m.Commitments().All() {
+			if _, err := VerifyEntry(m, id, v.(message.Message)); err != nil {
+				t.Errorf("%d: %v: %v", i, m.Without(message.KeyCommitments), err)
+			}
+		}
+	}
+	if len(f.Cases) != 5 {
+		t.Errorf("%d vectors", len(f.Cases))
+	}
+}
+
+// clientOddities are conversions that the published client does otherwise than it signs, or than nodes do, by their number.
+var clientOddities = map[int]string{
+	4:  "the client gives upper-case names to headers, which HTTP lower-cases",
+	7:  "the client keeps a text of more than 4096 bytes in a header",
+	8:  "the client is given an annotated form that does not note what is empty",
+	9:  "the client puts a line break in a header",
+	12: "the client gives upper-case names to headers, which HTTP lower-cases",
+}
+
+func TestLayoutsOfTheFirstGeneration(t *testing.T) {
+	var f struct {
+		Structured []struct {
+			Rich, Tabm any
+			HTTP       map[string]any `json:"httpsig"`
+		}
+		To []struct {
+			Tabm any
+			HTTP map[string]any
+		} `json:"httpsig-to"`
+		From []struct {
+			HTTP map[string]any
+			Tabm any
+		} `json:"httpsig-from"`
+	}
+	messagetest.Load(t, "../structured/testdata/genA-hbsig-codecs.json", &f)
+	if len(f.Structured) != 60 || len(f.To) != 20 || len(f.From) != 20 {
+		t.Errorf("%d, %d and %d vectors", len(f.Structured), len(f.To), len(f.From))
+	}
+	for i, c := range f.Structured {
+		got, err := annotated(wireOf(t, c.HTTP), structured.GenA)
+		if want := messagetest.Message(t, c.Tabm); err != nil || !message.Equal(got, want) {
+			t.Errorf("structured %d: %v, %v, want %v", i, got, err, want)
+		}
+	}
+	for i, c := range f.To {
+		if why := clientOddities[i]; why != "" {
+			t.Logf("to %d: %s", i, why)
+			continue
+		}
+		w, err := EncodeA(messagetest.Message(t, c.Tabm))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want, _ := wireOf(t, c.HTTP).Get(message.KeyContentType); strings.HasPrefix(want, "multipart/") {
+			// This client puts the name of a part before its other lines here, but sorts it among them where it signs.
+			ours, err := annotated(w, structured.GenA)
+			theirs, err2 := annotated(wireOf(t, c.HTTP), structured.GenA)
+			if err != nil || err2 != nil || !message.Equal(ours, theirs) {
+				t.Errorf("to %d: %v, %v, want %v, %v", i, ours, err, theirs, err2)
+			}
+			for _, key := range []string{"body", message.KeyContentType, message.KeyContentDigest} {
+				delete(c.HTTP, key)
+			}
+			w = w.with(message.KeyContentType, "").with(message.KeyContentDigest, "")
+			w.Body = nil
+		}
+		sameWire(t, fmt.Sprint("to ", i), w, c.HTTP)
+	}
+	for i, c := range f.From {
+		got, err := annotated(wireOf(t, c.HTTP).with(hdrBodyKeys, "x"), structured.GenA)
+		want := messagetest.Message(t, c.Tabm).Without(hdrBodyKeys).Without(hdrInlineKey) // the client leaves them in
+		if strings.HasPrefix(want.Text(message.KeyContentType), "multipart/") {
+			want = want.Without(message.KeyContentType)
+		}
+		if i == 12 { // the vector has headers as no HTTP library gives them
+			want = lowerKeys(want)
+		}
+		if err != nil || !message.Equal(got, want) {
+			t.Errorf("from %d: %v, %v, want %v", i, got, err, want)
+		}
+	}
+}
+
+func lowerKeys(m message.Message) message.Message {
+	out := message.New()
+	for key, v := range m.All() {
+		out = out.With(strings.ToLower(key), v)
+	}
+	return out
+}
+
+type pair struct {
+	Name     string
+	Note     string
+	Response struct {
+		Headers    map[string]any
+		Body       string
+		BodyBase64 string
+	}
+}
+
+func TestAnswersOfARealNodeOfTheFirstGeneration(t *testing.T) {
+	files, err := filepath.Glob("testdata/http-genA/*.json")
+	if err != nil || len(files) != 8 {
+		t.Fatal(files, err)
+	}
+	signed, held, patched := 0, 0, 0
+	var failed []string
+	for _, path := range files {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var pairs []pair
+		if err := json.Unmarshal(text, &pairs); err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range pairs {
+			if p.Response.Headers["signature"] == nil {
+				continue
+			}
+			signed++
+			w := wireOf(t, p.Response.Headers)
+			w.Body = []byte(p.Response.Body)
+			if p.Response.BodyBase64 != "" {
+				w.Body, _ = base64.StdEncoding.DecodeString(p.Response.BodyBase64)
+			}
+			m, err := Decode(w)
+			if err == nil {
+				_, err = Verify(m)
+			}
+			if err == nil {
+				held++
+				continue
+			}
+			types, _ := w.Get("ao-types")
+			var kept []string
+			for _, member := range strings.Split(types, ", ") {
+				if member != `status="integer"` {
+					kept = append(kept, member)
+				}
+			}
+			if m, err = Decode(w.with("ao-types", strings.Join(kept, ", "))); err == nil {
+				_, err = Verify(m)
+			}
+			if err == nil {
+				patched++
+				continue
+			}
+			failed = append(failed, p.Name)
+		}
+	}
+	// In ten answers the node added a type after it had signed; in one it wrote a zero byte into a header, which is no HTTP.
+	if signed != 128 || held != 117 || patched != 10 || !slices.Equal(failed, []string{"slot"}) {
+		t.Errorf("of %d answers %d hold, %d without the added type, not %v", signed, held, patched, failed)
+	}
+}
+
+func TestRequestsOfAPublishedClient(t *testing.T) {
+	var f struct {
+		Cases []struct {
+			Call    string
+			Headers map[string]any
+			Body    any
+		}
+	}
+	messagetest.Load(t, "testdata/aoconnect-requests.json", &f)
+	n := 0
+	for _, c := range f.Cases {
+		if !strings.HasPrefix(c.Call, "request-") || c.Headers == nil {
+			continue
+		}
+		n++
+		var hs []message.Header
+		for name, v := range c.Headers {
+			hs = append(hs, message.Header{Name: name, Value: v.(string)})
+		}
+		m, err := Decode(NewWire(hs, nil))
+		if err != nil {
+			t.Errorf("%s: %v", c.Call, err)
+			continue
+		}
+		if v, err := commitment.Verify(m); err != nil || v.Signer().Address() != wallet(t).Address() {
+			t.Errorf("%s: %v", c.Call, err)
+		}
+	}
+	if n != 2 {
+		t.Errorf("%d requests", n)
+	}
+}

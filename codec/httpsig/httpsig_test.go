@@ -1,0 +1,500 @@
+package httpsig
+
+import (
+	"bytes"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"ago/codec/structured"
+	"ago/commitment"
+	"ago/fault"
+	"ago/message"
+	"ago/message/messagetest"
+
+	"pgregory.net/rapid"
+)
+
+func field(key string, v message.Value) message.Field { return message.Field{Key: key, Value: v} }
+
+func fastKey(t testing.TB, fill byte) *commitment.Key {
+	t.Helper()
+	k, err := commitment.NewAgent().FromSeed(commitment.Ed25519, bytes.Repeat([]byte{fill}, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+// overHTTP sends the wire through what HTTP does to headers.
+func overHTTP(t interface{ Fatalf(string, ...any) }, w Wire) Wire {
+	h := http.Header{}
+	for _, e := range w.Headers {
+		h.Add(e.Name, e.Value)
+	}
+	var b bytes.Buffer
+	if err := h.Write(&b); err != nil {
+		t.Fatalf("%v", err)
+	}
+	var hs []message.Header
+	for line := range strings.SplitSeq(strings.TrimSuffix(b.String(), "\r\n"), "\r\n") {
+		if name, value, ok := strings.Cut(line, ":"); ok {
+			hs = append(hs, message.Header{Name: name, Value: strings.TrimSpace(value)})
+		}
+	}
+	return NewWire(hs, w.Body)
+}
+
+func TestMessagesComeBack(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := messagetest.Messages(3).Draw(t, "message")
+		if m.Text("body") == "" {
+			m = m.Without("body") // an empty body is none
+		}
+		n := rapid.SampledFrom([]message.Nesting{message.Nested, message.Linked}).Draw(t, "nesting")
+		w, err := Encode(m, n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := Decode(overHTTP(t, w))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.UnsignedID() != m.UnsignedID() {
+			t.Fatalf("came back with another id: %v, was %v", got, m)
+		}
+		if back := withoutUnsigned(got); n == message.Nested && !message.Equal(back, m) {
+			t.Fatalf("came back as %v, was %v", back, m)
+		}
+		if raw := got.Raw(); raw != nil {
+			again, err := Read(raw)
+			if err != nil || !message.Equal(again, got) || !bytes.Equal(again.Raw(), raw) {
+				t.Fatalf("read again as %v, %v", again, err)
+			}
+		}
+	})
+}
+
+func TestMessagesOfTheFirstGenerationComeBack(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := messagetest.Messages(3).Draw(t, "message")
+		w, err := EncodeA(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := content(overHTTP(t, w), structured.GenA)
+		if err != nil || !message.Equal(got, m) {
+			t.Fatalf("%v came back as %v, %v", m, got, err)
+		}
+	})
+}
+
+func TestCommittedMessagesVerifyHoweverTheyTravel(t *testing.T) {
+	keys := []*commitment.Key{fastKey(t, 1), wallet(t)}
+	rapid.Check(t, func(t *rapid.T) {
+		m := messagetest.Messages(2).Draw(t, "message")
+		if m.Text("body") == "" {
+			m = m.Without("body")
+		}
+		terms := Terms{Nesting: rapid.SampledFrom([]message.Nesting{message.Linked, message.Nested}).Draw(t, "nesting"), Salt: []byte("test")}
+		k := keys[0]
+		if rapid.IntRange(0, 9).Draw(t, "rsa") == 0 {
+			k = keys[1]
+		}
+		c, err := Commit(m, k, terms)
+		if err != nil {
+			t.Fatal(err)
+		}
+		check := func(where string, m message.Message) {
+			signers, err := Verify(m)
+			if err != nil || len(signers) != 1 || signers[0].Address() != k.Address() {
+				t.Fatalf("%s: %v, %v", where, signers, err)
+			}
+			if m.SignedID() != c.SignedID() {
+				t.Fatalf("%s: another id", where)
+			}
+		}
+		check("here", c)
+		w, err := Encode(c, terms.Nesting)
+		if err != nil {
+			t.Fatal(err)
+		}
+		far, err := Decode(overHTTP(t, w))
+		if err != nil {
+			t.Fatal(err)
+		}
+		check("over HTTP", far)
+		loose := message.New(slices.Collect(fields(far))...)
+		check("taken apart", loose)
+		for key := range m.All() {
+			if changed := loose.With("commitments", loose.Commitments()).Without(key); changed.Commitments().Len() > 0 {
+				t.Fatalf("without %s the commitments stay", key)
+			}
+			forged := loose.Without(key).With(message.KeyCommitments, loose.Commitments())
+			if _, err := Verify(forged); fault.KindOf(err) != fault.Forged {
+				t.Fatalf("without %s: %v", key, err)
+			}
+			forged = loose.With(key, message.Bytes("forged")).With(message.KeyCommitments, loose.Commitments())
+			if _, err := Verify(forged); fault.KindOf(err) != fault.Forged {
+				t.Fatalf("with another %s: %v", key, err)
+			}
+		}
+	})
+}
+
+func fields(m message.Message) func(func(message.Field) bool) {
+	return func(yield func(message.Field) bool) {
+		for k, v := range m.All() {
+			if !yield(message.Field{Key: k, Value: v}) {
+				return
+			}
+		}
+	}
+}
+
+func TestManyKeysKeepTheirOrder(t *testing.T) {
+	m := message.New()
+	for i := range 60 {
+		m = m.With(fmt.Sprintf("key-%d", i), message.Int(i))
+	}
+	m = m.With("body", message.Bytes("b")).With("nested", message.New(field("x", message.Int(1))))
+	c, err := Commit(m, fastKey(t, 1), Terms{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Verify(c); err != nil {
+		t.Error(err)
+	}
+	w, err := Encode(c, message.Linked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	far, err := Decode(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := commitment.Verify(far); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestOtherUnsignedKeysAreLeftOut(t *testing.T) {
+	m := message.New(field("a", message.Int(1)), field("b", message.Bytes("x")), field("priv-c", message.Bytes("secret")))
+	c, err := Commit(m, fastKey(t, 1), Terms{Keys: []string{"a"}, Tag: "path"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if changed := c.With("b", message.Bytes("y")); changed.SignedID() != c.SignedID() {
+		t.Error("a key outside changes the id")
+	} else if _, err := Verify(changed); err != nil {
+		t.Error(err)
+	}
+	again, err := Commit(c, fastKey(t, 2), Terms{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	signers, err := Verify(again)
+	if err != nil || len(signers) != 2 || again.Commitments().Len() != 3 || len(again.Committers()) != 2 {
+		t.Errorf("%v, %v, %v", signers, err, again.Commitments())
+	}
+	for _, v := range again.Commitments().All() {
+		if got := committedKeys(v.(message.Message)); !slices.Equal(got, []string{"a", "ao-types"}) {
+			t.Errorf("covers %v", got)
+		}
+	}
+	if _, err := Commit(m, fastKey(t, 1), Terms{Keys: []string{"none"}}); fault.CodeOf(err) != "key-absent" {
+		t.Errorf("an absent key: %v", err)
+	}
+	k, err := commitment.NewAgent().FromSeed(commitment.Ethereum, bytes.Repeat([]byte{1}, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Commit(m, k, Terms{}); fault.CodeOf(err) != "key-cannot-sign" {
+		t.Errorf("another kind of key: %v", err)
+	}
+}
+
+func TestTextsBeyondAHeaderBecomeParts(t *testing.T) {
+	for size, part := range map[int]bool{4096: false, 4097: true} {
+		w, err := Encode(message.New(field("k", message.Bytes(strings.Repeat("x", size)))), message.Linked)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, header := w.Get("k"); header == part {
+			t.Errorf("%d bytes: in a header %v", size, header)
+		}
+	}
+}
+
+// A node or a stranger between signer and reader adds what nobody signed.
+func TestHeadersThatNobodySignedDoNotSteer(t *testing.T) {
+	sign := func(m message.Message) Wire {
+		c, err := Commit(m, fastKey(t, 1), Terms{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w, err := Encode(c, message.Linked)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return w
+	}
+	plain, withBody := sign(message.New(field("n", message.Bytes("1")))), sign(message.New(field("body", message.Bytes("b")), field("n", message.Bytes("1"))))
+	verdict := func(w Wire) error {
+		m, err := Decode(w)
+		if err == nil {
+			_, err = Verify(m)
+		}
+		return err
+	}
+	for _, w := range []Wire{plain, withBody} {
+		if err := verdict(w); err != nil {
+			t.Fatal(err)
+		}
+	}
+	part := "--B\r\ncontent-disposition: form-data;name=\"n\"\r\n\r\n2\r\n--B--"
+	for name, w := range map[string]Wire{
+		"a type":      plain.with("ao-types", `n="integer"`),
+		"a body key":  withBody.with("ao-body-key", "action"),
+		"parts":       withBody.with("content-type", "multipart/form-data; boundary=b"),
+		"a part":      {Headers: plain.with("content-type", `multipart/form-data; boundary="B"`).Headers, Body: []byte(part)},
+		"a value":     plain.with("n", "2"),
+		"no value":    plain.with("n", ""),
+		"a body":      {Headers: withBody.Headers, Body: []byte("c")},
+		"no body":     {Headers: withBody.Headers},
+		"a digest":    {Headers: withBody.with("content-digest", message.ContentDigest("c")).Headers, Body: []byte("c")},
+		"a committer": plain.with("signature-input", strings.ReplaceAll(mustGet(t, plain, "signature-input"), base64.StdEncoding.EncodeToString(fastKey(t, 1).Owner()), base64.StdEncoding.EncodeToString(fastKey(t, 2).Owner()))),
+		"components":  plain.with("signature-input", strings.ReplaceAll(mustGet(t, plain, "signature-input"), `("n")`, `()`)),
+	} {
+		if err := verdict(w); fault.KindOf(err) != fault.Forged && fault.KindOf(err) != fault.Malformed || err == nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := verdict(plain.with("other", "x").with("ao-types", `other="atom"`)); err != nil {
+		t.Errorf("a key that nobody signed: %v", err)
+	}
+}
+
+func mustGet(t *testing.T, w Wire, name string) string {
+	t.Helper()
+	v, ok := w.Get(name)
+	if !ok {
+		t.Fatalf("no %s", name)
+	}
+	return v
+}
+
+func TestOfTwoGenerationsWhatHoldsIsKept(t *testing.T) {
+	m := message.New(field("a", message.Bytes("b")))
+	c, err := Commit(m, fastKey(t, 1), Terms{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := Encode(c, message.Linked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, err := SignA(NewWire([]message.Header{{Name: "a", Value: "b"}}, nil), wallet(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	join := func(header string) Wire {
+		return w.with(header, mustGet(t, w, header)+", "+mustGet(t, old, header))
+	}
+	both := join(hdrSignature).with(hdrSignatureInput, mustGet(t, join(hdrSignatureInput), hdrSignatureInput))
+	got, err := Decode(both)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if signers, err := Verify(got); err != nil || len(signers) != 2 {
+		t.Fatalf("%v, %v", signers, err)
+	}
+	spoilt := both.with(hdrSignatureInput, strings.Replace(mustGet(t, both, hdrSignatureInput), `("a");alg="rsa`, `();alg="rsa`, 1))
+	if got, err = Decode(spoilt); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Verify(got); fault.KindOf(err) != fault.Forged {
+		t.Errorf("half of it forged: %v", err)
+	}
+	kept, signers := Holding(got)
+	if len(signers) != 1 || signers[0].Address() != fastKey(t, 1).Address() {
+		t.Errorf("%v", signers)
+	}
+	if v, err := commitment.Verify(kept); err != nil || v.ID() != kept.SignedID() {
+		t.Errorf("%v", err)
+	}
+	if w, ok := WireOf(kept); !ok || strings.Contains(mustGet(t, w, hdrSignature), memberA) {
+		t.Error("the signature that does not hold is sent on")
+	}
+	if same, _ := Holding(kept); !bytes.Equal(same.Raw(), kept.Raw()) {
+		t.Error("a message that holds is changed")
+	}
+}
+
+func TestUnsignedMessagesVerifyAsNobodys(t *testing.T) {
+	m, err := Decode(NewWire([]message.Header{{Name: "A", Value: "b"}}, nil))
+	if err != nil || m.Text("a") != "b" || !m.ID().IsZero() {
+		t.Fatalf("%v, %v", m, err)
+	}
+	if signers, err := Verify(m); err != nil || signers != nil {
+		t.Errorf("%v, %v", signers, err)
+	}
+	if _, err := commitment.Verify(m); fault.CodeOf(err) != "not-signed" {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestCommitmentsThatCannotBeCheckedAreRefused(t *testing.T) {
+	m := message.New(field("a", message.Bytes("b")))
+	entry := func(fs ...message.Field) message.Message {
+		return message.New(append([]message.Field{field(keyDevice, message.Bytes(Codec)), field(keyCommitted, message.List{message.Bytes("a")})}, fs...)...)
+	}
+	id := message.HashOf([]byte("s")).String()
+	signature := field(keySignature, message.Bytes(base64.RawURLEncoding.EncodeToString([]byte("s"))))
+	for name, c := range map[string]struct {
+		entry message.Message
+		kind  fault.Kind
+	}{
+		"device":    {message.New(field(keyDevice, message.Bytes("other@1.0"))), fault.Unsupported},
+		"algorithm": {entry(signature, field(keyType, message.Bytes("dsa")), field(keyKeyID, message.Bytes("publickey:AAAA"))), fault.Unsupported},
+		"secret":    {entry(signature, field(keyType, message.Bytes(AlgorithmHMAC)), field(keyKeyID, message.Bytes("secret:x"))), fault.Unsupported},
+		"keyid":     {entry(signature, field(keyType, message.Bytes(AlgorithmRSA)), field(keyKeyID, message.Bytes("AAAA"))), fault.Forged},
+		"committer": {entry(signature, field(keyType, message.Bytes(AlgorithmRSA)), field(keyKeyID, message.Bytes("publickey:AAAA")), field(keyCommitter, message.Bytes("me"))), fault.Forged},
+		"signature": {entry(field(keySignature, message.Bytes("!"))), fault.Forged},
+		"id":        {entry(field(keySignature, message.Bytes("AAAA"))), fault.Forged},
+		"key":       {entry(signature, field(keyType, message.Bytes(AlgorithmRSA)), field(keyKeyID, message.Bytes("publickey:"))), fault.Forged},
+		"old":       {entry(field(keySignature, message.Bytes("x")), field(keySignatureInput, message.Bytes("=="))), fault.Malformed},
+		"old, none": {entry(field(keySignature, message.Bytes("x=:AAAA:")), field(keySignatureInput, message.Bytes(`x=("a")`))), fault.Forged},
+	} {
+		if _, err := VerifyEntry(m, id, c.entry); err == nil || fault.KindOf(err) != c.kind {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestWhatIsNoMessageIsRefused(t *testing.T) {
+	multipart := func(body string) Wire {
+		return NewWire([]message.Header{{Name: "content-type", Value: `multipart/form-data; boundary="B"`}}, []byte(body))
+	}
+	header := func(name, value string) Wire {
+		return NewWire([]message.Header{{Name: name, Value: value}}, []byte("x"))
+	}
+	for name, c := range map[string]struct {
+		wire Wire
+		code string
+	}{
+		"header name":     {header("a b", "x"), "header-malformed"},
+		"header value":    {header("a", "x\r\ny"), "header-malformed"},
+		"digest":          {header("content-digest", "sha-256=:AAAA:"), "digest-invalid"},
+		"digest form":     {header("content-digest", "="), "digest-malformed"},
+		"digest function": {header("content-digest", "md5=:AAAA:"), "digest-unknown"},
+		"boundary":        {header("content-type", "multipart/form-data"), "multipart-malformed"},
+		"beginning":       {multipart("x"), "multipart-malformed"},
+		"end":             {multipart("--B\r\ncontent-disposition: inline\r\n\r\nx"), "multipart-malformed"},
+		"no name":         {multipart("--B\r\ncontent-disposition: form-data\r\n\r\nx\r\n--B--"), "multipart-malformed"},
+		"no disposition":  {multipart("--B\r\na: b\r\n\r\nx\r\n--B--"), "multipart-malformed"},
+		"line breaks":     {multipart("--B\ncontent-disposition: inline\n\nx\n--B--"), "multipart-malformed"},
+		"no line":         {multipart("--B\r\ncontent-disposition: inline\r\nx\r\n\r\nx\r\n--B--"), "multipart-malformed"},
+		"twice":           {multipart("--B\r\ncontent-disposition: form-data;name=\"a\"\r\n\r\nx\r\n--B\r\ncontent-disposition: form-data;name=\"a\"\r\n\r\ny\r\n--B--"), "multipart-malformed"},
+		"through a value": {multipart("--B\r\ncontent-disposition: form-data;name=\"a\"\r\n\r\nx\r\n--B\r\ncontent-disposition: form-data;name=\"a/b\"\r\n\r\ny\r\n--B--"), "multipart-malformed"},
+		"depth":           {multipart("--B\r\ncontent-disposition: form-data;name=\"" + strings.Repeat("a/", 200) + "\"\r\n\r\nx\r\n--B--"), "message-too-deep"},
+		"parts":           {multipart(manyParts(PartsMax + 1)), "multipart-too-large"},
+		"types":           {header("ao-types", `a="nothing"`).with("a", "x"), "types-malformed"},
+		"signature":       {header("signature", "x").with("signature-input", "="), "signature-malformed"},
+		"no signature":    {header("signature", "x=:AAAA:").with("signature-input", `comm-y=("a")`), "signature-malformed"},
+		"twice a name":    {header("signature", "comm-y=:AAAA:").with("signature-input", `comm-y=("a" "a")`), "signature-malformed"},
+	} {
+		if m, err := Decode(c.wire); fault.CodeOf(err) != c.code {
+			t.Errorf("%s: %v, %v", name, m, err)
+		}
+	}
+	for _, raw := range []string{"", "a: b", "a\r\n\r\n"} {
+		if m, err := Read([]byte(raw)); fault.CodeOf(err) != "header-malformed" {
+			t.Errorf("%q: %v, %v", raw, m, err)
+		}
+	}
+	for _, key := range []string{"", "a/b", "a\"b", "a\nb"} {
+		if w, err := Encode(message.New(field(key, message.New(field("x", message.Int(1))))), message.Nested); fault.CodeOf(err) != "key-unwritable" {
+			t.Errorf("%q is written as %v, %v", key, w, err)
+		}
+	}
+}
+
+func manyParts(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "--B\r\ncontent-disposition: form-data;name=\"k%d\"\r\n\r\nx\r\n", i)
+	}
+	return b.String() + "--B--"
+}
+
+func TestOriginalTagsTravel(t *testing.T) {
+	tags := message.New(field("1", message.New(field("name", message.Bytes("Data-Protocol")), field("value", message.Bytes("ao, \"x\"")))),
+		field("2", message.New(field("name", message.Bytes("a:b")), field("value", message.Bytes("")))))
+	if got := tagsOf(tagsText(tags)); !message.Equal(got, tags) {
+		t.Errorf("%v", got)
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	c, err := Commit(message.New(field("a", message.Int(1)), field("data", message.Bytes("hello")), field("n", message.New(field("x", message.List{message.Int(1)})))), fastKey(f, 1), Terms{Nesting: message.Nested, Salt: []byte("f")})
+	if err != nil {
+		f.Fatal(err)
+	}
+	w, err := Encode(c, message.Nested)
+	if err != nil {
+		f.Fatal(err)
+	}
+	raw, err := w.Bytes()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(raw)
+	f.Add([]byte("ao-types: l=\"list\"\r\nl: \"(ao-type-integer) 1\"\r\nbody-keys: \"n\"\r\ncontent-type: multipart/form-data; boundary=\"B\"\r\n\r\n--B\r\ncontent-disposition: form-data;name=\"n\"\r\na: 1\r\n--B--"))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		m, err := Read(raw)
+		if err != nil {
+			return
+		}
+		again, err := Read(m.Raw())
+		if err != nil || !message.Equal(again, m) || !bytes.Equal(again.Raw(), m.Raw()) {
+			t.Fatalf("%v is read again as %v, %v", m, again, err)
+		}
+		_, _ = Verify(m)
+		loose := message.New(slices.Collect(fields(m))...)
+		out, err := Encode(loose, message.Nested)
+		if err != nil {
+			return
+		}
+		if _, err := Decode(out); err != nil && fault.KindOf(err) == fault.Internal {
+			t.Fatal(err)
+		}
+	})
+}
+
+func BenchmarkDecodeVerify(b *testing.B) {
+	for _, k := range []*commitment.Key{fastKey(b, 1), wallet(b)} {
+		b.Run(k.Type().String(), func(b *testing.B) {
+			c, err := Commit(message.New(field("action", message.Bytes("Eval")), field("data", message.Bytes("return 1")), field("n", message.Int(1))), k, Terms{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			w, err := Encode(c, message.Linked)
+			if err != nil {
+				b.Fatal(err)
+			}
+			for b.Loop() {
+				m, err := Decode(w)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if _, err := commitment.Verify(m); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
