@@ -80,7 +80,7 @@ func (a archive) Content(ctx context.Context, id message.ID) (process.Content, e
 		return c, nil
 	}
 	if fault.KindOf(err) != fault.Unsupported {
-		return process.Content{}, err
+		return process.Content{}, gone(id, err)
 	}
 	rec, err := a.g.Record(ctx, id)
 	if err != nil {
@@ -116,11 +116,20 @@ func ownerOf(rec *gateway.Record) string {
 func (a archive) data(ctx context.Context, id message.ID) ([]byte, error) {
 	blob, _, err := a.g.Data(ctx, id)
 	if err != nil {
-		return nil, err
+		return nil, gone(id, err)
 	}
 	defer blob.Close()
 	b, err := io.ReadAll(blob)
 	return b, fault.Wrap(err, fault.Unavailable, "data-unreadable", "the data of %s", id)
+}
+
+// gone tells data that was deleted under the node from data that cannot be read now: nobody is kept waiting for it.
+func gone(id message.ID, err error) error {
+	if !errors.Is(err, store.ErrNotFound) || fault.KindOf(err) == fault.NotFound {
+		return err
+	}
+	return fault.New(fault.NotFound, "data-gone", "the data of %s was on this node and is gone", id).
+		WithHint("put the data folder back as it was, or publish the same data again")
 }
 
 // Confirmations counts the blocks from the transaction's own to the newest.
