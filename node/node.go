@@ -293,7 +293,7 @@ func (n *Node) openUnits(context.Context) error {
 	a := archive{n.gateway}
 	n.scheduler, err = schedule.Open(schedule.Config{
 		Log: n.log, Store: n.store, Key: n.c.Key, Clock: n.c.Clock, Blocks: blocks{n.gateway}, Index: n.gateway, Archive: a,
-		Admit:  func(ctx context.Context, d process.Definition) error { return n.computer.Admit(ctx, d) },
+		Admit:  n.admit,
 		Logger: n.c.Log.With("unit", "su"),
 	})
 	if err != nil {
@@ -321,6 +321,20 @@ func (n *Node) openUnits(context.Context) error {
 	}
 	n.scheduler.OnAppend(n.computer.Advance)
 	n.scheduler.OnAppend(func(message.ID, slotlog.Slot) { n.appended.Add(1) })
+	return nil
+}
+
+// admit takes a process that the compute unit can run, and says what it asks for that nothing here does.
+func (n *Node) admit(ctx context.Context, d process.Definition) error {
+	if err := n.computer.Admit(ctx, d); err != nil {
+		return err
+	}
+	for _, t := range d.Tags {
+		if strings.HasPrefix(t.Name, "Cron-") {
+			n.c.Log.Warn("a process wants to be called by a timer, which this node does not do yet: send it a message whenever it should act", "process", d.ID, "tag", t.Name, "value", t.Value)
+			break
+		}
+	}
 	return nil
 }
 

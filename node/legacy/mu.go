@@ -3,11 +3,13 @@ package legacy
 import (
 	"fmt"
 	"net/http"
+	"strings"
 
 	"ago/codec/ans104"
 	"ago/commitment"
 	"ago/fault"
 	"ago/message"
+	"ago/process"
 )
 
 // MU is the messenger's address: it takes what clients send and sees that it gets its slot. What evaluations emit is
@@ -44,6 +46,7 @@ func (m *MU) post(w http.ResponseWriter, r *http.Request) {
 		Fail(w, err)
 		return
 	}
+	warnCron(w, it)
 	_, err = m.Scheduler.Submit(r.Context(), v)
 	if fault.CodeOf(err) == "process-unknown" && err != nil {
 		// What is for a wallet is kept as a plain item; nobody can tell a wallet from a process that is not here.
@@ -59,6 +62,19 @@ func (m *MU) post(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	accepted(w, "Processing DataItem", it.ID())
+}
+
+// warnCron says what a process with a timer gets here: it is a process like any other, and nothing ticks.
+func warnCron(w http.ResponseWriter, it *ans104.Item) {
+	if kind, _ := process.FirstTag(it.Tags, "Type"); kind != "Process" {
+		return
+	}
+	for _, t := range it.Tags {
+		if strings.HasPrefix(t.Name, "Cron-") {
+			w.Header().Set("Warning", `299 - "cron-unsupported: this node does not run Cron-Interval processes yet"`)
+			return
+		}
+	}
 }
 
 func accepted(w http.ResponseWriter, text string, id message.ID) {

@@ -61,7 +61,9 @@ func (s *SU) post(w http.ResponseWriter, r *http.Request) {
 		receipt, err = assign(r, s.Scheduler, "If sending assign or process-id, you must send both.")
 	} else {
 		var v commitment.Verified
-		if v, _, err = readItem(w, r, s.Verifier); err == nil {
+		var it *ans104.Item
+		if v, it, err = readItem(w, r, s.Verifier); err == nil {
+			warnCron(w, it)
 			receipt, err = s.Scheduler.Submit(r.Context(), v)
 		}
 	}
