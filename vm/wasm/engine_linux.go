@@ -31,6 +31,8 @@ type engine struct {
 	codeVersion string // whatever native code depends on besides the module
 	timeMax     time.Duration
 	gasCeiling  uint64
+	lateMax     int
+	lateAfter   int
 	programArgs []string
 	formats     map[string]*abi // of the interpreters
 	scanner     *scanner
@@ -58,7 +60,7 @@ func New(c Config) (vm.Engine, error) {
 	// A stack trace for every longjmp makes error handling four times slower, and nobody would see it.
 	os.Unsetenv("RUST_BACKTRACE")
 	e := &engine{
-		cacheDir: c.CacheDir, timeMax: c.TimeMax, gasCeiling: GasCeiling, programArgs: c.ProgramArgs,
+		cacheDir: c.CacheDir, timeMax: c.TimeMax, gasCeiling: GasCeiling, lateMax: lateMax, lateAfter: lateAfter, programArgs: c.ProgramArgs,
 		programs: map[variant]*building{}, compiling: make(chan struct{}, compileMax),
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
 	}

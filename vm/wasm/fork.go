@@ -4,6 +4,7 @@ package wasm
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 
 	"ago/vm"
@@ -12,12 +13,18 @@ import (
 // fork is an instance's committed state, copied, to try messages on. It has its own machine and only reads the image,
 // so it never waits for an evaluation and no evaluation waits for it longer than a commit takes.
 type fork struct {
-	parent  *instance
+	parent *instance
+	copied
+	dirty  bool
+	closed atomic.Bool
+}
+
+// copied is a machine in a pinned version of an image.
+type copied struct {
+	image   *image // the parent's, or one of its own until that is up to date
 	machine *machine
-	pin     pin
+	pin     *pin
 	state   at
-	dirty   bool
-	closed  atomic.Bool
 }
 
 // at is the part of a state that lies outside the pages.
@@ -29,36 +36,59 @@ type at struct {
 
 var _ vm.Fork = (*fork)(nil)
 
-// Fork copies the committed state.
-// A dry run is no result, so one that the clock stops is not begun anew: it is ErrUnfinished.
+// Fork copies the committed state. A dry run is no result, so one that the clock stops is not begun anew: it is
+// ErrUnfinished.
 func (i *instance) Fork(ctx context.Context) (vm.Fork, error) {
-	if i.closed.Load() {
-		return nil, vm.ErrClosed
+	if err := i.usable(); err != nil {
+		return nil, err
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	f := &fork{parent: i}
-	m, err := i.engine.machine(i.program, i.limits)
+	i.forks.Add(1) // from now on commits are in time
+	c, err := i.copy()
 	if err != nil {
+		i.forks.Add(-1)
 		return nil, err
 	}
-	f.machine = m
-	im := i.image
-	im.mu.RLock()
-	defer im.mu.RUnlock()
-	if im.closed {
-		i.engine.retire(m)
-		return nil, vm.ErrClosed
+	return &fork{parent: i, copied: c}, nil
+}
+
+// copy makes a machine in the newest committed state.
+func (i *instance) copy() (copied, error) {
+	i.catchUp()
+	e, c := i.engine, copied{image: i.image, pin: new(pin)}
+	var err error
+	_, c.state, err = c.image.hold(c.pin)
+	if errors.Is(err, errBehind) {
+		// The instance is evaluating: its newest state has to be made again.
+		if c.image, c.machine, err = i.private(); err != nil {
+			return c, err
+		}
+		_, c.state, err = c.image.hold(c.pin)
+		return c, err
 	}
-	im.move(&f.pin, im.version)
-	f.state = im.outside()
-	if err := im.fill(i.engine.scanner, m, f.pin.version, f.state); err != nil {
-		i.engine.retire(m)
-		im.forget(&f.pin)
-		return nil, err
+	if err != nil {
+		return c, err
 	}
-	return f, nil
+	if c.machine, err = e.machine(i.program, i.limits); err == nil {
+		c.image.mu.RLock()
+		err = c.image.fill(e.scanner, c.machine, c.pin.version, c.state)
+		c.image.mu.RUnlock()
+	}
+	if err != nil {
+		i.giveBack(c)
+	}
+	return c, err
+}
+
+// giveBack frees what copy made.
+func (i *instance) giveBack(c copied) {
+	c.image.release(c.pin)
+	if c.image != i.image {
+		c.image.close()
+	}
+	i.engine.retire(c.machine)
 }
 
 // Eval evaluates one message and undoes it. The undoing is left to the next call: its answer is not waited for.
@@ -79,7 +109,7 @@ func (f *fork) clean() error {
 	if !f.dirty {
 		return nil
 	}
-	im := f.parent.image
+	im := f.image
 	im.mu.RLock()
 	defer im.mu.RUnlock()
 	if im.closed {
@@ -105,6 +135,9 @@ func (f *fork) Refresh(ctx context.Context) error {
 		return err
 	}
 	im := f.parent.image
+	if f.image != im {
+		return f.join()
+	}
 	im.mu.RLock()
 	defer im.mu.RUnlock()
 	if im.closed {
@@ -115,15 +148,33 @@ func (f *fork) Refresh(ctx context.Context) error {
 		return nil
 	}
 	now := im.outside()
-	if now.size > f.state.size {
-		if err := f.machine.growTo(now.size); err != nil {
-			return err
-		}
+	if err := f.machine.growTo(now.size); err != nil {
+		return err
 	}
-	im.move(&f.pin, im.version)
+	im.move(f.pin, im.version)
 	im.load(f.machine, from, f.pin.version)
 	f.state = now
 	return f.machine.reset(now.host, now.globals)
+}
+
+// join moves a copy with an image of its own to the parent's, once that is up to date. Until then the evaluation that
+// ran when the copy was made still runs, so the copy is of the newest state.
+func (f *fork) join() error {
+	f.parent.catchUp()
+	im := f.parent.image
+	im.mu.RLock()
+	behind := len(im.behind) > 0
+	im.mu.RUnlock()
+	if behind {
+		return nil
+	}
+	c, err := f.parent.copy()
+	if err != nil {
+		return err
+	}
+	f.parent.giveBack(f.copied)
+	f.copied = c
+	return nil
 }
 
 // Close gives the copy up.
@@ -131,7 +182,7 @@ func (f *fork) Close() error {
 	if f.closed.Swap(true) {
 		return nil
 	}
-	f.parent.image.release(&f.pin)
-	f.parent.engine.retire(f.machine)
+	f.parent.giveBack(f.copied)
+	f.parent.forks.Add(-1)
 	return nil
 }

@@ -4,6 +4,7 @@ package wasm
 
 import (
 	"bytes"
+	"errors"
 	"sync"
 
 	"ago/vm"
@@ -32,6 +33,7 @@ type image struct {
 	closed  bool
 	host    hostState
 	globals []uint64
+	behind  []vm.Input // committed, but not in here yet; see late.go
 	stash   map[int][]old
 	pinned  uint64 // the highest pinned version as of this commit
 
@@ -150,6 +152,7 @@ func (im *image) commit(s *scanner, m *machine) (written int, err error) {
 	if err != nil {
 		return written, err
 	}
+	im.behind = im.behind[:0]
 	im.size = uint64(len(m.mem))
 	im.host = m.host.clone()
 	im.globals = m.readGlobals(im.globals[:0])
@@ -214,12 +217,18 @@ func (im *image) load(m *machine, from, to uint64) {
 	}
 }
 
+// errBehind is the answer of an image that is not up to date.
+var errBehind = errors.New("the newest state is not in the image")
+
 // hold pins the newest version and gives the state outside the pages.
 func (im *image) hold(p *pin) (*pin, at, error) {
 	im.mu.RLock()
 	defer im.mu.RUnlock()
 	if im.closed {
 		return nil, at{}, vm.ErrClosed
+	}
+	if len(im.behind) > 0 {
+		return nil, at{}, errBehind
 	}
 	im.move(p, im.version)
 	return p, im.outside(), nil
@@ -292,6 +301,12 @@ func (im *image) settle() {
 func (im *image) close() {
 	im.mu.Lock()
 	defer im.mu.Unlock()
+	im.clear()
+	im.closed = true
+}
+
+// clear makes the image that of the start. It is called with mu held.
+func (im *image) clear() {
 	im.pinMu.Lock()
 	clear(im.pins)
 	im.moved = true
@@ -307,5 +322,5 @@ func (im *image) close() {
 			}
 		}
 	}
-	im.chunks, im.pages, im.closed = nil, 0, true
+	im.chunks, im.pages, im.size = nil, 0, im.base.size
 }

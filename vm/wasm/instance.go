@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -30,9 +31,15 @@ type instance struct {
 	dirty   bool // there is an evaluation to commit or roll back
 	failed  bool // it ended without a response
 	ended   bool // it came to an end, with or without one
+	late    bool // its commit may come late
+	last    vm.Input
+	steady  int // messages committed in a row
+	wary    int // how many have to be before commits come late, if that was a mistake before
 	broken  atomic.Pointer[error]
 	closed  atomic.Bool
 
+	work     sync.Mutex // held while there is an evaluation to settle
+	forks    atomic.Int64
 	resident atomic.Int64
 	chain    chain
 }
@@ -58,7 +65,12 @@ func (i *instance) Eval(ctx context.Context, in vm.Input) (vm.Output, error) {
 	if i.dirty {
 		return vm.Output{}, errPending
 	}
+	i.work.Lock()
 	e := i.engine
+	i.late = i.mayBeLate()
+	if i.late {
+		i.last.Message, i.last.Env = append(i.last.Message[:0], in.Message...), append(i.last.Env[:0], in.Env...)
+	}
 	out, err := e.eval(ctx, i.machine, i.limits.GasMax, e.patience(i.limits), in)
 	if errors.Is(err, errTime) {
 		out, err = i.evalMetered(ctx, in)
@@ -97,8 +109,13 @@ func (e *engine) copyOf(p *program, im *image, l vm.Limits) (*machine, error) {
 		return nil, err
 	}
 	im.mu.RLock()
-	defer im.mu.RUnlock()
-	if err := im.fill(e.scanner, m, im.version, im.outside()); err != nil {
+	err = im.fill(e.scanner, m, im.version, im.outside())
+	behind := im.inputsBehind()
+	im.mu.RUnlock()
+	if err == nil {
+		err = e.again(m, behind)
+	}
+	if err != nil {
 		e.retire(m)
 		return nil, err
 	}
@@ -191,6 +208,7 @@ func (m *machine) failure(end *ended) string {
 	return end.failure()
 }
 
+// Commit makes the last evaluation's state the instance's.
 func (i *instance) Commit() error {
 	if err := i.usable(); err != nil {
 		return err
@@ -202,11 +220,14 @@ func (i *instance) Commit() error {
 		return errors.New("an evaluation without a response cannot be committed")
 	}
 	i.dirty = false
+	defer i.work.Unlock()
+	i.steady++
+	if i.late && i.mayBeLate() {
+		i.image.postpone(i.last)
+		return nil
+	}
 	if err := i.settle(); err != nil {
-		// Some pages are of the old state and some of the new.
-		err = fmt.Errorf("a commit failed halfway, so this instance is of no more use: %w", err)
-		i.broken.Store(&err)
-		return err
+		return i.spoil(err)
 	}
 	return nil
 }
@@ -250,24 +271,35 @@ func (i *instance) Rollback() error {
 	if !i.dirty {
 		return nil
 	}
-	if i.metered != nil {
-		i.engine.retire(i.metered)
-		i.metered = nil
+	e, im := i.engine, i.image
+	im.mu.RLock()
+	m, err := e.revert(i.machine, im, im.version, im.outside(), i.limits)
+	im.mu.RUnlock()
+	i.machine = m
+	if err != nil {
+		return err
 	}
-	im := i.image
+	i.dirty, i.steady = false, 0
+	defer i.work.Unlock()
+	e.retire(i.metered)
+	i.metered = nil
+	if len(im.behind) > 0 {
+		i.wary = min(2*max(i.wary, e.lateAfter), lateAfterMax)
+		err := e.again(m, im.behind)
+		if err == nil {
+			err = i.commit()
+		}
+		if err != nil {
+			return i.spoil(err)
+		}
+	}
 	if i.ended {
 		im.mu.Lock()
+		defer im.mu.Unlock()
 		im.host = i.program.base.host.clone()
-		im.mu.Unlock()
+		m.host = im.host.clone()
 	}
-	im.mu.RLock()
-	defer im.mu.RUnlock()
-	m, err := i.engine.revert(i.machine, im, im.version, im.outside(), i.limits)
-	i.machine = m
-	if err == nil {
-		i.dirty = false
-	}
-	return err
+	return nil
 }
 
 // revert brings a machine back to a version of its image, held for reading. Memory cannot shrink: a machine that has
@@ -342,6 +374,10 @@ func (i *instance) Close() error {
 	if i.closed.Swap(true) {
 		return nil
 	}
+	if !i.dirty {
+		i.work.Lock() // somebody may be catching up
+	}
+	defer i.work.Unlock()
 	i.engine.retire(i.machine)
 	i.engine.retire(i.metered)
 	i.image.close()

@@ -31,7 +31,7 @@ func TestASlowMessageGivesTheSameResultAsAFastOne(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if stateSum(t, slow) != stateSum(t, fast) || liveSum(slow.machine) != stateSum(t, fast) {
+	if stateSum(slow) != stateSum(fast) || liveSum(slow.machine) != stateSum(fast) {
 		t.Error("the states differ")
 	}
 	if got := do(t, slow, p.eval("return Sum > 0")); got != "true" {
@@ -43,13 +43,13 @@ func TestAnEndlessMessageRunsOutOfGas(t *testing.T) {
 	e := testEngine(t, Config{})
 	e.gasCeiling = 200_000_000_000
 	i, p := aos(t, e, vm.Limits{TimeMax: 30 * time.Millisecond})
-	before := stateSum(t, i)
+	before := stateSum(i)
 	out := mustEval(t, i, p.eval(endless))
 	if out.Failure != outOfGas || out.Metered {
 		t.Fatalf("got %+v", out)
 	}
 	undo(t, i)
-	if stateSum(t, i) != before || liveSum(i.machine) != before {
+	if stateSum(i) != before || liveSum(i.machine) != before {
 		t.Error("it left a trace")
 	}
 }
@@ -73,7 +73,7 @@ func TestGasIsLimitedAndRefilled(t *testing.T) {
 				t.Errorf("the same message took %d, then %d", out.Gas, again.Gas)
 			}
 			undo(t, i)
-			before := stateSum(t, i)
+			before := stateSum(i)
 			for range 2 {
 				out = mustEval(t, i, p.eval(endless))
 				if out.Failure != outOfGas || out.Gas <= 30_000_000_000 {

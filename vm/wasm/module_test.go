@@ -84,7 +84,7 @@ func TestSmallModules(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer i.Close()
-			before := stateSum(t, i)
+			before := stateSum(i)
 			for range 2 { // the second time shows that the first left nothing behind
 				out := mustEval(t, i, vm.Input{Message: []byte("message"), Env: []byte("env")})
 				if string(out.Response) != c.response || out.Failure != c.failure {

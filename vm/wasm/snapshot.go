@@ -66,7 +66,7 @@ type chain struct {
 	have bool
 }
 
-// Snapshot writes the committed state. It may run beside evaluations and commits: it writes the state of the moment it
+// Snapshot writes the committed state; it may be all of it though the changes were asked for. It may run beside evaluations and commits: it writes the state of the moment it
 // was called, and holds the image only while it copies a few pages.
 func (i *instance) Snapshot(w io.Writer, full bool) error {
 	if err := i.usable(); err != nil {
@@ -75,11 +75,23 @@ func (i *instance) Snapshot(w io.Writer, full bool) error {
 	c := &i.chain
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now, to, err := i.image.hold(&pin{})
+	im := i.image
+	i.catchUp()
+	now, to, err := im.hold(&pin{})
+	if errors.Is(err, errBehind) {
+		own, m, err2 := i.private()
+		if err2 != nil {
+			return err2
+		}
+		defer i.engine.retire(m)
+		defer own.close()
+		im, c.have = own, false
+		now, to, err = im.hold(&pin{})
+	}
 	if err != nil {
 		return err
 	}
-	defer i.image.forget(now)
+	defer im.forget(now)
 	full = full || !c.have
 	var from uint64
 	if !full {
@@ -92,7 +104,7 @@ func (i *instance) Snapshot(w io.Writer, full bool) error {
 			out.byte(snapshotDelta)
 		}
 		out.bytes(i.program.hash[:])
-		out.bytes(i.image.base.digest[:])
+		out.bytes(im.base.digest[:])
 		if full {
 			out.bytes(make([]byte, len(checksum{})))
 		} else {
@@ -106,14 +118,16 @@ func (i *instance) Snapshot(w io.Writer, full bool) error {
 		for _, g := range to.globals {
 			out.word(g)
 		}
-		out.pages(i.image, from, now.version)
+		out.pages(im, from, now.version)
 	}, &c.sum)
 	if err != nil {
 		c.have = false // the next one cannot build on this
 		return err
 	}
-	c.have = true
-	i.image.move(&c.pin, now.version)
+	if im == i.image {
+		c.have = true
+		im.move(&c.pin, now.version)
+	}
 	return nil
 }
 
@@ -387,8 +401,10 @@ func (im *image) read(r io.Reader, p *program, before checksum, first bool) (sum
 		s.fail("it was made by a version of this node that starts modules differently; evaluate the process anew")
 	case first && kind != snapshotFull:
 		s.fail("the first one has to be a full one")
-	case !first && (kind != snapshotDelta || link != before):
+	case kind == snapshotDelta && link != before:
 		s.fail("it does not follow the one before it")
+	case kind == snapshotFull:
+		im.clear() // it stands for itself, whatever came before
 	}
 	size := s.word()
 	if s.err == nil && (size%wasmPage != 0 || size < im.size || size > p.abi.heapMax) {
@@ -480,7 +496,18 @@ func (i *instance) Memory(w io.Writer) (int64, error) {
 		return 0, err
 	}
 	im := i.image
+	i.catchUp()
 	now, to, err := im.hold(&pin{})
+	if errors.Is(err, errBehind) {
+		own, m, err2 := i.private()
+		if err2 != nil {
+			return 0, err2
+		}
+		defer i.engine.retire(m)
+		defer own.close()
+		im = own
+		now, to, err = im.hold(&pin{})
+	}
 	if err != nil {
 		return 0, err
 	}

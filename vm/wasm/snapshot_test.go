@@ -153,7 +153,7 @@ func TestSnapshotsAreTakenBesideEvaluations(t *testing.T) { bothWays(t, testSnap
 
 func testSnapshotsBeside(t *testing.T, e *engine) {
 	i, p := aos(t, e, vm.Limits{})
-	seen := map[sum]bool{stateSum(t, i): true}
+	seen := map[sum]bool{stateSum(i): true}
 	stop, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
@@ -177,7 +177,7 @@ func testSnapshotsBeside(t *testing.T, e *engine) {
 				t.Error(err)
 				return
 			}
-			seen[stateSum(t, i)] = true
+			seen[stateSum(i)] = true
 		}
 	}()
 	const count = 12
@@ -211,7 +211,7 @@ func testSnapshotsBeside(t *testing.T, e *engine) {
 		if err != nil {
 			t.Fatalf("snapshot %d: %v", k, err)
 		}
-		if !seen[stateSum(t, j)] {
+		if !seen[stateSum(j)] {
 			t.Errorf("snapshot %d is of a state that never was", k)
 		}
 		j.Close()

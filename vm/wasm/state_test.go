@@ -152,11 +152,12 @@ func sumOf(size uint64, content func(i int) []byte) sum {
 }
 
 // stateSum digests the committed memory.
-func stateSum(tb testing.TB, v vm.Instance) sum {
-	im := v.(*instance).image
-	im.mu.RLock()
-	defer im.mu.RUnlock()
-	return sumOf(im.size, im.content)
+func stateSum(v vm.Instance) sum {
+	i := v.(*instance)
+	i.catchUp()
+	i.image.mu.RLock()
+	defer i.image.mu.RUnlock()
+	return sumOf(i.image.size, i.image.content)
 }
 
 // liveSum digests the memory that the module works on, without touching what nobody touched.
@@ -204,7 +205,7 @@ func TestRollbackLeavesNoTrace(t *testing.T) { bothWays(t, testRollback) }
 func testRollback(t *testing.T, e *engine) {
 	i, p := aos(t, e, vm.Limits{})
 	do(t, i, p.eval("Count = 1"))
-	before, size := stateSum(t, i), len(i.machine.mem)
+	before, size := stateSum(i), len(i.machine.mem)
 	if before != liveSum(i.machine) {
 		t.Fatal("the committed memory is not the live one")
 	}
@@ -217,7 +218,7 @@ func testRollback(t *testing.T, e *engine) {
 	} {
 		mustEval(t, i, p.eval(c.code))
 		undo(t, i)
-		if liveSum(i.machine) != before || stateSum(t, i) != before || len(i.machine.mem) != size {
+		if liveSum(i.machine) != before || stateSum(i) != before || len(i.machine.mem) != size {
 			t.Errorf("%s left a trace", c.name)
 		}
 	}
@@ -242,7 +243,7 @@ func TestTwoInstancesWithTheSameMessagesHaveTheSameState(t *testing.T) {
 		q.nonce--
 		do(t, b, q.eval(code))
 	}
-	if stateSum(t, a) != stateSum(t, b) {
+	if stateSum(a) != stateSum(b) {
 		t.Error("the states differ")
 	}
 }
@@ -288,12 +289,12 @@ func testForkVersion(t *testing.T, e *engine) {
 	if len(i.image.stash) == 0 {
 		t.Error("nothing was kept for the fork, so this test shows nothing")
 	}
-	before := stateSum(t, i)
+	before := stateSum(i)
 	if err := f.Refresh(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	ask("161")
-	if stateSum(t, i) != before || liveSum(i.machine) != before {
+	if stateSum(i) != before || liveSum(i.machine) != before {
 		t.Error("the fork changed the instance")
 	}
 	if err := f.clean(); err != nil {
@@ -391,12 +392,12 @@ func testSnapshots(t *testing.T, module vm.Module, otherFormat string) {
 		t.Cleanup(func() { j.Close() })
 		return j.(*instance), nil
 	}
-	want := stateSum(t, i)
+	want := stateSum(i)
 	j, err := restore(module, snapshots[2:]...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if stateSum(t, j) != want || liveSum(j.machine) != want {
+	if stateSum(j) != want || liveSum(j.machine) != want {
 		t.Fatal("the restored state differs")
 	}
 	q := *p
@@ -406,7 +407,7 @@ func testSnapshots(t *testing.T, module vm.Module, otherFormat string) {
 			t.Fatalf("the restored one goes on with %q, not %q", b, a)
 		}
 	}
-	if stateSum(t, j) != stateSum(t, i) {
+	if stateSum(j) != stateSum(i) {
 		t.Fatal("the restored one goes another way")
 	}
 	// It goes on with its own sequence of snapshots.
@@ -418,7 +419,7 @@ func testSnapshots(t *testing.T, module vm.Module, otherFormat string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if stateSum(t, k) != stateSum(t, i) {
+	if stateSum(k) != stateSum(i) {
 		t.Fatal("the state after a continued sequence differs")
 	}
 
@@ -427,13 +428,12 @@ func testSnapshots(t *testing.T, module vm.Module, otherFormat string) {
 	full := snapshots[2]
 	refuse := func(name string, m vm.Module, from ...[]byte) {
 		t.Helper()
-		if j, err := restore(m, from...); !errors.Is(err, ErrSnapshot) && (err != nil || stateSum(t, j) != want) {
+		if j, err := restore(m, from...); !errors.Is(err, ErrSnapshot) && (err != nil || stateSum(j) != want) {
 			t.Errorf("%s was accepted: %v", name, err)
 		}
 	}
 	refuse("nothing", module)
 	refuse("a difference alone", module, snapshots[1])
-	refuse("two full ones", module, snapshots[0], snapshots[2])
 	refuse("the wrong order", module, snapshots[2], b.Bytes(), snapshots[3])
 	refuse("another format", other, full)
 	for _, cut := range []int{0, 3, 20, len(full) / 2, len(full) - 1} {
@@ -490,7 +490,7 @@ func TestMemoryLimitFailsTheAllocation(t *testing.T) {
 func TestCancellationStopsAndLeavesNoTrace(t *testing.T) {
 	e := testEngine(t, Config{})
 	i, p := aos(t, e, vm.Limits{})
-	before := stateSum(t, i)
+	before := stateSum(i)
 	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 	defer cancel()
 	began := time.Now()
