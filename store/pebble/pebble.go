@@ -8,6 +8,7 @@
 package pebble
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -26,9 +27,12 @@ import (
 
 const (
 	cacheBytesDefault = 16 << 20 // an idle node has to stay below 100 MiB
-	memtableBytes     = 8 << 20  // two of them may be full at once
-	openFilesMax      = 500      // soft; below the usual limit of 1024 together with sockets
-	walSyncBytes      = 512 << 10
+	memtableBytes     = 8 << 20
+	memtablesMax      = 2 // may be full at once
+	// tableBytesMax bounds the tables of the lower levels, and with them their filters, which are read as a whole: 200 KB.
+	tableBytesMax = 16 << 20
+	openFilesMax  = 500 // soft; below the usual limit of 1024 together with sockets
+	walSyncBytes  = 512 << 10
 )
 
 // format is the engine's own format. It is pinned, so that a new release of the library changes nothing on disk unasked.
@@ -39,7 +43,7 @@ var formatKey = append([]byte{store.TableFormat}, "format"...)
 // Options say where the store is. Zero fields take the defaults.
 type Options struct {
 	Dir        string       // folder, made if absent
-	CacheBytes int64        // block cache; 16 MiB
+	CacheBytes int64        // blocks that are kept in memory, beside 16 MiB for what was written last; 16 MiB
 	FS         vfs.FS       // file system; the machine's
 	Log        *slog.Logger // the engine's own reports; slog's default
 }
@@ -62,7 +66,8 @@ func Open(o Options) (*Store, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	cache := pebble.NewCache(o.CacheBytes)
+	// The engine takes the memory of its memtables from the cache: one as large as they are would hold no block at all.
+	cache := pebble.NewCache(o.CacheBytes + memtablesMax*memtableBytes)
 	defer cache.Unref()
 	if o.FS == nil {
 		o.FS = vfs.Default
@@ -89,13 +94,14 @@ func engineOptions(o Options, cache *pebble.Cache, stop *stop) *pebble.Options {
 		Logger:                      stop,
 		MaxOpenFiles:                openFilesMax,
 		MemTableSize:                memtableBytes,
-		MemTableStopWritesThreshold: 2,
+		MemTableStopWritesThreshold: memtablesMax,
 		WALBytesPerSync:             walSyncBytes,
 	}
 	for i := range p.Levels {
 		// Most lookups of the log ask for a key that is not there: has this message a slot already?
 		p.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 		p.Levels[i].FilterType = pebble.TableFilter
+		p.TargetFileSizes[i] = min(int64(2<<20)<<i, tableBytesMax)
 	}
 	return p
 }
@@ -166,15 +172,23 @@ func (s *Store) Get(key []byte) ([]byte, error) {
 }
 
 func (s *Store) get(key []byte) ([]byte, error) {
-	v, closer, err := s.db.Get(key)
-	if errors.Is(err, pebble.ErrNotFound) {
-		return nil, store.ErrNotFound
-	}
+	// The engine's own Get leaves out the filters of the lowest level, where nearly everything is.
+	it, err := s.db.NewIter(&pebble.IterOptions{UseL6Filters: true, KeyTypes: pebble.IterKeyTypePointsOnly})
 	if err != nil {
 		return nil, readFault(err)
 	}
+	if !it.SeekPrefixGE(key) || !bytes.Equal(it.Key(), key) {
+		if err := it.Close(); err != nil { // with the error of the search
+			return nil, readFault(err)
+		}
+		return nil, store.ErrNotFound
+	}
+	v, err := it.ValueAndErr()
 	value := append([]byte{}, v...)
-	return value, readFault(closer.Close())
+	if err := errors.Join(err, it.Close()); err != nil {
+		return nil, readFault(err)
+	}
+	return value, nil
 }
 
 // Scan goes through a snapshot. The store stays open until the scan ends, also if somebody closes it meanwhile; a scan that

@@ -286,6 +286,46 @@ func TestWhicheverWriteFailsNothingAcknowledgedIsLost(t *testing.T) {
 	}
 }
 
+// TestAnAbsentKeyCostsNoReadOfTheDisk looks keys up among so many that they are in the lowest level.
+func TestAnAbsentKeyCostsNoReadOfTheDisk(t *testing.T) {
+	s := open(t, "data", vfs.NewMem())
+	const keys, asked = 100_000, 2_000
+	b := &store.Batch{}
+	for n := range uint64(keys) {
+		b.Set(benchKey(n), make([]byte, 64))
+	}
+	if err := s.Apply(b, true); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.db.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.db.Compact(t.Context(), []byte{0}, []byte{255}, false); err != nil {
+		t.Fatal(err)
+	}
+	ask := func(from uint64) int64 {
+		before := s.db.Metrics().BlockCache.Misses
+		for n := range uint64(asked) {
+			if _, err := s.Get(benchKey(keys + from + n)); !errors.Is(err, store.ErrNotFound) {
+				t.Fatal(err)
+			}
+		}
+		return s.db.Metrics().BlockCache.Misses - before
+	}
+	ask(0) // reads the filters
+	if missed := ask(asked); missed > asked/20 {
+		t.Errorf("%d blocks were read for %d absent keys", missed, asked)
+	}
+	if held := s.MemoryBytes(); held <= 0 || held > cacheBytesDefault+memtablesMax*memtableBytes {
+		t.Errorf("%d bytes are held", held)
+	}
+	for n := range uint64(10) {
+		if v, err := s.Get(benchKey(n)); err != nil || len(v) != 64 {
+			t.Fatalf("key %d: %d bytes, %v", n, len(v), err)
+		}
+	}
+}
+
 func TestCloseWaitsForWhatIsUnderWay(t *testing.T) {
 	s := open(t, "data", vfs.NewMem())
 	for _, key := range []string{"a", "b", "c"} {
