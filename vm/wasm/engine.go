@@ -28,14 +28,16 @@ type Config struct {
 
 const (
 	// DefaultTimeMax ends an evaluation's first try. It is far above what a message of a healthy process takes
-	// (milliseconds) and short enough that the second try of a loop without end can end soon, too.
-	DefaultTimeMax = 5 * time.Second
+	// (milliseconds), and the shorter it is, the lower GasCeiling may be. Who takes longer is begun anew and pays this
+	// and a fifth.
+	DefaultTimeMax = 10 * time.Second
 
 	// GasCeiling is the gas at which a message ends that was stopped by time and is evaluated again under the meter.
-	// It decides a result, so no machine may come that far before the first try is stopped: the dearest instructions
-	// (integer division, 36,000) take some 25 cycles, which makes about 6e12 a second at 4 GHz, or 3e13 in
-	// DefaultTimeMax. Ordinary code gets through about 1e12 a second, so that a loop without end ends in two minutes.
-	GasCeiling = 100_000_000_000_000
+	// It decides a result, so no machine may come that far within DefaultTimeMax: it would take 3e13 a second. The
+	// dearest Lua, loops of integer divisions, comes to 3e12 on the machine this was measured on, other code to 1e12.
+	// An endless loop so ends after some five minutes. Only a module built to do so, from code that counts but does
+	// nothing, could be quicker; its results are then its author's problem.
+	GasCeiling = 300_000_000_000_000
 
 	// stackMax is the machine stack of wasm code in bytes. Node gives wasm close to 1 MB; threads made for this
 	// process have 8 MB or, where the limit is lifted, 2 MB.

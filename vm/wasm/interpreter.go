@@ -19,6 +19,7 @@ import (
 //	ago_gas() i32                                       where the gas that is left lies, 64 bits with a sign
 //	ago_answer() i32                                    where address and length of the last answer lie
 //	ago_load(text, n, name, gas) i32                    runs a text under a name that ends with a zero
+//	ago_freeze()                                        once, after the module's text: what is there now stays
 //	ago_handle(message, n, env, n, gas) i32             evaluates a message, both given as JSON
 //	ago_call(function, value, n, gas) i32               calls a function of the text with one JSON value
 //

@@ -75,7 +75,13 @@ func (m *machine) startInterpreter(text []byte) error {
 	if v != 0 {
 		return errors.New("the interpreter does not start")
 	}
-	return m.loadText(text, "=process", loadGas)
+	if err := m.loadText(text, "=process", loadGas); err != nil {
+		return err
+	}
+	if e := m.callExport("ago_freeze"); e != nil {
+		return errors.New(e.failure())
+	}
+	return nil
 }
 
 // loadText runs a text. Its name is what errors call it.
