@@ -36,6 +36,7 @@ type Spawn struct {
 
 // Identity is who a node signs as.
 type Identity struct {
+	Name      string `json:"name"` // "ago"
 	Scheduler string `json:"scheduler"`
 	Authority string `json:"authority"`
 }
@@ -93,7 +94,8 @@ func (n *Network) Spawn(ctx context.Context, key *commitment.Key, s Spawn) (mess
 	return it.ID(), n.Post(ctx, it)
 }
 
-// Send signs and sends a message, and gives its id. When it returns the message has its slot.
+// Send signs and sends a message, and gives its id. When it returns the message has its slot. It fails with "process-unknown"
+// if the network has no such process; the message is kept there even so, since it may be for a wallet.
 func (n *Network) Send(ctx context.Context, key *commitment.Key, m Message) (message.ID, error) {
 	tags := append([]ans104.Tag(nil), m.Tags...)
 	if len(m.Data) == 0 {
@@ -104,7 +106,16 @@ func (n *Network) Send(ctx context.Context, key *commitment.Key, m Message) (mes
 	if err != nil {
 		return message.ID{}, err
 	}
-	return it.ID(), n.Post(ctx, it)
+	b, err := n.post(ctx, it)
+	if err != nil {
+		return it.ID(), err
+	}
+	var answer struct{ Code string }
+	if json.Unmarshal(b, &answer) == nil && answer.Code == "process-unknown" { // messengers of other makes answer nothing of the kind
+		return it.ID(), fault.New(fault.NotFound, answer.Code, "no process %s is on this network: the message %s is kept, and nobody evaluates it", m.Process, it.ID()).
+			WithHint("is it the right network? `ago spawn` makes a process and prints its id")
+	}
+	return it.ID(), nil
 }
 
 // ao is the block of tags that makes an item one of the protocol. User tags come before it: whatever follows belongs to it.
@@ -122,8 +133,12 @@ func orSpace(data []byte) []byte {
 
 // Post gives a signed item to the messenger.
 func (n *Network) Post(ctx context.Context, it *ans104.Item) error {
-	_, err := n.do(ctx, request{unit: "messenger", base: n.MU, method: http.MethodPost, path: "/", body: it.Raw, kind: octets})
+	_, err := n.post(ctx, it)
 	return err
+}
+
+func (n *Network) post(ctx context.Context, it *ans104.Item) ([]byte, error) {
+	return n.do(ctx, request{unit: "messenger", base: n.MU, method: http.MethodPost, path: "/", body: it.Raw, kind: octets})
 }
 
 // Result is what an evaluation gave.

@@ -190,7 +190,7 @@ func TestAMessageForAWalletIsKept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := fmt.Sprintf(`{"message":"Stored DataItem: its target is no process of this network","id":%q}`, it.ID()); status != 202 || string(body) != want {
+	if want := fmt.Sprintf(`{"message":"Stored DataItem: its target is no process of this network","id":%q,"code":"process-unknown"}`, it.ID()); status != 202 || string(body) != want {
 		t.Errorf("%d %s", status, body)
 	}
 	if data, err := n.client.Data(context.Background(), it.ID()); err != nil || string(data) != "dear wallet" {

@@ -67,7 +67,7 @@ func (c *cuCommand) Run(o *out) error {
 	if o.json {
 		err = o.encode(map[string]string{"cu": e.URL(), "address": cfg.Address, "data": cfg.Dir})
 	} else {
-		_, err = fmt.Fprintf(o.stdout, "The compute unit answers at %s\n  gateway  %s\n  data     %s\n", e.URL(), c.GatewayURL, cfg.Dir)
+		_, err = fmt.Fprintf(o.sink(), "The compute unit answers at %s\n  gateway  %s\n  data     %s\n", e.URL(), c.GatewayURL, cfg.Dir)
 	}
 	if err != nil {
 		return err

@@ -75,7 +75,7 @@ func (d *devCommand) Run(o *out) error {
 			return err
 		}
 	} else {
-		welcome(o.stdout, a, c)
+		welcome(o.sink(), a, c)
 	}
 	return until(o, n.Failed(), func() error { return n.Checkpoint(o) }, n.Close)
 }

@@ -2,6 +2,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -73,11 +75,25 @@ type out struct {
 	stdin          io.Reader
 	json           bool
 	log            *slog.Logger
+	unwritten      error // what could not be printed: see sink
+}
+
+// sink is standard output for those who do not look whether what they print arrives. The command fails in the end if it did not.
+func (o *out) sink() io.Writer { return sink{o} }
+
+type sink struct{ o *out }
+
+func (s sink) Write(p []byte) (int, error) {
+	n, err := s.o.stdout.Write(p)
+	if err != nil && s.o.unwritten == nil {
+		s.o.unwritten = fault.Wrap(err, fault.Internal, "output-unwritable", "standard output")
+	}
+	return n, err
 }
 
 // encode prints one line of JSON, with texts as they are.
 func (o *out) encode(v any) error {
-	e := json.NewEncoder(o.stdout)
+	e := json.NewEncoder(o.sink())
 	e.SetEscapeHTML(false)
 	return e.Encode(v)
 }
@@ -109,20 +125,44 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
 		return exitFailed
 	}
 	if err := settings.load(args); err != nil {
-		return complain(stderr, err)
+		return complain(stderr, wantsJSON(args), err)
 	}
 	parsed, err := parser.Parse(shielded(args))
 	if err != nil {
-		fmt.Fprintf(stderr, "ago: %v\nhint: ago --help, or ago COMMAND --help\n", err)
-		return exitUsage
+		return complain(stderr, wantsJSON(args), fault.New(fault.Malformed, "settings-malformed", "%v", err).WithHint("ago --help, or ago COMMAND --help"))
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	o := &out{Context: ctx, stdout: stdout, stderr: stderr, stdin: stdin, json: c.Output == "json", log: logger(stderr, c.LogLevel, c.LogFormat)}
-	if err := parsed.Run(o); err != nil {
-		return complain(stderr, err)
+	err = parsed.Run(o)
+	if a, ok := parsed.Selected().Target.Addr().Interface().(asker); ok && err != nil {
+		err = a.explain(o, err)
+	}
+	if err == nil || errors.Is(err, errEvaluated) {
+		err = cmp.Or(o.unwritten, err)
+	}
+	if err != nil {
+		return complain(stderr, o.json, err)
 	}
 	return exitDone
+}
+
+// asker is a command that asks a network, and may know why that failed.
+type asker interface{ explain(o *out, err error) error }
+
+// wantsJSON reads the output format of a command line that could not be parsed.
+func wantsJSON(args []string) bool {
+	format := os.Getenv("AGO_OUTPUT")
+	for i, a := range args {
+		if (a == "-o" || a == "--output") && i+1 < len(args) {
+			format = args[i+1]
+		} else if v, ok := strings.CutPrefix(a, "--output="); ok {
+			format = v
+		} else if a == "-ojson" {
+			format = "json"
+		}
+	}
+	return format == "json"
 }
 
 // shielded puts a space before ids that begin with a dash, as one in 64 does, so that they are not taken for flags. Whoever
@@ -140,13 +180,27 @@ func shielded(args []string) []string {
 }
 
 // complain prints an error with what to do about it, and gives its exit code.
-func complain(stderr io.Writer, err error) int {
+func complain(stderr io.Writer, asJSON bool, err error) int {
 	if errors.Is(err, errEvaluated) {
 		return exitEvaluated
 	}
-	fmt.Fprintln(stderr, "ago:", err)
-	if hint := fault.HintOf(err); hint != "" {
-		fmt.Fprintln(stderr, "hint:", hint)
+	if errors.Is(err, context.Canceled) && fault.CodeOf(err) == fault.Internal.String() {
+		err = fault.New(fault.Unfinished, "interrupted", "interrupted")
+	}
+	hint := fault.HintOf(err)
+	if asJSON {
+		e := json.NewEncoder(stderr)
+		e.SetEscapeHTML(false)
+		e.Encode(struct {
+			Error string `json:"error"`
+			Code  string `json:"code"`
+			Hint  string `json:"hint,omitempty"`
+		}{err.Error(), fault.CodeOf(err), hint})
+	} else {
+		fmt.Fprintln(stderr, "ago:", err)
+		if hint != "" {
+			fmt.Fprintln(stderr, "hint:", hint)
+		}
 	}
 	if fault.CodeOf(err) == "settings-malformed" {
 		return exitUsage

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"runtime/debug"
@@ -52,6 +53,12 @@ func (s *sendCommand) Run(o *out) error {
 		if s.Data != "" {
 			return fault.New(fault.Malformed, "settings-malformed", "--eval and --data are two data of one message")
 		}
+		for _, t := range tags {
+			if t.Name == "Action" {
+				return fault.New(fault.Malformed, "settings-malformed", "--eval sends Action=Eval, which contradicts Action=%s", t.Value).
+					WithHint("send the text of another action with --data")
+			}
+		}
 		tags = append([]ans104.Tag{{Name: "Action", Value: "Eval"}}, tags...)
 		text = s.Eval
 	}
@@ -72,13 +79,13 @@ func (s *sendCommand) Run(o *out) error {
 		return printID(o, "message", id)
 	}
 	if !o.json {
-		fmt.Fprintln(o.stdout, "message", id)
+		fmt.Fprintln(o.sink(), "message", id)
 	}
 	ctx, cancel := context.WithTimeout(o, s.Timeout)
 	defer cancel()
 	r, err := n.Result(ctx, process, id)
 	if err != nil {
-		return err
+		return unwaited(err, s.Timeout, "the result of "+id.String(), resume(process, id))
 	}
 	t := settled(o, n, id, len(r.Messages)+len(r.Spawns)+len(r.Assignments), s.Settle)
 	if o.json {
@@ -89,13 +96,28 @@ func (s *sendCommand) Run(o *out) error {
 			Pushed  []hop           `json:"pushed"`
 		}{id, process, r.JSON, t.caused(id)})
 	} else {
-		printResult(o.stdout, r)
-		printHops(o.stdout, t.caused(id))
+		printResult(o.sink(), r)
+		printHops(o.sink(), t.caused(id))
 	}
 	if err == nil && r.Failed() {
 		err = errEvaluated
 	}
 	return err
+}
+
+// unwaited says what was not there in time, or when somebody pressed Ctrl-C, and how to go on.
+func unwaited(err error, timeout time.Duration, what, hint string) error {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return fault.New(fault.Unfinished, "result-unfinished", "%s was not there after %v", what, timeout).WithHint("%s", hint)
+	case errors.Is(err, context.Canceled):
+		return fault.New(fault.Unfinished, "interrupted", "interrupted before %s was there", what).WithHint("%s", hint)
+	}
+	return err
+}
+
+func resume(process, id message.ID) string {
+	return fmt.Sprintf("it goes on being evaluated; ask again with: ago result %s %s", process, id)
 }
 
 // anchor makes two equal messages two: the time in 32 digits, as processes count theirs.
@@ -163,7 +185,7 @@ func (c *readCommand) Run(o *out) error {
 	defer cancel()
 	r, err := c.network().DryRun(ctx, client.Message{Process: process, Tags: tags, Data: data}, strings.TrimSpace(c.Owner))
 	if err != nil {
-		return err
+		return unwaited(err, c.Timeout, "the answer of "+process.String(), "wait longer with --timeout; the process may be catching up")
 	}
 	return showResult(o, r, true)
 }
@@ -171,13 +193,13 @@ func (c *readCommand) Run(o *out) error {
 // showResult prints a result alone: of an answer the data of its first message.
 func showResult(o *out, r client.Result, answer bool) error {
 	if o.json {
-		fmt.Fprintf(o.stdout, "%s\n", r.JSON)
+		fmt.Fprintf(o.sink(), "%s\n", r.JSON)
 	} else {
 		var first struct{ Data *string }
 		if answer && !r.Failed() && len(r.Messages) > 0 && json.Unmarshal(r.Messages[0], &first) == nil && first.Data != nil {
-			fmt.Fprintln(o.stdout, *first.Data)
+			fmt.Fprintln(o.sink(), *first.Data)
 		} else {
-			printResult(o.stdout, r)
+			printResult(o.sink(), r)
 		}
 	}
 	if r.Failed() {
@@ -208,7 +230,7 @@ func (c *resultCommand) Run(o *out) error {
 	defer cancel()
 	r, err := c.network().Result(ctx, process, id)
 	if err != nil {
-		return err
+		return unwaited(err, c.Timeout, "the result of "+id.String(), resume(process, id))
 	}
 	return showResult(o, r, false)
 }
@@ -232,6 +254,6 @@ func (versionCommand) Run(o *out) error {
 	if o.json {
 		return o.encode(map[string]string{"version": version, "revision": revision})
 	}
-	_, err := fmt.Fprintln(o.stdout, strings.TrimSpace("ago "+version+" "+revision))
+	_, err := fmt.Fprintln(o.sink(), strings.TrimSpace("ago "+version+" "+revision))
 	return err
 }

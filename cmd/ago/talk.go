@@ -1,12 +1,16 @@
 package main
 
 import (
+	"bytes"
+	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"ago/builtin"
 	"ago/client"
@@ -15,6 +19,7 @@ import (
 	"ago/fault"
 	"ago/message"
 	"ago/node"
+	"ago/process"
 )
 
 // networkFlags name the network a command talks to: one ago node, or the addresses of its units.
@@ -37,6 +42,27 @@ func (f networkFlags) network() *client.Network {
 	}
 	return n
 }
+
+// explain finds out why a network could not be talked to: often the address is that of one of its units.
+func (f networkFlags) explain(o *out, err error) error {
+	switch fault.CodeOf(err) {
+	case "settings-malformed", "unit-unreachable", "address-missing":
+		return err
+	}
+	if errors.Is(err, errEvaluated) || o.Err() != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(o, explainMax)
+	defer cancel()
+	who, asked := f.network().Identity(ctx)
+	if asked == nil && who.Name == "ago" || fault.CodeOf(asked) == "unit-unreachable" || ctx.Err() != nil {
+		return err
+	}
+	return fault.New(fault.Malformed, "settings-malformed", "%s is no ago node: %v", f.Node, err).
+		WithHint("--node, or AGO_NODE, takes the address that `ago dev` prints as node, not that of one unit; other networks need --mu-url and --cu-url")
+}
+
+const explainMax = 2 * time.Second
 
 // signerFlags name who signs.
 type signerFlags struct {
@@ -142,9 +168,9 @@ func showWallet(o *out, path string, key *commitment.Key) error {
 	if o.json {
 		return o.encode(s)
 	}
-	_, err := fmt.Fprintf(o.stdout, "file     %s\ntype     %s\naddress  %s\n", s.File, s.Type, s.Address)
+	_, err := fmt.Fprintf(o.sink(), "file     %s\ntype     %s\naddress  %s\n", s.File, s.Type, s.Address)
 	if err == nil && s.Process != s.Address {
-		_, err = fmt.Fprintf(o.stdout, "seen by processes as  %s\n", s.Process)
+		_, err = fmt.Fprintf(o.sink(), "seen by processes as  %s\n", s.Process)
 	}
 	return err
 }
@@ -181,6 +207,10 @@ func (p *publishCommand) Run(o *out) error {
 	if err != nil {
 		return fault.Wrap(err, fault.Malformed, "module-malformed", "%s", p.File)
 	}
+	if format, _ := process.FirstTag(tags, "Module-Format"); strings.HasPrefix(format, "wasm") && !bytes.HasPrefix(data, []byte("\x00asm")) {
+		return fault.New(fault.Malformed, "module-malformed", "%s is no WebAssembly module, as its Module-Format %s says", p.File, format).
+			WithHint("publish the .wasm file; a Lua text has --tag Module-Format=lua-5.3-ago.1")
+	}
 	key, err := p.key(o)
 	if err != nil {
 		return err
@@ -196,7 +226,7 @@ func printID(o *out, name string, id message.ID) error {
 	if o.json {
 		return o.encode(map[string]message.ID{name: id})
 	}
-	_, err := fmt.Fprintln(o.stdout, id)
+	_, err := fmt.Fprintln(o.sink(), id)
 	return err
 }
 
@@ -246,6 +276,12 @@ func (s *spawnCommand) Run(o *out) error {
 	if err != nil {
 		return err
 	}
+	if s.Authority, err = checkAddresses("--authority", s.Authority); err != nil {
+		return err
+	}
+	if s.Scheduler, err = checkAddresses("--scheduler", s.Scheduler); err != nil {
+		return err
+	}
 	data, err := textOrFile(o, s.Data)
 	if err != nil {
 		return err
@@ -254,11 +290,32 @@ func (s *spawnCommand) Run(o *out) error {
 	if err != nil {
 		return err
 	}
-	id, err := s.network().Spawn(o, key, client.Spawn{Module: module, Scheduler: strings.TrimSpace(s.Scheduler), Authority: strings.TrimSpace(s.Authority), Tags: tags, Data: data})
+	id, err := s.network().Spawn(o, key, client.Spawn{Module: module, Scheduler: s.Scheduler, Authority: s.Authority, Tags: tags, Data: data})
 	if err != nil {
 		return err
 	}
 	return printID(o, "process", id)
+}
+
+// checkAddresses takes addresses of wallets, separated by commas: 43 characters, or 0x with 40 digits.
+func checkAddresses(flag, text string) (string, error) {
+	text = strings.TrimSpace(text)
+	if text == "" {
+		return "", nil
+	}
+	for address := range strings.SplitSeq(text, ",") {
+		address = strings.TrimSpace(address)
+		digits, ethereum := strings.CutPrefix(address, "0x")
+		_, err := hex.DecodeString(digits)
+		if ethereum && len(digits) == 40 && err == nil {
+			continue
+		}
+		if _, err := message.ParseID(address); err != nil {
+			return "", fault.New(fault.Malformed, "settings-malformed", "%s: %q is no address", flag, address).
+				WithHint("an address has 43 characters, or begins with 0x; without the flag it is the network's own")
+		}
+	}
+	return text, nil
 }
 
 func parseID(what, text string) (message.ID, error) {

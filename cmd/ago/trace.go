@@ -96,14 +96,14 @@ func (c *traceCommand) Run(o *out) error {
 		return err
 	}
 	if o.json {
-		_, err := fmt.Fprintf(o.stdout, "%s\n", strings.TrimSpace(string(raw)))
+		_, err := fmt.Fprintf(o.sink(), "%s\n", strings.TrimSpace(string(raw)))
 		return err
 	}
 	var t trace
 	if err := json.Unmarshal(raw, &t); err != nil {
 		return err
 	}
-	t.print(o.stdout)
+	t.print(o.sink())
 	return nil
 }
 

@@ -54,7 +54,7 @@ func (m *MU) post(w http.ResponseWriter, r *http.Request) {
 			Fail(w, err)
 			return
 		}
-		accepted(w, "Stored DataItem: its target is no process of this network", it.ID())
+		answer(w, http.StatusAccepted, fmt.Appendf(nil, `{"message":"Stored DataItem: its target is no process of this network","id":%q,"code":"process-unknown"}`, it.ID()))
 		return
 	}
 	if err != nil {
