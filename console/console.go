@@ -106,7 +106,7 @@ func (c *console) interactive(ctx context.Context) error {
 	if a, err := c.Session.Ask(ctx, versionQuestion); err == nil {
 		c.prompt = a.Prompt
 	}
-	s, err := openScreen(c.In, c.Out)
+	s, err := openScreen(ctx, c.In, c.Out)
 	if err != nil {
 		return fault.Wrap(err, fault.Unavailable, "terminal-unusable", "the terminal")
 	}

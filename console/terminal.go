@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"errors"
 	"io"
 	"os"
@@ -25,12 +26,12 @@ type screen struct {
 	once    sync.Once
 }
 
-func openScreen(in, out *os.File) (*screen, error) {
+func openScreen(ctx context.Context, in, out *os.File) (*screen, error) {
 	before, err := term.MakeRaw(int(in.Fd()))
 	if err != nil {
 		return nil, err
 	}
-	k := &keys{from: in, bytes: make(chan byte, 4096), failed: make(chan struct{})}
+	k := &keys{from: in, bytes: make(chan byte, 4096), failed: make(chan struct{}), done: ctx.Done()}
 	s := &screen{keys: k, in: in, out: out, before: before, resized: make(chan os.Signal, 1)}
 	s.Terminal = term.NewTerminal(struct {
 		io.Reader
@@ -81,6 +82,7 @@ type keys struct {
 	from        io.Reader
 	bytes       chan byte
 	failed      chan struct{}
+	done        <-chan struct{} // nobody types any more: the program was told to stop
 	interrupted atomic.Bool
 	busy        atomic.Pointer[func()] // what Ctrl-C stops; nil while a line is typed
 }
@@ -124,6 +126,8 @@ func (k *keys) Read(p []byte) (int, error) {
 	default:
 		select {
 		case p[0] = <-k.bytes:
+		case <-k.done:
+			return 0, io.EOF
 		case <-k.failed:
 			select {
 			case p[0] = <-k.bytes:

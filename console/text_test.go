@@ -56,3 +56,20 @@ func FuzzSafe(f *testing.F) {
 		}
 	})
 }
+
+func FuzzErrorText(f *testing.F) {
+	f.Add("\n\n\x1b[31merror:\n\x1b[0m[string \".handlers\"]:723: token.lua:2: attempt to index a nil value (local 'a')")
+	f.Add("...ken.lua:1: near 'a'")
+	f.Add("token.lua:99999999999999999999: x token.lua:0: y")
+	b := source.Of("token.lua", "local a\n\treturn a.b\n")
+	f.Fuzz(func(t *testing.T, s string) {
+		got := ErrorText(s, b)
+		if Plain(got) != got {
+			t.Fatalf("%q has colours", got)
+		}
+		printed, failure := SplitError(s)
+		if Plain(printed) == "" && Plain(failure) == "" && Plain(safe(s)) != "" {
+			t.Fatalf("%q is lost", s)
+		}
+	})
+}

@@ -24,6 +24,7 @@ import (
 type typist struct {
 	t      *testing.T
 	master *os.File
+	slave  *os.File // kept, to look at its settings
 	cmd    *exec.Cmd
 	mu     sync.Mutex
 	screen bytes.Buffer
@@ -66,14 +67,13 @@ func sit(t *testing.T, env []string, args ...string) *typist {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ty := &typist{t: t, master: master, ended: make(chan struct{}), cmd: &exec.Cmd{
+	ty := &typist{t: t, master: master, slave: slave, ended: make(chan struct{}), cmd: &exec.Cmd{
 		Path: exe, Args: append([]string{"ago"}, args...), Env: append(os.Environ(), env...), Stdin: slave, Stdout: slave, Stderr: slave,
 		SysProcAttr: &syscall.SysProcAttr{Setsid: true, Setctty: true},
 	}}
 	if err := ty.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	slave.Close()
 	go func() {
 		buf := make([]byte, 4096)
 		for {
@@ -94,6 +94,7 @@ func sit(t *testing.T, env []string, args ...string) *typist {
 		ty.cmd.Process.Kill()
 		<-ty.ended
 		master.Close()
+		slave.Close()
 	})
 	return ty
 }
@@ -231,8 +232,50 @@ func talkAtTerminal(t *testing.T, env []string) {
 	ty.keys("\x03")
 	ty.keys("Handlers.add\x12\r") // searched, and evaluated
 	ty.sees(`Handlers\.add\('hello'`)
-	ty.keys("\x03\x04")
+	ty.keys("\x03")
+	// A future: the answer is the value of the line.
+	ty.keys("Send({Target = '" + other + "', Action = 'Ping', Data = 'once more'}).receive().Data\r")
+	ty.sees(`(?:\n|\x1b\[K)pong for once more\r\n`)
+	ty.keys("\x04")
 	<-ty.ended
+}
+
+func TestTheConsoleGivesTheTerminalBack(t *testing.T) {
+	env := consoleNetwork(t)
+	for name, end := range map[string]func(ty *typist){
+		"at the end of the input": func(ty *typist) { ty.keys("\x04") },
+		"at .exit":                func(ty *typist) { ty.keys(".exit\r") },
+		"when it is told to stop": func(ty *typist) { ty.cmd.Process.Signal(syscall.SIGTERM) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			ty := sit(t, env, "console", "back")
+			before, err := unix.IoctlGetTermios(int(ty.slave.Fd()), unix.TCGETS)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ty.sees(`Inbox:`)
+			during, err := unix.IoctlGetTermios(int(ty.slave.Fd()), unix.TCGETS)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if during.Lflag&unix.ECHO != 0 {
+				t.Error("the terminal echoes by itself")
+			}
+			end(ty)
+			select {
+			case <-ty.ended:
+			case <-time.After(10 * time.Second):
+				t.Fatal("the console does not end")
+			}
+			after, err := unix.IoctlGetTermios(int(ty.slave.Fd()), unix.TCGETS)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if after.Lflag != before.Lflag || after.Iflag != before.Iflag || after.Oflag != before.Oflag {
+				t.Errorf("the terminal is %+v, it was %+v", after, before)
+			}
+		})
+	}
 }
 
 func TestTheConsoleReloadsWhatIsSaved(t *testing.T) {
