@@ -144,13 +144,14 @@ func nestingOf(entry message.Message) message.Nesting {
 // them in an order of their own, which the list of committed keys tells.
 const sortedMax = 32
 
-// componentsOf lists the components of an entry, without @: those of the layout, in its order or in that of the entry.
-func componentsOf(laid message.Laid, committed []string) []string {
+// componentsOf lists the components of an entry, without @: those of the layout, in its order, or in that of the entry if there
+// are many or asOfEntry says so, which matters to what puts a data item together again.
+func componentsOf(laid message.Laid, committed []string, asOfEntry bool) []string {
 	names := make([]string, len(laid.Headers))
 	for i, h := range laid.Headers {
 		names[i] = h.Name
 	}
-	if len(names) <= sortedMax {
+	if len(names) <= sortedMax && !asOfEntry {
 		return names
 	}
 	place := func(name string) int {

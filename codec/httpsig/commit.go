@@ -43,12 +43,12 @@ func Commit(m message.Message, k *commitment.Key, t Terms) (message.Message, err
 	if t.Tag != "" {
 		entry = entry.With("tag", message.Bytes(t.Tag))
 	}
-	base, _ := baseOf(entry, componentsOf(laid, listed), laid.Get) // the components are those of the layout
+	base, _ := baseOf(entry, componentsOf(laid, listed, false), laid.Get) // the components are those of the layout
 	signature, err := sign(k, []byte(base), t.Salt)
 	if err != nil {
 		return message.Message{}, err
 	}
-	content, _ := baseOf(unsigned, componentsOf(laid, listed), laid.Get)
+	content, _ := baseOf(unsigned, componentsOf(laid, listed, false), laid.Get)
 	mac := message.ConstantMAC(content)
 	commitments := dropUnsigned(m.Commitments()).
 		With(message.HashOf(signature).String(), entry.With(keySignature, message.Bytes(base64.RawURLEncoding.EncodeToString(signature)))).

@@ -32,8 +32,7 @@ func WireOf(m message.Message) (Wire, bool) {
 // Malformed ("header-malformed", "multipart-malformed", "signature-malformed", "types-malformed"), Forged ("digest-invalid")
 // and TooLarge ("message-too-deep", "multipart-too-large").
 func Decode(w Wire) (message.Message, error) {
-	raw, err := w.Bytes()
-	if err != nil {
+	if _, err := w.Bytes(); err != nil {
 		return message.Message{}, err
 	}
 	if err := w.checkDigest(); err != nil {
@@ -43,26 +42,22 @@ func Decode(w Wire) (message.Message, error) {
 	if err != nil {
 		return message.Message{}, err
 	}
+	m = settle(m)
 	f := &form{wire: w}
 	ms, err := members(w)
 	if err != nil {
 		return message.Message{}, err
 	}
-	if len(ms) == 0 {
-		return m.Decoded(message.ID{}, Codec, raw, f), nil
+	if len(ms) > 0 {
+		f.members = make(map[message.ID]member, len(ms))
+		entries := make([]message.Field, len(ms))
+		for i, s := range ms {
+			f.members[s.id()] = s
+			entries[i] = message.Field{Key: s.id().String(), Value: s.entry(w, m)}
+		}
+		m = m.With(message.KeyCommitments, message.New(entries...))
 	}
-	f.members = make(map[message.ID]member, len(ms))
-	entries := make([]message.Field, len(ms))
-	for i, s := range ms {
-		f.members[s.id()] = s
-		entries[i] = message.Field{Key: s.id().String(), Value: s.entry(w, m)}
-	}
-	m = m.With(message.KeyCommitments, message.New(entries...))
-	var id message.ID
-	if len(m.Committers()) > 0 {
-		id = m.SignedID()
-	}
-	return m.Decoded(id, Codec, raw, f), nil
+	return f.carry(m), nil
 }
 
 // Read is Decode of the bytes a message kept.

@@ -100,8 +100,7 @@ func signatureHeaders(m message.Message) (signatures, inputs string) {
 	for _, v := range m.Commitments().All() {
 		entry, _ := v.(message.Message)
 		if generationOf(entry) == structured.GenA {
-			w := NewWire([]message.Header{{Name: hdrSignature, Value: entry.Text(keySignature)}, {Name: hdrSignatureInput, Value: entry.Text(keySignatureInput)}}, nil)
-			ms, err := members(w)
+			ms, err := entryMembers(entry)
 			if err != nil {
 				continue
 			}
@@ -135,7 +134,7 @@ var (
 // inputOf writes components and parameters of a commitment.
 func inputOf(m, entry message.Message) string {
 	committed := committedKeys(entry)
-	components := componentsOf(canonical(m, committed, nestingOf(entry)), committed)
+	components := componentsOf(canonical(m, committed, nestingOf(entry)), committed, entry.Text(keyDevice) != Codec)
 	quoted := make([]string, len(components))
 	for i, c := range components {
 		quoted[i] = sfv.Quote(c)

@@ -111,13 +111,13 @@ func UnsignedIDA(m message.Message) (message.ID, bool) {
 		if generationOf(entry) != structured.GenA {
 			continue
 		}
-		ms, err := members(NewWire([]message.Header{{Name: hdrSignature, Value: entry.Text(keySignature)}, {Name: hdrSignatureInput, Value: entry.Text(keySignatureInput)}}, nil))
+		ms, err := entryMembers(entry)
 		if err != nil || len(ms) == 0 {
 			continue
 		}
 		value := layA(m).Get
 		if isWire && m.Codec() == Codec {
-			value = f.wire.Get
+			value = f.wire.signed
 		}
 		if id, ok := macA(ms[0].components, value); ok {
 			return id, true

@@ -12,6 +12,7 @@ import (
 
 	"ago/codec/structured"
 	"ago/commitment"
+	"ago/fault"
 	"ago/message"
 	"ago/message/messagetest"
 )
@@ -72,7 +73,7 @@ func TestTheIDsOfARealNodeOfTheFirstGeneration(t *testing.T) {
 		t.Fatalf("%d commitments", n)
 	}
 	for id, v := range m.Commitments().All() {
-		if _, err := VerifyEntry(m, id, v.(message.Message)); err != nil {
+		if _, err := commitment.VerifyEntry(m, id, v.(message.Message)); err != nil {
 			t.Errorf("%s: %v", id, err)
 		}
 	}
@@ -92,7 +93,7 @@ func TestCommittedMessagesOfAClientOfTheFirstGeneration(t *testing.T) {
 	for i, c := range f.Cases {
 		m := messagetest.Message(t, c.Committed)
 		for id, v := range m.Commitments().All() {
-			if _, err := VerifyEntry(m, id, v.(message.Message)); err != nil {
+			if _, err := commitment.VerifyEntry(m, id, v.(message.Message)); err != nil {
 				t.Errorf("%d: %v: %v", i, m.Without(message.KeyCommitments), err)
 			}
 		}
@@ -183,14 +184,20 @@ func lowerKeys(m message.Message) message.Message {
 	return out
 }
 
+type side struct {
+	Headers    map[string]any
+	Body       string
+	BodyBase64 string
+}
+
 type pair struct {
-	Name     string
-	Note     string
-	Response struct {
-		Headers    map[string]any
-		Body       string
-		BodyBase64 string
+	Name    string
+	Note    string
+	Request struct {
+		Method, Path string
+		side
 	}
+	Response side
 }
 
 func TestAnswersOfARealNodeOfTheFirstGeneration(t *testing.T) {
@@ -247,6 +254,55 @@ func TestAnswersOfARealNodeOfTheFirstGeneration(t *testing.T) {
 	// In ten answers the node added a type after it had signed; in one it wrote a zero byte into a header, which is no HTTP.
 	if signed != 128 || held != 117 || patched != 10 || !slices.Equal(failed, []string{"slot"}) {
 		t.Errorf("of %d answers %d hold, %d without the added type, not %v", signed, held, patched, failed)
+	}
+}
+
+func TestRequestsToARealNodeOfTheFirstGeneration(t *testing.T) {
+	files, err := filepath.Glob("testdata/http-genA/*.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, nested := 0, 0
+	for _, path := range files {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var pairs []pair
+		if err := json.Unmarshal(text, &pairs); err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range pairs {
+			if p.Request.Headers["signature"] == nil {
+				continue
+			}
+			n++
+			w := wireOf(t, p.Request.Headers)
+			w.Body = []byte(p.Request.Body)
+			if p.Request.BodyBase64 != "" {
+				w.Body, _ = base64.StdEncoding.DecodeString(p.Request.BodyBase64)
+			}
+			m, err := Decode(w)
+			if err != nil {
+				t.Errorf("%s: %v", p.Name, err)
+				continue
+			}
+			if body, ok := m.Get(message.KeyBody); ok {
+				if inner, ok := body.(message.Message); ok && inner.Commitments().Len() > 0 {
+					nested++
+					if len(inner.Committers()) != 1 || inner.SignedID().String() == strings.ToLower(inner.SignedID().String()) {
+						t.Errorf("%s: committed by %v under %s", p.Name, inner.Committers(), inner.SignedID())
+					}
+				}
+			}
+			_, err = Verify(m)
+			if tampered := strings.Contains(p.Name, "tampered"); tampered != (fault.KindOf(err) == fault.Forged && err != nil) {
+				t.Errorf("%s: %v", p.Name, err)
+			}
+		}
+	}
+	if n != 34 || nested == 0 {
+		t.Errorf("%d requests, %d with a message inside", n, nested)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"ago/codec/ans104"
 	"ago/codec/structured"
 	"ago/commitment"
 	"ago/fault"
@@ -334,6 +335,116 @@ func TestOfTwoGenerationsWhatHoldsIsKept(t *testing.T) {
 	}
 }
 
+func TestNestedMessagesKeepOnlyCommitmentsThatHold(t *testing.T) {
+	inner, err := Commit(message.New(field("x", message.Int(1))), fastKey(t, 2), Terms{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stolen := message.New(field("x", message.Int(2)), field(message.KeyCommitments, inner.Commitments()))
+	c, err := Commit(message.New(field("good", inner), field("bad", message.List{stolen})), fastKey(t, 1), Terms{Nesting: message.Nested})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := Encode(c, message.Nested)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := Decode(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept, signers := Holding(m)
+	if len(signers) != 1 || signers[0].Address() != fastKey(t, 1).Address() || kept.ID() != m.ID() || !bytes.Equal(kept.Raw(), m.Raw()) {
+		t.Errorf("%v, %s, was %s", signers, kept.ID(), m.ID())
+	}
+	good, _ := kept.Get("good")
+	bad, _ := kept.Get("bad")
+	if got := good.(message.Message); len(got.Committers()) != 1 || got.SignedID() != inner.SignedID() {
+		t.Errorf("what holds is gone: %v", got)
+	}
+	if got := bad.(message.List)[0].(message.Message); got.Commitments().Len() != 0 || got.SignedID() == inner.SignedID() {
+		t.Errorf("a message keeps the id of another: %v", got)
+	}
+	if _, err := commitment.Verify(kept); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestManyCommitmentsAreNotAllChecked(t *testing.T) {
+	inner, err := Commit(message.New(field("x", message.Int(1))), fastKey(t, 2), Terms{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := message.List{}
+	for range checksMax {
+		l = append(l, inner)
+	}
+	kept, _ := Holding(message.New(field("l", l)))
+	v, _ := kept.Get("l")
+	held := 0
+	for _, e := range v.(message.List) {
+		held += e.(message.Message).Commitments().Len()
+	}
+	if held != checksMax {
+		t.Errorf("%d hold", held)
+	}
+}
+
+// A commitment by a data item comes in the headers too, with what it takes to put the item together again.
+func TestCommitmentsOfDataItems(t *testing.T) {
+	var f struct {
+		Cases []struct {
+			Name   string
+			Signed struct {
+				Commitments, Decoded any
+				HTTP                 map[string]any `json:"httpsig"`
+				Item                 struct{ Raw string }
+			} `json:"signed-bundled"`
+		}
+	}
+	messagetest.Load(t, "testdata/genB-ans104.json", &f)
+	n := 0
+	for _, c := range f.Cases {
+		if c.Signed.HTTP == nil {
+			continue
+		}
+		n++
+		m, err := Decode(wireOf(t, c.Signed.HTTP))
+		if err != nil {
+			t.Errorf("%s: %v", c.Name, err)
+			continue
+		}
+		if want := messagetest.Message(t, c.Signed.Commitments); m.Commitments().Len() != want.Len() {
+			t.Errorf("%s: %v", c.Name, m.Commitments())
+		}
+		if v, err := commitment.Verify(m); err != nil || v.Signer().Address() != wallet(t).Address() {
+			t.Errorf("%s: %v", c.Name, err)
+		}
+		raw, err := base64.StdEncoding.DecodeString(c.Signed.Item.Raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		it, err := ans104.DecodeItem(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sent := it.Message().With(message.KeyCommitments, message.New(field(it.ID().String(), it.Commitment())))
+		w, err := Encode(sent, message.Nested)
+		if err != nil {
+			t.Errorf("%s: %v", c.Name, err)
+			continue
+		}
+		if back, err := Decode(w); err != nil {
+			t.Errorf("%s: %v", c.Name, err)
+		} else if _, err := commitment.Verify(back); err != nil || back.SignedID() != it.ID() {
+			t.Errorf("%s sent on: %v", c.Name, err)
+		}
+	}
+	if n != 13 {
+		t.Errorf("%d vectors", n)
+	}
+}
+
 func TestUnsignedMessagesVerifyAsNobodys(t *testing.T) {
 	m, err := Decode(NewWire([]message.Header{{Name: "A", Value: "b"}}, nil))
 	if err != nil || m.Text("a") != "b" || !m.ID().IsZero() {
@@ -369,7 +480,7 @@ func TestCommitmentsThatCannotBeCheckedAreRefused(t *testing.T) {
 		"old":       {entry(field(keySignature, message.Bytes("x")), field(keySignatureInput, message.Bytes("=="))), fault.Malformed},
 		"old, none": {entry(field(keySignature, message.Bytes("x=:AAAA:")), field(keySignatureInput, message.Bytes(`x=("a")`))), fault.Forged},
 	} {
-		if _, err := VerifyEntry(m, id, c.entry); err == nil || fault.KindOf(err) != c.kind {
+		if _, err := commitment.VerifyEntry(m, id, c.entry); err == nil || fault.KindOf(err) != c.kind {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -197,7 +197,7 @@ func TestSignedMessagesOfTheSecondGeneration(t *testing.T) {
 					}
 					committed := committedKeys(entry)
 					laid := canonical(m, committed, nestingOf(entry))
-					if got, _ := baseOf(entry, componentsOf(laid, committed), laid.Get); got != b.Base {
+					if got, _ := baseOf(entry, componentsOf(laid, committed, false), laid.Get); got != b.Base {
 						t.Errorf("base put together\n%s\nwant\n%s", got, b.Base)
 					}
 				}

@@ -13,7 +13,10 @@ import (
 	"ago/message"
 )
 
-func init() { commitment.Register(Codec, first) }
+func init() {
+	commitment.Register(Codec, first)
+	commitment.RegisterEntries(Codec, verifyEntry)
+}
 
 // first is the scheme of the codec: every commitment holds, and the first signer in the order of their ids vouches.
 func first(m message.Message) (commitment.Signer, error) {
@@ -31,71 +34,104 @@ func forged(format string, args ...any) *fault.Error {
 	return fault.New(fault.Forged, "signature-invalid", format, args...)
 }
 
-// Verify checks every commitment of the message and gives those who signed, in the order of the ids of their commitments. A
-// message without commitments has no signers, which is no error. It fails with Forged ("signature-invalid") if one does not
-// hold and with Unsupported for one that cannot be checked here.
-func Verify(m message.Message) ([]commitment.Signer, error) {
-	var signers []commitment.Signer
-	for id, v := range m.Commitments().All() {
-		entry, _ := v.(message.Message)
-		s, err := VerifyEntry(m, id, entry)
-		if err != nil {
-			return nil, err
-		}
-		if s.Owner != nil {
-			signers = append(signers, s)
-		}
+// Verify checks every commitment of the message and gives who signed, in the order of the ids of their commitments. A message
+// without commitments has no signers, which is no error. It fails with Forged ("signature-invalid") if one does not hold and
+// with Unsupported for one that cannot be checked here. Commitments of nested messages are not looked at: see Holding.
+func Verify(m message.Message) ([]commitment.Signer, error) { return commitment.VerifyEntries(m) }
+
+// checksMax bounds how many commitments of one message, with those nested in it, are checked; others do not count as holding.
+const checksMax = 256
+
+// Holding gives the message with only those commitments that hold, its own and those of nested messages, and who signed it.
+//
+// RATIONALE: a message may come signed in two generations, of which a node of either would read half. And nodes send nested
+// messages with commitments that no longer fit them, which is no reason to refuse what is around; but ids are taken from
+// commitments, so that what is kept of them must hold before anything is stored under such an id.
+func Holding(m message.Message) (message.Message, []commitment.Signer) {
+	left := checksMax
+	out, signers, dropped := holding(m, &left)
+	if f, ok := m.Form().(*form); ok && m.Codec() == Codec && !message.Equal(out, m) {
+		return f.without(dropped).carry(out), signers
 	}
-	return signers, nil
+	return out, signers
 }
 
-// Holding gives the message with only those commitments that hold, and who made them: what two generations of clients sign in
-// one request, a node of either would read half of.
-func Holding(m message.Message) (message.Message, []commitment.Signer) {
-	var signers []commitment.Signer
-	var kept []message.Field
-	var dropped []message.ID
+// holding also gives the ids of the message's own commitments that do not hold.
+func holding(m message.Message, left *int) (out message.Message, signers []commitment.Signer, dropped []message.ID) {
+	kept := message.New()
 	for id, v := range m.Commitments().All() {
 		entry, _ := v.(message.Message)
-		s, err := VerifyEntry(m, id, entry)
-		if err != nil {
+		s, err := commitment.VerifyEntry(m, id, entry)
+		if *left--; err != nil || *left < 0 {
 			parsed, _ := message.ParseID(id)
 			dropped = append(dropped, parsed)
 			continue
 		}
-		kept = append(kept, message.Field{Key: id, Value: v})
+		kept = kept.With(id, v)
 		if s.Owner != nil {
 			signers = append(signers, s)
 		}
 	}
-	if len(dropped) == 0 {
-		return m, signers
+	out = m
+	if len(dropped) > 0 && kept.Len() > 0 {
+		out = replaced(m, message.KeyCommitments, kept)
+	} else if len(dropped) > 0 {
+		out = m.Without(message.KeyCommitments)
 	}
-	out := m.Without(message.KeyCommitments)
-	if len(kept) > 0 {
-		out = m.With(message.KeyCommitments, message.New(kept...))
+	for key, v := range m.All() {
+		if key == message.KeyCommitments {
+			continue
+		}
+		if inner, changed := holdingValue(v, left); changed {
+			out = replaced(out, key, inner)
+		}
 	}
-	f, ok := m.Form().(*form)
-	if !ok || m.Codec() != Codec {
-		return out, signers
+	return out, signers, dropped
+}
+
+func holdingValue(v message.Value, left *int) (message.Value, bool) {
+	switch v := v.(type) {
+	case message.Message:
+		out, _, _ := holding(v, left)
+		return out, !message.Equal(out, v)
+	case message.List:
+		changed := false
+		out := make(message.List, len(v))
+		for i, e := range v {
+			inner, c := holdingValue(e, left)
+			out[i], changed = inner, changed || c
+		}
+		return out, changed
 	}
-	stripped := &form{wire: f.wire, members: f.members}
+	return v, false
+}
+
+// without gives the form without the signatures of these ids.
+func (f *form) without(ids []message.ID) *form {
+	out := &form{wire: f.wire, members: f.members}
 	var names []string
-	for _, id := range dropped {
+	for _, id := range ids {
 		names = append(names, f.members[id].name)
 	}
-	for _, header := range []string{hdrSignature, hdrSignatureInput} {
-		stripped.wire = stripped.wire.with(header, without(stripped.wire, header, names))
+	if len(names) > 0 {
+		for _, header := range []string{hdrSignature, hdrSignatureInput} {
+			out.wire = out.wire.with(header, without(out.wire, header, names))
+		}
 	}
-	raw, err := stripped.wire.Bytes()
+	return out
+}
+
+// carry gives a message that says what the form says the bytes and the id that belong to it.
+func (f *form) carry(m message.Message) message.Message {
+	raw, err := f.wire.Bytes()
 	if err != nil {
-		return out, signers
+		return m
 	}
 	var id message.ID
-	if len(out.Committers()) > 0 {
-		id = out.SignedID()
+	if len(m.Committers()) > 0 {
+		id = m.SignedID()
 	}
-	return out.Decoded(id, Codec, raw, stripped), signers
+	return m.Decoded(id, Codec, raw, f)
 }
 
 // without gives the text of a dictionary without some members.
@@ -111,13 +147,10 @@ func without(w Wire, header string, names []string) string {
 	return strings.Join(kept, ", ")
 }
 
-// VerifyEntry checks one commitment of a message, by its id, and gives who signed; a MAC under the key that everybody knows
-// has nobody. The commitment holds if it covers the headers that the message came in, or the canonical form of the keys that
-// it lists: peers that take a message apart and put it together again sign the latter.
-func VerifyEntry(m message.Message, id string, entry message.Message) (commitment.Signer, error) {
-	if device := entry.Text(keyDevice); device != Codec {
-		return commitment.Signer{}, fault.New(fault.Unsupported, "commitment-unknown", "a commitment by %.60q is not checked here", device)
-	}
+// verifyEntry checks one commitment of a message, by its id, and gives who signed; a MAC under the key that everybody knows has
+// nobody. The commitment holds if it covers the headers that the message came in, or the canonical form of the keys that it
+// lists: peers that take a message apart and put it together again sign the latter.
+func verifyEntry(m message.Message, id string, entry message.Message) (commitment.Signer, error) {
 	if _, old := entry.Get(keySignatureInput); old {
 		return verifyA(m, id, entry)
 	}
@@ -135,7 +168,7 @@ func VerifyEntry(m message.Message, id string, entry message.Message) (commitmen
 	}
 	if f, ok := m.Form().(*form); ok && m.Codec() == Codec {
 		if in, ok := f.members[s.id()]; ok && !in.steered(f.wire, committedKeys(entry)) {
-			if base, ok := baseOf(entry, in.components, f.wire.Get); ok && check(base, signature) {
+			if base, ok := baseOf(entry, in.components, f.wire.signed); ok && check(base, signature) {
 				return signer, nil
 			}
 		}
@@ -147,7 +180,7 @@ func VerifyEntry(m message.Message, id string, entry message.Message) (commitmen
 		}
 	}
 	laid := canonical(m, committed, nestingOf(entry))
-	base, ok := baseOf(entry, componentsOf(laid, committed), laid.Get)
+	base, ok := baseOf(entry, componentsOf(laid, committed, false), laid.Get)
 	if !ok || !check(base, signature) {
 		return commitment.Signer{}, forged("the signature %.60s does not hold for what it covers", id).
 			WithHint("the keys it covers are in its committed list; one of them was changed on the way")
@@ -195,7 +228,7 @@ func publicCheck(algorithm string, owner []byte) (func(base string, signature []
 
 // verifyA checks a commitment of the first generation: it carries its own signature headers.
 func verifyA(m message.Message, id string, entry message.Message) (commitment.Signer, error) {
-	ms, err := members(NewWire([]message.Header{{Name: hdrSignature, Value: entry.Text(keySignature)}, {Name: hdrSignatureInput, Value: entry.Text(keySignatureInput)}}, nil))
+	ms, err := entryMembers(entry)
 	if err != nil {
 		return commitment.Signer{}, err
 	}
@@ -207,7 +240,7 @@ func verifyA(m message.Message, id string, entry message.Message) (commitment.Si
 		laid := layA(m)
 		sources := []func(string) (string, bool){laid.Get}
 		if f, ok := m.Form().(*form); ok && m.Codec() == Codec && !s.steered(f.wire, committedKeys(entry)) {
-			sources = []func(string) (string, bool){f.wire.Get, laid.Get}
+			sources = []func(string) (string, bool){f.wire.signed, laid.Get}
 		}
 		for _, value := range sources {
 			if isMAC {

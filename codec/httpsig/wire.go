@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"slices"
+	"strconv"
 	"strings"
 
 	"ago/codec/structured"
@@ -71,6 +72,15 @@ func (w Wire) Get(name string) (string, bool) {
 		return "", false
 	}
 	return w.Headers[i].Value, true
+}
+
+// signed finds what a signature covers under a name: a header, or the length of the body, which servers keep apart.
+func (w Wire) signed(name string) (string, bool) {
+	v, ok := w.Get(name)
+	if !ok && name == "content-length" {
+		return strconv.Itoa(len(w.Body)), true
+	}
+	return v, ok
 }
 
 // with gives the wire with one header set, or without it if the value is empty.
