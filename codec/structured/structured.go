@@ -205,10 +205,7 @@ func (d decoder) value(kind, text string, depth int) (message.Value, error) {
 		}
 		return message.Float(f), nil
 	case message.TypeAtom:
-		if n := len(text); n >= 2 && text[0] == '"' && text[n-1] == '"' {
-			text = text[1 : n-1]
-		}
-		return message.Atom(text), nil
+		return message.Atom(d.atom(text)), nil
 	case message.TypeList:
 		return d.inlineList(text, depth)
 	case typeMap:
@@ -223,6 +220,20 @@ func (d decoder) value(kind, text string, depth int) (message.Value, error) {
 		return message.Bytes(text), nil
 	}
 	return nil, malformed("no type is named %.60q", kind)
+}
+
+// atom reads the text of an atom: the first generation quotes it, the second takes quotes off.
+func (d decoder) atom(text string) string {
+	if d.generation == GenA && strings.HasPrefix(text, `"`) {
+		if items, err := sfv.ParseList(text); err == nil && len(items) == 1 && items[0].Kind == sfv.String && len(items[0].Params) == 0 {
+			return items[0].Text
+		}
+		return text
+	}
+	for n := len(text); n >= 2 && text[0] == '"' && text[n-1] == '"'; n = len(text) {
+		text = text[1 : n-1]
+	}
+	return text
 }
 
 // inlineList reads a list written as one text.
