@@ -40,7 +40,7 @@ const (
 func (i *instance) mayBeLate() bool {
 	m := i.machine
 	return i.steady >= max(i.wary, i.engine.lateAfter) && i.forks.Load() == 0 && len(i.image.behind) < i.engine.lateMax &&
-		i.metered == nil && m.interpreted == nil && m.tracked == 0 && uint64(len(m.mem)) == i.image.size
+		i.metered == nil && m.interpreted == nil && uint64(len(m.mem)) == i.image.size
 }
 
 // postpone keeps an input instead of committing what it led to.

@@ -18,8 +18,10 @@ import (
 
 // TestLateCommitsCannotBeNoticed does the same with an engine that commits late and with one that never does, in any
 // order, and compares everything that can be seen. AGO_LONG=1 does it more often.
-func TestLateCommitsCannotBeNoticed(t *testing.T) {
-	late, prompt := testEngine(t, Config{}), testEngine(t, Config{})
+func TestLateCommitsCannotBeNoticed(t *testing.T) { bothWays(t, testLate) }
+
+func testLate(t *testing.T, late *engine) {
+	prompt := testEngine(t, Config{})
 	late.lateMax, late.lateAfter = 4, 1
 	prompt.lateMax = 0
 	module := vm.Module{ID: "aos", Format: format64, Bytes: moduleFile(t, "aos2_0_6")}
