@@ -5,6 +5,8 @@
 #include <string.h>
 #include "lauxlib.h"
 #include "lualib.h"
+#include "lstate.h"
+#include "lgc.h"
 #include "machine.h"
 
 #define EXPORT(name)	__attribute__((export_name(name), used))
@@ -252,6 +254,12 @@ EXPORT("ago_load") int ago_load(const char *source, size_t n, const char *name, 
 	if (status == LUA_OK) lua_gc(state, LUA_GCCOLLECT, 0);
 	else say_error(state);
 	return status;
+}
+
+/* Makes all there is the beginning of every process. */
+EXPORT("ago_freeze") void ago_freeze_all(void) {
+	lua_settop(state, 0);
+	ago_freeze(state);
 }
 
 struct call {
