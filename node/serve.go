@@ -1,7 +1,9 @@
 package node
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -126,6 +128,42 @@ func (l *limited) Close() error {
 type limitedConn struct {
 	net.Conn
 	release func()
+}
+
+// serverError ends the head of what the HTTP server itself says about a request that it could not read.
+const serverError = "\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"
+
+// Write gives what the HTTP server says by itself the form of all errors.
+func (c *limitedConn) Write(p []byte) (int, error) {
+	const protocol = "HTTP/1.1 "
+	if !bytes.HasPrefix(p, []byte(protocol)) {
+		return c.Conn.Write(p)
+	}
+	end := bytes.IndexByte(p, '\r')
+	if end < 0 || !bytes.HasPrefix(p[end:], []byte(serverError)) {
+		return c.Conn.Write(p)
+	}
+	line := string(p[:end])
+	status, _, _ := strings.Cut(line[len(protocol):], " ")
+	code, text, hint := "request-malformed", string(p[end+len(serverError):]), "send a request of HTTP/1.1"
+	if status == "431" {
+		code, text = "headers-too-large", fmt.Sprintf("the headers of the request are larger than %d bytes", headerBytes)
+		hint = "send what is long in the body"
+	}
+	body, err := json.Marshal(map[string]string{"error": text, "code": code, "hint": hint})
+	if err != nil {
+		return 0, err
+	}
+	_, err = fmt.Fprintf(c.Conn, "%s\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", line, len(body), body)
+	return len(p), err
+}
+
+// CloseWrite lets the server end its side first, so that a client that still sends gets its answer.
+func (c *limitedConn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
 }
 
 func (c *limitedConn) Close() error {

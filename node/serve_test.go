@@ -3,6 +3,7 @@ package node
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -42,11 +43,19 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 	for i, c := range []struct{ address, sent, want string }{
 		{a.MU, "POST / HTTP/1.1\r\nHost: x\r\nContent-Le", ""},
 		{a.MU, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nonly this", "body-unreadable"},
-		{a.SU, "GET / HTTP/1.1\r\nHost: x\r\nX-Long: " + strings.Repeat("x", headerBytes+8192), "431"},
+		{a.SU, "GET / HTTP/1.1\r\nHost: x\r\nX-Long: " + strings.Repeat("x", headerBytes+8192) + "\r\n\r\n", "431 Request Header Fields Too Large"},
+		{a.SU, "GET / HTTP/1.1\r\nHost x\r\n\r\n", "request-malformed"},
+		{a.SU, "CONNECT 127.0.0.1:80 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "route-unknown"},
 	} {
 		answer, cut := hold(t, c.address, c.sent)
 		if !cut || !strings.Contains(answer, c.want) {
 			t.Errorf("%s: cut off %t, answer %q, want %q in it", badClients[i], cut, answer, c.want)
+		}
+		if _, body, found := strings.Cut(answer, "\r\n\r\n"); answer != "" {
+			var e struct{ Error, Code, Hint string }
+			if err := json.Unmarshal([]byte(body), &e); !found || err != nil || e.Error == "" || e.Code == "" {
+				t.Errorf("%s: %q is no JSON error", badClients[i], answer)
+			}
 		}
 	}
 	// A body nobody reads does not hold the connection either.
