@@ -273,7 +273,7 @@ func (c *console) incoming(e Event) {
 		c.screen.SetPrompt(c.coloured(e.Prompt))
 	}
 	if !e.Failed {
-		c.print(e.Text)
+		c.print(beginning(e.Text))
 		return
 	}
 	what := "a message"
@@ -283,7 +283,17 @@ func (c *console) incoming(e Event) {
 	if h := FailedHandler(e.Text); h != "" {
 		what += ", handled by " + strconv.Quote(h)
 	}
-	c.print(fmt.Sprintf("%s%s, from %s, failed: %s%s\n%s.trace %s%s", red, what, short(e.From), c.explain(e.Text), reset, grey, e.Message, reset))
+	c.print(fmt.Sprintf("%s%s, from %s, failed: %s%s\n%s.trace %s%s", red, what, short(e.From), beginning(c.explain(e.Text)), reset, grey, e.Message, reset))
+}
+
+// shownMax bounds what is shown of one message that somebody else sent, in bytes.
+const shownMax = 8 << 10
+
+func beginning(s string) string {
+	if len(s) <= shownMax {
+		return s
+	}
+	return strings.ToValidUTF8(s[:shownMax], "") + fmt.Sprintf("%s\n… and %d bytes more", reset, len(s)-shownMax)
 }
 
 func (c *console) showPrompt(e entry) {

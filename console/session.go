@@ -250,6 +250,10 @@ func (f *Follower) Next(ctx context.Context, tell func(Event)) error {
 	return nil
 }
 
+// behindMax is how many messages of one round are looked at: more than that nobody reads, and asking for all results would
+// never end on a busy process.
+const behindMax = 500
+
 // Follow tells until ctx ends, and asks anew after every interval. Networks that do not answer are asked again.
 func (s *Session) Follow(ctx context.Context, every time.Duration, tell func(Event)) {
 	var f *Follower
@@ -258,6 +262,9 @@ func (s *Session) Follow(ctx context.Context, every time.Duration, tell func(Eve
 	for {
 		if f == nil {
 			f, _ = s.From(ctx)
+		} else if now, err := s.From(ctx); err == nil && now.seen-f.seen > behindMax {
+			tell(Event{Text: fmt.Sprintf("%d messages went by unseen", now.seen-f.seen)})
+			f = now
 		} else {
 			f.Next(ctx, tell)
 		}

@@ -226,3 +226,60 @@ func TestAConsoleGivenLinesByAProgram(t *testing.T) {
 		}
 	}
 }
+
+func TestABusyProcessIsFollowedFromAfar(t *testing.T) {
+	n, k := network(t), wallet(t)
+	s := create(t, n, k, "busy")
+	eval(t, s, "Handlers.add('say', 'Say', function(m) print('said ' .. m.Data) end)")
+	const many = 600
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	events := make(chan console.Event, 2*many)
+	done := make(chan struct{})
+	release := make(chan struct{})
+	go func() {
+		defer close(done)
+		first := true
+		s.Follow(ctx, time.Millisecond, func(e console.Event) {
+			events <- e
+			if first {
+				first = false
+				<-release // the terminal is slow
+			}
+		})
+	}()
+	say := func(text string) {
+		t.Helper()
+		m := client.Message{Process: s.Process, Tags: []ans104.Tag{{Name: "Action", Value: "Say"}}, Data: []byte(text)}
+		if _, err := n.Send(t.Context(), wallet(t), m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	await := func(text string) {
+		t.Helper()
+		for {
+			select {
+			case e := <-events:
+				if strings.Contains(e.Text, text) {
+					return
+				}
+			case <-time.After(10 * time.Second):
+				t.Fatalf("%q is not told", text)
+			}
+		}
+	}
+	for len(events) == 0 { // until it follows
+		say("begin")
+		time.Sleep(20 * time.Millisecond)
+	}
+	await("said begin")
+	for range many {
+		say("noise")
+	}
+	close(release)
+	await("messages went by unseen")
+	say("end")
+	await("said end")
+	stop()
+	<-done
+}

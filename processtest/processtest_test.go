@@ -132,7 +132,7 @@ func TestTestsThatDoNotEnd(t *testing.T) {
 		return path
 	}
 	o := options(t)
-	o.Limit = 300 * time.Millisecond
+	o.Limit = 1500 * time.Millisecond
 	r := report(t, o, write("loop_test.lua", "test('loops', function(t) while true do t:now() end end)\ntest('fine', function(t) end)"))
 	if r.Passed != 1 || r.Failed != 1 || !strings.Contains(r.Files[0].Tests[0].Failure.Message, "not finished") {
 		t.Error(written(t, r, Style{}))

@@ -53,6 +53,9 @@ type loader struct {
 }
 
 func (l *loader) file(module, path string) error {
+	if info, err := os.Stat(path); err == nil && info.ModTime().After(l.bundle.newest) { // before it is read: what is written meanwhile is a change
+		l.bundle.newest = info.ModTime()
+	}
 	b, err := os.ReadFile(path)
 	if err != nil {
 		f := fault.Wrap(reason(err), fault.NotFound, "file-unreadable", "%s", Shown(path))
@@ -61,9 +64,6 @@ func (l *loader) file(module, path string) error {
 	l.bytes += len(b)
 	if len(l.bundle.Files) >= bundleFiles || l.bytes > bundleBytes {
 		return fault.New(fault.TooLarge, "bundle-too-large", "%s and what it requires are more than %d files or %d MB", Shown(path), bundleFiles, bundleBytes>>20)
-	}
-	if info, err := os.Stat(path); err == nil && info.ModTime().After(l.bundle.newest) {
-		l.bundle.newest = info.ModTime()
 	}
 	s := string(bytes.TrimPrefix(b, []byte("\xef\xbb\xbf")))
 	if strings.HasPrefix(s, "\x1bLua") {
