@@ -89,7 +89,7 @@ func aosFile(t testing.TB) string {
 func freePorts(t testing.TB, n int) int {
 	t.Helper()
 	for try := range 50 {
-		base := 20000 + (os.Getpid()*37+try*101)%30000
+		base := 30020 + (os.Getpid()*37+try*101)%2700
 		ok := true
 		for p := base; p < base+n && ok; p++ {
 			l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", p))
