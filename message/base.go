@@ -36,6 +36,7 @@ func Component(name string) string {
 // list them; value finds the text under a name without its @. It is not ok if a component has none.
 func SignatureBase(components []string, params []Param, value func(name string) (string, bool)) (base string, ok bool) {
 	var b strings.Builder
+	b.Grow(64 * (len(components) + 4))
 	for i, c := range components {
 		name := strings.TrimPrefix(c, "@")
 		v, ok := value(name)
@@ -45,41 +46,59 @@ func SignatureBase(components []string, params []Param, value func(name string) 
 		if i > 0 {
 			b.WriteByte('\n')
 		}
-		b.WriteString(quoted(name) + ": " + v)
+		writeQuoted(&b, name)
+		b.WriteString(": ")
+		b.WriteString(v)
 	}
-	b.WriteString("\n\"@signature-params\": " + SignatureParams(components, params))
+	b.WriteString("\n\"@signature-params\": ")
+	writeParams(&b, components, params)
 	return b.String(), true
 }
 
 // SignatureParams writes components and parameters in the order given, as one inner list of RFC 8941.
 func SignatureParams(components []string, params []Param) string {
 	var b strings.Builder
+	writeParams(&b, components, params)
+	return b.String()
+}
+
+func writeParams(b *strings.Builder, components []string, params []Param) {
 	b.WriteByte('(')
 	for i, c := range components {
 		if i > 0 {
 			b.WriteByte(' ')
 		}
-		b.WriteString(quoted(c))
+		writeQuoted(b, c)
 	}
 	b.WriteByte(')')
 	for _, p := range params {
-		b.WriteString(";" + p.Name + "=")
+		b.WriteByte(';')
+		b.WriteString(p.Name)
+		b.WriteByte('=')
 		switch v := p.Value.(type) {
 		case Int:
 			b.WriteString(strconv.FormatInt(int64(v), 10))
 		case Bytes:
-			b.WriteString(quoted(string(v)))
+			writeQuoted(b, string(v))
 		}
 	}
-	return b.String()
 }
 
-// quoted writes a text as a structured field does.
-func quoted(s string) string {
-	if !strings.ContainsAny(s, `"\`) {
-		return `"` + s + `"`
+// writeQuoted writes a text as a structured field does.
+func writeQuoted(b *strings.Builder, s string) {
+	b.WriteByte('"')
+	for {
+		i := strings.IndexAny(s, `"\`)
+		if i < 0 {
+			break
+		}
+		b.WriteString(s[:i])
+		b.WriteByte('\\')
+		b.WriteByte(s[i])
+		s = s[i+1:]
 	}
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
+	b.WriteString(s)
+	b.WriteByte('"')
 }
 
 // Components lists what a signature over the whole layout covers.

@@ -102,28 +102,33 @@ func SignA(w Wire, k *commitment.Key) (Wire, error) {
 	return w.with(hdrSignature, name+"=:"+base64.StdEncoding.EncodeToString(signature)+":").with(hdrSignatureInput, name+"="+raw), nil
 }
 
-// UnsignedIDA is the id that nodes of the first generation give to a signed message as its content: the MAC of what its first
-// signature covers. It is not ok for a message without such a signature.
-func UnsignedIDA(m message.Message) (message.ID, bool) {
-	f, isWire := m.Form().(*form)
+// UnsignedIDA is the id that nodes of the first generation give to a message as its content: the MAC of what its first signature
+// covers, or of all headers of a message without such a signature.
+func UnsignedIDA(m message.Message) message.ID {
+	laid := layA(m)
+	value := laid.Get
+	if f, ok := m.Form().(*form); ok && m.Codec() == Codec {
+		value = f.wire.signed
+	}
 	for _, v := range m.Commitments().All() {
 		entry, _ := v.(message.Message)
 		if generationOf(entry) != structured.GenA {
 			continue
 		}
-		ms, err := entryMembers(entry)
-		if err != nil || len(ms) == 0 {
-			continue
-		}
-		value := layA(m).Get
-		if isWire && m.Codec() == Codec {
-			value = f.wire.signed
-		}
-		if id, ok := macA(ms[0].components, value); ok {
-			return id, true
+		if ms, err := entryMembers(entry); err == nil && len(ms) > 0 {
+			if id, ok := macA(ms[0].components, value); ok {
+				return id
+			}
 		}
 	}
-	return message.ID{}, false
+	var names []string
+	for _, h := range laid.Headers {
+		if !slices.Contains(unsignedNames, h.Name) {
+			names = append(names, h.Name)
+		}
+	}
+	id, _ := macA(names, laid.Get) // every component is a header
+	return id
 }
 
 // macA is the MAC of the first generation: components with @ where they are derived, in order, status among them.
