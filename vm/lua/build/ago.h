@@ -3,9 +3,10 @@
 #ifndef ago_h
 #define ago_h
 
+#define _GNU_SOURCE	/* timegm */
+#include <ctype.h>
 #include <stddef.h>
 
-#define _GNU_SOURCE	/* timegm */
 #define LUA_COMPAT_5_2
 #define l_signalT	int
 
@@ -28,6 +29,37 @@ void ago_print(struct lua_State *L, const char *s, size_t n);
 #define lua_writestringerror(s,p)	((void)(s), (void)(p))
 
 #define lua_getlocaledecpoint()		'.'
+
+/* Letters are those of ASCII. The C library has functions for it, which are not inlined. */
+#undef isalpha
+#undef isdigit
+#undef islower
+#undef isupper
+#undef isalnum
+#undef isspace
+#undef iscntrl
+#undef isgraph
+#undef ispunct
+#undef isxdigit
+#undef tolower
+#undef toupper
+#define isalpha(c)	((unsigned)((c) | 32) - 'a' < 26u)
+#define isdigit(c)	((unsigned)(c) - '0' < 10u)
+#define islower(c)	((unsigned)(c) - 'a' < 26u)
+#define isupper(c)	((unsigned)(c) - 'A' < 26u)
+#define isalnum(c)	(isalpha(c) || isdigit(c))
+#define isspace(c)	((c) == ' ' || (unsigned)(c) - '\t' < 5u)
+#define iscntrl(c)	((unsigned)(c) < 32u || (c) == 127)
+#define isgraph(c)	((unsigned)(c) - 33 < 94u)
+#define ispunct(c)	(isgraph(c) && !isalnum(c))
+#define isxdigit(c)	(isdigit(c) || (unsigned)((c) | 32) - 'a' < 6u)
+static inline int ago_lower(int c) { return isupper(c) ? c | 32 : c; }
+static inline int ago_upper(int c) { return islower(c) ? c & 95 : c; }
+#define tolower(c)	ago_lower(c)
+#define toupper(c)	ago_upper(c)
+
+/* Writes an integer in decimal and gives its length. */
+int ago_integer(char *to, long long v);
 
 /* Random numbers come from the machine's own generator, which is part of the state. */
 unsigned ago_random(void);

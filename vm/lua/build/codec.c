@@ -415,13 +415,21 @@ static void encode_number(writer *w, double d) {
 	put(w, s, strlen(s));
 }
 
-static void encode_integer(writer *w, lua_Integer v) {
+int ago_integer(char *to, long long v) {
 	char s[24], *p = s + sizeof s;
-	lua_Unsigned u = v < 0 ? 0 - (lua_Unsigned)v : (lua_Unsigned)v;
+	unsigned long long u = v < 0 ? 0 - (unsigned long long)v : (unsigned long long)v;
 	do *--p = '0' + u % 10;
 	while ((u /= 10) > 0);
 	if (v < 0) *--p = '-';
-	put(w, p, s + sizeof s - p);
+	int n = s + sizeof s - p;
+	memcpy(to, p, n);
+	to[n] = 0;
+	return n;
+}
+
+static void encode_integer(writer *w, lua_Integer v) {
+	char s[24];
+	put(w, s, ago_integer(s, v));
 }
 
 static void encode(writer *w, const TValue *v) {

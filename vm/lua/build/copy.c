@@ -23,3 +23,16 @@ int memcmp(const void *a, const void *b, size_t n) {
 		if (*x != *y) return *x - *y;
 	return 0;
 }
+
+/* Eight bytes at a time: a byte of x is zero where the one looked for is. */
+void *memchr(const void *from, int c, size_t n) {
+	const unsigned char *s = from;
+	const uint64_t ones = 0x0101010101010101u, k = ones * (unsigned char)c;
+	for (; n >= 8; n -= 8, s += 8) {
+		uint64_t x = *(const word *)s ^ k;
+		if ((x - ones) & ~x & (ones << 7)) break;
+	}
+	for (; n > 0; n--, s++)
+		if (*s == (unsigned char)c) return (void *)s;
+	return NULL;
+}
