@@ -16,8 +16,8 @@ import (
 	"ago/store"
 )
 
-// Bounds of what a bundle may bring in. A bundle is opened as far as they reach; what is beyond stays inside it, unfound by
-// itself, and its own record is not affected.
+// Bounds of what a bundle may bring in. An upload beyond them is refused. A transaction's bundle is opened as far as they
+// reach: it is part of the chain either way, and what is beyond stays inside it, unfound by itself.
 const (
 	bundleDepthMax  = 8       // bundles in bundles
 	bundleItemsMax  = 100_000 // items of one upload, on all levels
@@ -52,10 +52,35 @@ func (g *Gateway) Upload(ctx context.Context, v commitment.Verified) (Receipt, e
 		return Receipt{}, fault.New(fault.Unsupported, "not-an-item", "only data items can be uploaded").
 			WithHint("sign the message as an ANS-104 data item")
 	}
+	if ans104.IsBundle(it.Tags) {
+		if err := openable(it.Data); err != nil {
+			return Receipt{}, err
+		}
+	}
 	if err := g.keep(ctx, it); err != nil {
 		return Receipt{}, err
 	}
 	return g.receipt(it.ID())
+}
+
+// openable refuses a bundle that would not be opened whole, before anything of it is kept.
+func openable(data []byte) error {
+	items := 0
+	for p, err := range ans104.Walk(data, ans104.Limits{Items: bundleItemsMax, Depth: bundleDepthMax}) {
+		if err != nil {
+			return fault.Wrap(err, fault.Malformed, "bundle-malformed", "the item says that it is a bundle").(*fault.Error).
+				WithHint("bundle the items again, or leave out the tag Bundle-Format")
+		}
+		if items++; items > bundleItemsMax {
+			return fault.New(fault.TooLarge, "bundle-too-large", "the bundle holds more than %d items", bundleItemsMax).
+				WithHint("upload it in parts")
+		}
+		if p.Depth >= bundleDepthMax && ans104.IsBundle(p.Item.Tags) {
+			return fault.New(fault.TooLarge, "bundle-too-deep", "the bundle holds bundles more than %d deep", bundleDepthMax).
+				WithHint("upload the inner bundle by itself")
+		}
+	}
+	return nil
 }
 
 // keep stores an item with what is bundled in it.

@@ -160,19 +160,31 @@ func TestARangeOfALargeItemIsReadAlone(t *testing.T) {
 	}
 }
 
-func TestBundlesAreOpenedOnlySoDeep(t *testing.T) {
+func TestBundlesBeyondTheBoundsAreRefusedWhole(t *testing.T) {
 	n := newNetwork(t)
 	it := sign(t, n.key, ans104.Draft{Data: []byte("deepest")})
 	deepest := it.ID()
-	for i := range bundleDepthMax + 1 {
+	for i := range bundleDepthMax {
 		it = bundleOf(t, n.key, fmt.Sprint(i), it)
 	}
-	n.upload(t, it.Raw)
-	if known, _ := n.Known(deepest); known {
-		t.Fatal("an item below the limit was indexed")
+	tooDeep := bundleOf(t, n.key, "outermost", it)
+	broken := sign(t, n.key, ans104.Draft{Data: []byte("no bundle"), Tags: ans104.BundleTags()})
+	for _, c := range []struct {
+		raw    []byte
+		status int
+		code   string
+	}{{tooDeep.Raw, 413, "bundle-too-deep"}, {broken.Raw, 400, "bundle-malformed"}} {
+		w := call(t, n.BundlerHandler(), "POST", "/tx/arweave", string(c.raw))
+		if w.Code != c.status || !strings.Contains(w.Body.String(), c.code) {
+			t.Errorf("%d %s, want %d %s", w.Code, w.Body, c.status, c.code)
+		}
 	}
-	if n.order.end() != bundleDepthMax+1 {
-		t.Fatalf("%d items were indexed, want %d", n.order.end(), bundleDepthMax+1)
+	if n.order.end() != 0 {
+		t.Fatalf("%d items of refused bundles were kept", n.order.end())
+	}
+	n.upload(t, it.Raw) // just as deep as allowed
+	if known, _ := n.Known(deepest); !known {
+		t.Fatal("the deepest item that is allowed was not found")
 	}
 }
 

@@ -131,6 +131,21 @@ func (n *network) signed(t testing.TB, d ans104.Draft) []byte {
 	return it.Raw
 }
 
+// bundled is an item within so many bundles.
+func (n *network) bundled(t testing.TB, depth int) []byte {
+	t.Helper()
+	it, err := ans104.Sign(ans104.Draft{Data: []byte("x")}, n.key)
+	for range depth {
+		if err == nil {
+			it, err = ans104.Sign(ans104.Draft{Tags: ans104.BundleTags(), Data: ans104.EncodeBundle([]*ans104.Item{it})}, n.key)
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return it.Raw
+}
+
 // rawItem writes the bytes of an item without the checks of a careful writer.
 func rawItem(tagCount, tagBytes uint64, tags []byte, anchorFlag byte) []byte {
 	b := binary.LittleEndian.AppendUint16(nil, uint16(commitment.Ed25519))
@@ -210,6 +225,8 @@ func badRequests(t testing.TB, n *network) []badRequest {
 		{"a page of no size", "GET", "/su/" + p + "?limit=0", nil, 400, "query-malformed"},
 		{"a page from no number", "GET", "/su/" + p + "?from=now", nil, 400, "query-malformed"},
 		{"an upload without a body", "POST", "/bundler/tx", nil, 400, "item-truncated"},
+		{"bundles in bundles, nine deep", "POST", "/bundler/tx", n.bundled(t, 9), 413, "bundle-too-deep"},
+		{"a bundle that is none", "POST", "/bundler/tx", n.signed(t, ans104.Draft{Tags: ans104.BundleTags(), Data: []byte("none")}), 400, "bundle-malformed"},
 		{"a transaction that is none", "POST", "/gateway/tx", []byte("hello"), 400, "transaction-malformed"},
 		{"a chunk that is none", "POST", "/gateway/chunk", []byte("hello"), 400, "chunk-malformed"},
 		{"a query that is no JSON", "POST", "/gateway/graphql", []byte("hello"), 400, "request-malformed"},
