@@ -10,13 +10,22 @@ import (
 // canonical lays out what a commitment covers of a message: the keys given, all if nil, with nested messages linked or in
 // place.
 func canonical(m message.Message, keys []string, n message.Nesting) message.Laid {
+	wanted := setOf(keys)
 	var fs []message.Field
 	for key, v := range m.All() {
-		if key != message.KeyCommitments && (keys == nil || slices.Contains(keys, key)) {
+		if key != message.KeyCommitments && (keys == nil || wanted[key]) {
 			fs = append(fs, message.Field{Key: key, Value: v})
 		}
 	}
 	return annotate(message.New(fs...), n).Lay(nil)
+}
+
+func setOf(keys []string) map[string]bool {
+	set := make(map[string]bool, len(keys))
+	for _, k := range keys {
+		set[k] = true
+	}
+	return set
 }
 
 // annotate is the annotated form. In place, every nested message that nobody committed to gets its unsigned commitment, so that
@@ -25,64 +34,63 @@ func annotate(m message.Message, n message.Nesting) message.Message {
 	if n == message.Linked {
 		return m.Annotate(message.Linked)
 	}
-	for key, v := range m.All() {
-		if key != message.KeyCommitments {
-			if filled, changed := withUnsigned(v); changed {
-				m = replaced(m, key, filled)
-			}
-		}
-	}
+	m, _ = eachNested(m, withUnsigned)
 	return m.Annotate(message.Nested)
 }
 
-// replaced sets a value that says the same as before, so that commitments stay.
-func replaced(m message.Message, key string, v message.Value) message.Message {
-	var fs []message.Field
-	for k, old := range m.All() {
-		if k == key {
-			old = v
+// eachNested gives the message with every message in it, in lists too but not in those messages, replaced by what change makes
+// of it. Commitments are left alone, those of the message as well: what is replaced says the same as before.
+func eachNested(m message.Message, change func(message.Message) (message.Message, bool)) (message.Message, bool) {
+	changed := false
+	fs := make([]message.Field, 0, m.Len())
+	for key, v := range m.All() {
+		if key != message.KeyCommitments {
+			out, c := changeValue(v, change)
+			v, changed = out, changed || c
 		}
-		fs = append(fs, message.Field{Key: k, Value: old})
+		fs = append(fs, message.Field{Key: key, Value: v})
 	}
-	return message.New(fs...)
+	if !changed {
+		return m, false
+	}
+	return message.New(fs...), true
 }
 
-func withUnsigned(v message.Value) (message.Value, bool) {
+func changeValue(v message.Value, change func(message.Message) (message.Message, bool)) (message.Value, bool) {
 	switch v := v.(type) {
-	case message.List:
-		var out message.List
-		for i, e := range v {
-			if filled, changed := withUnsigned(e); changed {
-				if out == nil {
-					out = slices.Clone(v)
-				}
-				out[i] = filled
-			}
-		}
-		return out, out != nil
 	case message.Message:
-		if v.Len() == 0 {
-			return v, false
+		return change(v)
+	case message.List:
+		changed := false
+		out := make(message.List, len(v))
+		for i, e := range v {
+			inner, c := changeValue(e, change)
+			out[i], changed = inner, changed || c
 		}
-		out, changed := v, false
-		for key, e := range v.All() {
-			if key == message.KeyCommitments {
-				continue
-			}
-			if filled, inner := withUnsigned(e); inner {
-				out, changed = replaced(out, key, filled), true
-			}
+		if changed {
+			return out, true
 		}
-		if v.Commitments().Len() > 0 {
-			return out, changed
-		}
-		id := v.UnsignedID()
-		return replacedOrAdded(out, message.New(message.Field{Key: id.String(), Value: unsignedEntry(id, linkedKeys(v), message.Linked)})), true
 	}
 	return v, false
 }
 
-func replacedOrAdded(m, commitments message.Message) message.Message {
+func withUnsigned(m message.Message) (message.Message, bool) {
+	if m.Len() == 0 {
+		return m, false
+	}
+	out, changed := eachNested(m, withUnsigned)
+	if m.Commitments().Len() > 0 {
+		return out, changed
+	}
+	id := m.UnsignedID()
+	return committedAs(out, message.New(message.Field{Key: id.String(), Value: unsignedEntry(id, linkedKeys(m), message.Linked)})), true
+}
+
+// committedAs gives the message with these commitments and no others.
+func committedAs(m, commitments message.Message) message.Message {
+	if commitments.Len() == 0 {
+		return m.Without(message.KeyCommitments)
+	}
 	return m.With(message.KeyCommitments, commitments)
 }
 
@@ -154,17 +162,25 @@ func componentsOf(laid message.Laid, committed []string, asOfEntry bool) []strin
 	if len(names) <= sortedMax && !asOfEntry {
 		return names
 	}
-	place := func(name string) int {
-		key := unescapeID(name)
-		if i := slices.Index(committed, key); i >= 0 {
-			return i
-		}
-		if link, ok := message.LinkKey(key); ok {
-			return slices.Index(committed, link)
-		}
-		return slices.IndexFunc(committed, func(k string) bool { return slices.Contains(laid.BodyKeys, k) })
+	at := make(map[string]int, len(committed))
+	for i, key := range committed {
+		at[key] = i
 	}
-	slices.SortStableFunc(names, func(a, b string) int { return place(a) - place(b) })
+	body := setOf(laid.BodyKeys)
+	bodyAt := slices.IndexFunc(committed, func(k string) bool { return body[k] })
+	place := make(map[string]int, len(names))
+	for _, name := range names {
+		key := unescapeID(name)
+		if link, ok := message.LinkKey(key); ok {
+			key = link
+		}
+		i, listed := at[key]
+		if !listed {
+			i = bodyAt
+		}
+		place[name] = i
+	}
+	slices.SortStableFunc(names, func(a, b string) int { return place[a] - place[b] })
 	return names
 }
 

@@ -70,10 +70,12 @@ func sign(k *commitment.Key, base, salt []byte) ([]byte, error) {
 func (t Terms) cover(m message.Message) ([]string, error) {
 	keys := t.Keys
 	if keys == nil {
+		seen := map[string]bool{}
 		for _, v := range m.Commitments().All() {
 			entry, _ := v.(message.Message)
 			for _, key := range committedKeys(entry) {
-				if !slices.Contains(keys, key) {
+				if !seen[key] {
+					seen[key] = true
 					keys = append(keys, key)
 				}
 			}
@@ -98,8 +100,9 @@ func (t Terms) cover(m message.Message) ([]string, error) {
 // coveredBy lists what a commitment to the layout says it covers: its keys, and the types if it has any.
 func coveredBy(laid message.Laid, m message.Message, keys []string) []string {
 	var out []string
+	wanted := setOf(keys)
 	for key := range m.All() {
-		if slices.Contains(keys, key) && key != message.KeyCommitments && !message.IsPrivate(key) {
+		if wanted[key] && key != message.KeyCommitments && !message.IsPrivate(key) {
 			out = append(out, key)
 		}
 	}

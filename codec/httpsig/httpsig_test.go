@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"ago/codec/ans104"
 	"ago/codec/structured"
@@ -547,6 +548,43 @@ func TestOriginalTagsTravel(t *testing.T) {
 		field("2", message.New(field("name", message.Bytes("a:b")), field("value", message.Bytes("")))))
 	if got := tagsOf(tagsText(tags)); !message.Equal(got, tags) {
 		t.Errorf("%v", got)
+	}
+}
+
+// What a stranger sends may be large, but must not cost much more than its size.
+func TestHostileMessagesCostNoMoreThanTheirSize(t *testing.T) {
+	var headers, components strings.Builder
+	for i := range 4000 {
+		fmt.Fprintf(&headers, "k%d: v\r\n", i)
+		fmt.Fprintf(&components, "\"k%d\" ", i)
+	}
+	var signatures, inputs []string
+	for i := range signaturesMax {
+		signatures = append(signatures, fmt.Sprintf("comm-%d=:%s:", i, base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{byte(i)}, 64))))
+		inputs = append(inputs, fmt.Sprintf("comm-%d=(%s);alg=\"ed25519\";keyid=\"publickey:%s\"", i, strings.TrimSpace(components.String()), base64.StdEncoding.EncodeToString(fastKey(t, 1).Owner())))
+	}
+	signed := headers.String() + "signature: " + strings.Join(signatures, ", ") + "\r\nsignature-input: " + strings.Join(inputs, ", ") + "\r\n\r\n"
+	part := func(i int) string {
+		return fmt.Sprintf("--B\r\ncommitment-device: httpsig@1.0\r\nalg: hmac-sha256\r\nsignature: http-sig-1=:AAAA:\r\nsignature-input: http-sig-1=(\"a\")\r\ncontent-disposition: form-data;name=\"n%d/commitments/x%d\"\r\n", i%100, i)
+	}
+	var nested, lists strings.Builder
+	for i := range PartsMax {
+		nested.WriteString(part(i))
+		fmt.Fprintf(&lists, "--B\r\ncontent-disposition: form-data;name=\"l/%d/l/%d\"\r\nao-types: .=\"list\"\r\n", i, i)
+	}
+	multipart := "content-type: multipart/form-data; boundary=\"B\"\r\n\r\n"
+	for name, raw := range map[string]string{"signatures": signed, "nested commitments": multipart + nested.String() + "--B--", "lists": multipart + lists.String() + "--B--",
+		"quotes": "ao-types: l=\"list\"\r\nl: " + strings.Repeat(`"(ao-type-list) `, 5000) + "\r\n\r\n", "types": "ao-types: " + strings.Repeat("a=integer, ", 16000) + "b=atom\r\n\r\n"} {
+		start := time.Now()
+		m, err := Read([]byte(raw))
+		if err == nil {
+			Holding(m)
+		}
+		if took := time.Since(start); took > 20*time.Second {
+			t.Errorf("%s: %d bytes took %s (%v)", name, len(raw), took, err)
+		} else {
+			t.Logf("%s: %d bytes took %s (%v)", name, len(raw), took, err)
+		}
 	}
 }
 

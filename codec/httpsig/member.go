@@ -40,8 +40,8 @@ const (
 	schemePublic      = "publickey:"
 )
 
-// signaturesMax bounds the work that one message can ask for.
-const signaturesMax = 64
+// signaturesMax bounds the work that one message can ask for: each may take a hash of the whole body to check.
+const signaturesMax = 16
 
 // member is one signature as the headers carry it.
 type member struct {
@@ -99,10 +99,12 @@ func members(w Wire) ([]member, error) {
 			return nil, fault.New(fault.TooLarge, "signatures-too-many", "a message has at most %d signatures", signaturesMax)
 		}
 		s := member{name: in.Name, signature: []byte(signatures[i].Value.Text), params: in.Value.Params, raw: in.Raw}
+		seen := make(map[string]bool, len(in.Value.Items))
 		for _, c := range in.Value.Items {
-			if slices.Contains(s.components, c.Text) || len(c.Params) > 0 {
+			if seen[c.Text] || len(c.Params) > 0 {
 				return nil, malformed("signature-malformed", "the component %.60q comes twice or has parameters", c.Text)
 			}
+			seen[c.Text] = true
 			s.components = append(s.components, c.Text)
 		}
 		out = append(out, s)
@@ -152,8 +154,10 @@ func (s member) entry(w Wire, m message.Message) message.Message {
 // committed lists the keys that the components cover, in their order.
 func (s member) committed(w Wire, m message.Message) message.List {
 	l := message.List{}
+	listed := map[string]bool{}
 	add := func(key string) {
-		if !slices.Contains(l, message.Value(message.Bytes(key))) {
+		if !listed[key] {
+			listed[key] = true
 			l = append(l, message.Bytes(key))
 		}
 	}
@@ -240,10 +244,16 @@ func bodyKeys(w Wire, m message.Message, old bool) []string {
 		}
 		return false
 	}
-	ids, _ := w.Get(hdrIDs)
+	idsText, _ := w.Get(hdrIDs)
+	ids := map[string]bool{}
+	if dictionary, err := sfv.ParseDictionary(idsText); err == nil {
+		for _, id := range dictionary {
+			ids[id.Name] = true
+		}
+	}
 	var keys []string
 	for key := range m.All() {
-		if key != message.KeyCommitments && !inHeader(key) && !strings.Contains(ids, key) && !(old && emptyValue(m, key)) {
+		if key != message.KeyCommitments && !inHeader(key) && !ids[key] && !(old && emptyValue(m, key)) {
 			keys = append(keys, key)
 		}
 	}

@@ -11,48 +11,28 @@ import (
 // settle puts the commitments of nested messages in order: a published client writes their ids in lower case, and leaves out
 // what they cover. Ids are those of the signatures, and what cannot be one is left out; whether they hold is not looked at.
 func settle(m message.Message) message.Message {
-	out := m
-	for key, v := range m.All() {
-		if key == message.KeyCommitments {
-			continue
-		}
-		if settled, changed := settleValue(v); changed {
-			out = replaced(out, key, settled)
-		}
-	}
-	return out
+	m, _ = eachNested(m, settled)
+	return m
 }
 
-func settleValue(v message.Value) (message.Value, bool) {
-	switch v := v.(type) {
-	case message.List:
-		changed := false
-		out := make(message.List, len(v))
-		for i, e := range v {
-			settled, inner := settleValue(e)
-			out[i], changed = settled, changed || inner
+func settled(m message.Message) (message.Message, bool) {
+	out, changed := eachNested(m, settled)
+	entries := m.Commitments()
+	kept := message.New()
+	n := 0
+	for id, e := range entries.All() {
+		if n++; n > signaturesMax {
+			break
 		}
-		return out, changed
-	case message.Message:
-		out := settle(v)
-		entries := v.Commitments()
-		kept := message.New()
-		for id, e := range entries.All() {
-			entry, _ := e.(message.Message)
-			if id, ok := settledID(out, id, entry); ok {
-				kept = kept.With(id, settledEntry(out, entry))
-			}
+		entry, _ := e.(message.Message)
+		if id, ok := settledID(out, id, entry); ok {
+			kept = kept.With(id, settledEntry(out, entry))
 		}
-		if message.Equal(kept, entries) {
-			return out, !message.Equal(out, v)
-		}
-		out = out.Without(message.KeyCommitments)
-		if kept.Len() > 0 {
-			out = out.With(message.KeyCommitments, kept)
-		}
-		return out, true
 	}
-	return v, false
+	if message.Equal(kept, entries) {
+		return out, changed
+	}
+	return committedAs(out, kept), true
 }
 
 // settledID gives the id that the entry has by what it says.

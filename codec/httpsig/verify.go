@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"slices"
 	"strings"
+	"sync"
 
 	"ago/codec/structured"
 	"ago/codec/structured/sfv"
@@ -72,38 +73,14 @@ func holding(m message.Message, left *int) (out message.Message, signers []commi
 			signers = append(signers, s)
 		}
 	}
-	out = m
-	if len(dropped) > 0 && kept.Len() > 0 {
-		out = replaced(m, message.KeyCommitments, kept)
-	} else if len(dropped) > 0 {
-		out = m.Without(message.KeyCommitments)
+	if out = m; len(dropped) > 0 {
+		out = committedAs(m, kept)
 	}
-	for key, v := range m.All() {
-		if key == message.KeyCommitments {
-			continue
-		}
-		if inner, changed := holdingValue(v, left); changed {
-			out = replaced(out, key, inner)
-		}
-	}
+	out, _ = eachNested(out, func(inner message.Message) (message.Message, bool) {
+		held, _, _ := holding(inner, left)
+		return held, !message.Equal(held, inner)
+	})
 	return out, signers, dropped
-}
-
-func holdingValue(v message.Value, left *int) (message.Value, bool) {
-	switch v := v.(type) {
-	case message.Message:
-		out, _, _ := holding(v, left)
-		return out, !message.Equal(out, v)
-	case message.List:
-		changed := false
-		out := make(message.List, len(v))
-		for i, e := range v {
-			inner, c := holdingValue(e, left)
-			out[i], changed = inner, changed || c
-		}
-		return out, changed
-	}
-	return v, false
 }
 
 // without gives the form without the signatures of these ids.
@@ -237,10 +214,10 @@ func verifyA(m message.Message, id string, entry message.Message) (commitment.Si
 		if !isMAC && s.id().String() != id {
 			continue
 		}
-		laid := layA(m)
-		sources := []func(string) (string, bool){laid.Get}
+		canonical := sync.OnceValue(func() message.Laid { return layA(m) }) // costs a copy of the body
+		sources := []func(string) (string, bool){func(name string) (string, bool) { return canonical().Get(name) }}
 		if f, ok := m.Form().(*form); ok && m.Codec() == Codec && !s.steered(f.wire, committedKeys(entry)) {
-			sources = []func(string) (string, bool){f.wire.signed, laid.Get}
+			sources = append([]func(string) (string, bool){f.wire.signed}, sources...)
 		}
 		for _, value := range sources {
 			if isMAC {

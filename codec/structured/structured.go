@@ -30,13 +30,12 @@ const DepthMax = 128
 
 // Types that stand for something that has no text, in the first generation.
 const (
-	emptyBytes   = "empty-binary"
-	emptyList    = "empty-list"
-	typeMap      = "map"
-	markOpen     = "(ao-type-" // begins a text in a list that stands for another type
-	markClose    = ") "
-	selfKey      = "."
-	keyGenerated = message.KeyCommitments
+	emptyBytes = "empty-binary"
+	emptyList  = "empty-list"
+	typeMap    = "map"
+	markOpen   = "(ao-type-" // begins a text in a list that stands for another type
+	markClose  = ") "
+	selfKey    = "."
 )
 
 func malformed(format string, args ...any) *fault.Error {
@@ -295,7 +294,7 @@ func listOf(m message.Message) (message.Value, error) {
 	}
 	members := make([]numbered, 0, m.Len())
 	for key, v := range m.All() {
-		if key == keyGenerated {
+		if key == message.KeyCommitments { // which a bundle adds to what is nested
 			continue
 		}
 		n, err := strconv.ParseUint(key, 10, 31)
