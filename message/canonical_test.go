@@ -2,6 +2,7 @@ package message_test
 
 import (
 	"encoding/base64"
+	"slices"
 	"strings"
 	"testing"
 
@@ -256,6 +257,33 @@ func TestSeveralCommitmentsAreOneID(t *testing.T) {
 	}
 	if message.JoinIDs([]message.ID{a, b}) != message.HashOf([]byte(joined)) {
 		t.Error("ids are joined by a comma and a space in their order")
+	}
+}
+
+func TestWhatNobodyCommittedToCanBeLeftOut(t *testing.T) {
+	entry := func(keys ...string) message.Message {
+		l := message.List{}
+		for _, k := range keys {
+			l = append(l, message.Bytes(k))
+		}
+		return message.New(message.Field{Key: "committed", Value: l})
+	}
+	field := func(key string, v message.Value) message.Field { return message.Field{Key: key, Value: v} }
+	m := message.New(field("a", message.Int(1)), field("b", message.Int(2)), field("c", message.Int(3)), field("priv-d", message.Int(4)),
+		field("commitments", message.New(field("x", entry("c", "a", "ao-types")), field("y", entry("a", "ao-types", "b")))))
+	if got := m.Committed(); !slices.Equal(got, []string{"a", "ao-types"}) {
+		t.Errorf("covered: %v", got)
+	}
+	only := m.OnlyCommitted()
+	if _, ok := only.Get("a"); !ok || only.Len() != 2 || only.Commitments().Len() != 2 {
+		t.Errorf("kept: %v", only)
+	}
+	if again := only.OnlyCommitted(); !message.Equal(again, only) {
+		t.Errorf("again: %v", again)
+	}
+	plain := m.Without("commitments")
+	if got := plain.OnlyCommitted(); !message.Equal(got, plain) || plain.Committed() != nil {
+		t.Errorf("without commitments: %v", got)
 	}
 }
 

@@ -75,6 +75,52 @@ func (m Message) Committers() []string {
 	return out
 }
 
+// Committed lists the keys that every commitment of the message covers, in order; none without commitments. The types that a
+// commitment covers are a key too, ao-types.
+func (m Message) Committed() []string {
+	var keys []string
+	first := true
+	for _, v := range m.Commitments().All() {
+		c, _ := v.(Message)
+		list, _ := c.Get(keyCommitted)
+		l, _ := list.(List)
+		covered := make(map[string]bool, len(l))
+		for _, k := range l {
+			if text, ok := k.(Bytes); ok {
+				covered[string(text)] = true
+			}
+		}
+		if first {
+			for key := range covered { // sorted below
+				keys = append(keys, key)
+			}
+			first = false
+		}
+		keys = slices.DeleteFunc(keys, func(k string) bool { return !covered[k] })
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// OnlyCommitted gives the message with only the keys that every commitment covers, and the commitments: what was added on the
+// way is gone. A message without commitments stays as it is. Whether the commitments hold is for others to say.
+func (m Message) OnlyCommitted() Message {
+	if m.Commitments().Len() == 0 {
+		return m
+	}
+	keys := m.Committed()
+	fs := make([]Field, 0, len(keys)+1)
+	for _, f := range m.fields {
+		if _, ok := slices.BinarySearch(keys, f.Key); ok || f.Key == KeyCommitments {
+			fs = append(fs, f)
+		}
+	}
+	if len(fs) == len(m.fields) {
+		return m
+	}
+	return New(fs...)
+}
+
 // content is the message without what others say of it.
 func (m Message) content() Message {
 	i, ok := m.find(KeyCommitments)

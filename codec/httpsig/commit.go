@@ -1,6 +1,8 @@
 package httpsig
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/base64"
 	"slices"
 
@@ -31,29 +33,97 @@ func Commit(m message.Message, k *commitment.Key, t Terms) (message.Message, err
 		return message.Message{}, fault.New(fault.Unsupported, "key-cannot-sign", "HTTP messages are not signed with keys of type %s", k.Type()).
 			WithHint("use an RSA or an Ed25519 key, or send a data item")
 	}
-	keys, err := t.cover(m)
+	p, err := t.prepare(m)
 	if err != nil {
 		return message.Message{}, err
 	}
-	laid := canonical(m, keys, t.Nesting)
-	listed := coveredBy(laid, m, keys)
 	keyID := schemePublic + base64.StdEncoding.EncodeToString(k.Owner())
-	entry := entryOf(algorithm, keyID, k.Address().String(), "", listed, t.Nesting)
-	unsigned := entryOf(AlgorithmHMAC, message.KeyIDConstant, "", "", listed, t.Nesting)
-	if t.Tag != "" {
-		entry = entry.With("tag", message.Bytes(t.Tag))
-	}
-	base, _ := baseOf(entry, componentsOf(laid, listed, false), laid.Get) // the components are those of the layout
-	signature, err := sign(k, []byte(base), t.Salt)
+	entry := p.entry(algorithm, keyID, k.Address().String())
+	signature, err := sign(k, []byte(p.base(entry)), t.Salt)
 	if err != nil {
 		return message.Message{}, err
 	}
-	content, _ := baseOf(unsigned, componentsOf(laid, listed, false), laid.Get)
-	mac := message.ConstantMAC(content)
+	unsigned := p.entry(AlgorithmHMAC, message.KeyIDConstant, "")
+	mac := message.ConstantMAC(p.base(unsigned))
 	commitments := dropUnsigned(m.Commitments()).
 		With(message.HashOf(signature).String(), entry.With(keySignature, message.Bytes(base64.RawURLEncoding.EncodeToString(signature)))).
 		With(mac.String(), unsigned.With(keySignature, message.Bytes(mac.String())))
 	return m.With(message.KeyCommitments, commitments), nil
+}
+
+// CommitSecret adds the commitment of whoever knows a secret: a MAC that only they can make and check. It fails as Commit does.
+func CommitSecret(m message.Message, secret []byte, t Terms) (message.Message, error) {
+	p, err := t.prepare(m)
+	if err != nil {
+		return message.Message{}, err
+	}
+	name := secretName(secret)
+	entry := p.entry(AlgorithmHMAC, name, name)
+	mac := secretMAC(secret, p.base(entry))
+	return m.With(message.KeyCommitments, m.Commitments().With(mac.String(), entry.With(keySignature, message.Bytes(mac.String())))), nil
+}
+
+// VerifySecret checks the commitments that were made with a secret. It fails with NotFound ("not-signed") if there are none,
+// and with Forged if one does not hold.
+func VerifySecret(m message.Message, secret []byte) error {
+	name, found := secretName(secret), false
+	for id, v := range m.Commitments().All() {
+		entry, _ := v.(message.Message)
+		if entry.Text(keyDevice) != Codec || entry.Text(keyKeyID) != name {
+			continue
+		}
+		found = true
+		err := verifyBy(m, id, entry, func(base string, mac []byte) bool {
+			want := secretMAC(secret, base)
+			return hmac.Equal(want[:], mac)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if !found {
+		return fault.New(fault.NotFound, "not-signed", "no commitment of the message was made with this secret")
+	}
+	return nil
+}
+
+// secretName names a secret without telling it.
+func secretName(secret []byte) string { return schemeSecret + message.HashOf(secret).String() }
+
+func secretMAC(secret []byte, base string) message.ID {
+	mac := hmac.New(sha256.New, secret)
+	mac.Write([]byte(base))
+	return message.ID(mac.Sum(nil))
+}
+
+// prepared is what a commitment covers, laid out.
+type prepared struct {
+	terms  Terms
+	laid   message.Laid
+	listed []string
+}
+
+func (t Terms) prepare(m message.Message) (prepared, error) {
+	keys, err := t.cover(m)
+	if err != nil {
+		return prepared{}, err
+	}
+	laid := canonical(m, keys, t.Nesting)
+	return prepared{t, laid, coveredBy(laid, m, keys)}, nil
+}
+
+// entry is the commitment that is yet to be signed.
+func (p prepared) entry(kind, keyID, committer string) message.Message {
+	e := entryOf(kind, keyID, committer, "", p.listed, p.terms.Nesting)
+	if p.terms.Tag != "" && committer != "" {
+		e = e.With("tag", message.Bytes(p.terms.Tag))
+	}
+	return e
+}
+
+func (p prepared) base(entry message.Message) string {
+	base, _ := baseOf(entry, componentsOf(p.laid, p.listed, false), p.laid.Get) // the components are those of the layout
+	return base
 }
 
 func sign(k *commitment.Key, base, salt []byte) ([]byte, error) {

@@ -117,7 +117,7 @@ func annotated(w Wire, g structured.Generation) (message.Message, error) {
 	}
 	if multipart {
 		err = t.addParts(string(w.Body), boundary, inlineKey, g)
-	} else if len(w.Body) > 0 {
+	} else if _, named := w.Get(message.KeyBodyKey); named || len(w.Body) > 0 { // an empty value has no body
 		err = t.set([]string{inlineKey}, message.Bytes(w.Body))
 	}
 	if err != nil {

@@ -219,6 +219,24 @@ func TestOtherUnsignedKeysAreLeftOut(t *testing.T) {
 	}
 }
 
+func TestEmptyDataIsCommittedTo(t *testing.T) {
+	c, err := Commit(message.New(field("data", message.Bytes(""))), fastKey(t, 1), Terms{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := Encode(c, message.Linked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	far, err := Decode(w)
+	if v, ok := far.Get("data"); err != nil || !ok || v != message.Bytes("") {
+		t.Fatalf("%v, %v", far, err)
+	}
+	if _, err := Verify(message.New(slices.Collect(fields(far))...)); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestTextsBeyondAHeaderBecomeParts(t *testing.T) {
 	for size, part := range map[int]bool{4096: false, 4097: true} {
 		w, err := Encode(message.New(field("k", message.Bytes(strings.Repeat("x", size)))), message.Linked)
@@ -371,6 +389,43 @@ func TestNestedMessagesKeepOnlyCommitmentsThatHold(t *testing.T) {
 	}
 }
 
+func TestSecretsCommitForThoseWhoKnowThem(t *testing.T) {
+	m := message.New(field("a", message.Int(1)), field("data", message.Bytes("x")))
+	c, err := CommitSecret(m, []byte("secret"), Terms{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := Encode(c, message.Linked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	far, err := Decode(overHTTP(t, w))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range []message.Message{c, far} {
+		if err := VerifySecret(m, []byte("secret")); err != nil {
+			t.Error(err)
+		}
+		if err := VerifySecret(m, []byte("other")); fault.CodeOf(err) != "not-signed" {
+			t.Errorf("with another secret: %v", err)
+		}
+		if who := m.Committers(); len(who) != 1 || !strings.HasPrefix(who[0], "secret:") || strings.Contains(who[0], "secret:secret") {
+			t.Errorf("committers %v", who)
+		}
+		if _, err := commitment.Verify(m.Decoded(message.ID{}, Codec, nil, nil)); fault.KindOf(err) != fault.Unsupported {
+			t.Errorf("without the secret: %v", err)
+		}
+		forged := m.With("a", message.Int(2)).With(message.KeyCommitments, m.Commitments())
+		if err := VerifySecret(forged, []byte("secret")); fault.KindOf(err) != fault.Forged {
+			t.Errorf("another value: %v", err)
+		}
+	}
+	if _, err := CommitSecret(m, []byte("secret"), Terms{Keys: []string{"none"}}); fault.CodeOf(err) != "key-absent" {
+		t.Errorf("an absent key: %v", err)
+	}
+}
+
 func TestManyCommitmentsAreNotAllChecked(t *testing.T) {
 	inner, err := Commit(message.New(field("x", message.Int(1))), fastKey(t, 2), Terms{})
 	if err != nil {
@@ -475,8 +530,8 @@ func TestCommitmentsThatCannotBeCheckedAreRefused(t *testing.T) {
 		"secret":    {entry(signature, field(keyType, message.Bytes(AlgorithmHMAC)), field(keyKeyID, message.Bytes("secret:x"))), fault.Unsupported},
 		"keyid":     {entry(signature, field(keyType, message.Bytes(AlgorithmRSA)), field(keyKeyID, message.Bytes("AAAA"))), fault.Forged},
 		"committer": {entry(signature, field(keyType, message.Bytes(AlgorithmRSA)), field(keyKeyID, message.Bytes("publickey:AAAA")), field(keyCommitter, message.Bytes("me"))), fault.Forged},
-		"signature": {entry(field(keySignature, message.Bytes("!"))), fault.Forged},
-		"id":        {entry(field(keySignature, message.Bytes("AAAA"))), fault.Forged},
+		"signature": {entry(field(keySignature, message.Bytes("!")), field(keyType, message.Bytes(AlgorithmHMAC)), field(keyKeyID, message.Bytes(message.KeyIDConstant))), fault.Forged},
+		"id":        {entry(field(keySignature, message.Bytes("AAAA")), field(keyType, message.Bytes(AlgorithmHMAC)), field(keyKeyID, message.Bytes(message.KeyIDConstant))), fault.Forged},
 		"key":       {entry(signature, field(keyType, message.Bytes(AlgorithmRSA)), field(keyKeyID, message.Bytes("publickey:"))), fault.Forged},
 		"old":       {entry(field(keySignature, message.Bytes("x")), field(keySignatureInput, message.Bytes("=="))), fault.Malformed},
 		"old, none": {entry(field(keySignature, message.Bytes("x=:AAAA:")), field(keySignatureInput, message.Bytes(`x=("a")`))), fault.Forged},

@@ -38,6 +38,7 @@ const (
 	keyBundle         = "bundle"
 	keyOriginalTags   = "original-tags"
 	schemePublic      = "publickey:"
+	schemeSecret      = "secret:" // and the hash of the secret, which keys the MAC
 )
 
 // signaturesMax bounds the work that one message can ask for: each may take a hash of the whole body to check.
@@ -147,6 +148,8 @@ func (s member) entry(w Wire, m message.Message) message.Message {
 		if owner, err := sfv.DecodeBase64(key); err == nil {
 			fs = append(fs, text(keyCommitter, message.HashOf(owner).String()))
 		}
+	} else if keyID := s.param(keyKeyID); strings.HasPrefix(keyID, schemeSecret) {
+		fs = append(fs, text(keyCommitter, keyID))
 	}
 	return message.New(fs...)
 }
@@ -176,7 +179,11 @@ func (s member) committed(w Wire, m message.Message) message.List {
 			for _, id := range ids {
 				add(id.Name)
 			}
-		case c == message.KeyContentType && multipart, c == message.KeyBodyKey:
+		case c == message.KeyContentType && multipart:
+		case c == message.KeyBodyKey:
+			if key, _ := w.Get(c); len(w.Body) == 0 { // the value is empty, and so is its digest
+				add(key)
+			}
 		case s.old() && (c == hdrInlineKey || c == "content-length"):
 		default:
 			key := unescapeID(c)

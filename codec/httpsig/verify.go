@@ -131,38 +131,46 @@ func verifyEntry(m message.Message, id string, entry message.Message) (commitmen
 	if _, old := entry.Get(keySignatureInput); old {
 		return verifyA(m, id, entry)
 	}
-	signature, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(entry.Text(keySignature), "="))
-	if err != nil {
-		return commitment.Signer{}, forged("the signature of %.60s is not base64url", id)
-	}
-	s := member{signature: signature}
-	if s.id().String() != id {
-		return commitment.Signer{}, forged("the commitment %.60s has another signature", id)
-	}
 	check, signer, err := checkOf(entry)
 	if err != nil {
 		return commitment.Signer{}, err
 	}
+	if err := verifyBy(m, id, entry, check); err != nil {
+		return commitment.Signer{}, err
+	}
+	return signer, nil
+}
+
+// verifyBy checks a commitment of the second generation.
+func verifyBy(m message.Message, id string, entry message.Message, check func(base string, signature []byte) bool) error {
+	signature, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(entry.Text(keySignature), "="))
+	if err != nil {
+		return forged("the signature of %.60s is not base64url", id)
+	}
+	s := member{signature: signature}
+	if s.id().String() != id {
+		return forged("the commitment %.60s has another signature", id)
+	}
 	if f, ok := m.Form().(*form); ok && m.Codec() == Codec {
 		if in, ok := f.members[s.id()]; ok && !in.steered(f.wire, committedKeys(entry)) {
 			if base, ok := baseOf(entry, in.components, f.wire.signed); ok && check(base, signature) {
-				return signer, nil
+				return nil
 			}
 		}
 	}
 	committed := committedKeys(entry)
 	for _, key := range committed {
 		if _, ok := m.Get(key); !ok && key != message.KeyTypes {
-			return commitment.Signer{}, forged("the message lacks %.60q, which was signed", key)
+			return forged("the message lacks %.60q, which was signed", key)
 		}
 	}
 	laid := canonical(m, committed, nestingOf(entry))
 	base, ok := baseOf(entry, componentsOf(laid, committed, false), laid.Get)
 	if !ok || !check(base, signature) {
-		return commitment.Signer{}, forged("the signature %.60s does not hold for what it covers", id).
+		return forged("the signature %.60s does not hold for what it covers", id).
 			WithHint("the keys it covers are in its committed list; one of them was changed on the way")
 	}
-	return signer, nil
+	return nil
 }
 
 // checkOf gives the check of an algorithm and whose key it is done with.
