@@ -210,6 +210,18 @@ func TestGasIsTheSameEveryTime(t *testing.T) {
 	}
 }
 
+func TestAMessageLargerThanTheMemory(t *testing.T) {
+	i := instance(t, testEngine(t), evaluator, vm.Limits{MemoryMax: 4 << 20})
+	out, err := i.Eval(context.Background(), vm.Input{Message: []byte(`{"Data":"` + strings.Repeat("x", 8<<20) + `"}`), Env: []byte("{}")})
+	if err != nil || out.Failure != "not enough memory" {
+		t.Fatalf("%v, %q, %.100s", err, out.Failure, out.Response)
+	}
+	if err := i.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	do(t, i, vm.Input{Message: []byte(`{"Data":"return 1"}`), Env: []byte("{}")})
+}
+
 func TestACallerStopsAnEvaluation(t *testing.T) {
 	i := instance(t, testEngine(t), evaluator, vm.Limits{})
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
@@ -230,6 +242,7 @@ func TestModulesThatCannotBeLoaded(t *testing.T) {
 		{"x = = 1", "process:1: unexpected symbol near '='"},
 		{"error('at start')", "process:1: at start"},
 		{"while true do end", "out of gas!"},
+		{"local t = {} while true do t[#t + 1] = ('x'):rep(1e6) .. #t end", "not enough memory"},
 		{"\x1bLua", "precompiled code is not accepted"},
 	} {
 		if c.want == "out of gas!" && os.Getenv("AGO_LONG") == "" {

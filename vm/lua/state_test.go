@@ -5,12 +5,14 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"ago/vm"
@@ -249,9 +251,14 @@ func FuzzSource(f *testing.F) {
 	i := instance(f, testEngine(f), evaluator, vm.Limits{GasMax: 3_000_000, MemoryMax: 24 << 20})
 	before := memorySum(f, i)
 	f.Fuzz(func(t *testing.T, text string) {
+		begin := time.Now()
 		out, err := eval(t, i, text)
 		if err != nil {
 			t.Fatal(err)
+		}
+		// The gas is that of twenty milliseconds of loops.
+		if took := time.Since(begin); took > 5*time.Second {
+			t.Errorf("%q took %v", text, took)
 		}
 		if out.Failure != "" && out.Failure != "out of gas!" {
 			t.Errorf("%q ended with %s", text, out.Failure)
@@ -263,6 +270,28 @@ func FuzzSource(f *testing.F) {
 			t.Fatalf("%q left a trace", text)
 		}
 	})
+}
+
+func TestTheRecordIsThatOfTheMachine(t *testing.T) {
+	record, err := os.ReadFile("lua53.record")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sums := map[string][]byte{"lua53.wasm": program}
+	inputs, err := filepath.Glob("build/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range inputs {
+		if sums[filepath.Base(f)], err = os.ReadFile(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, b := range sums {
+		if line := fmt.Sprintf("%x  %s\n", sha256.Sum256(b), name); !strings.Contains(string(record), line) {
+			t.Errorf("%s is not the one of the record: run build/build.sh", name)
+		}
+	}
 }
 
 func TestTheMachineIsBuiltFromItsSources(t *testing.T) {

@@ -21,6 +21,9 @@ const (
 	// loadGas is what a module's text may use while it is loaded.
 	loadGas = 1_000_000_000
 
+	// loadMemory is the memory in bytes that it may take meanwhile.
+	loadMemory = 256 << 20
+
 	// stackWiped is how much of the program's C stack is made zero after an evaluation. What lies there is of no
 	// use, and would otherwise be part of every snapshot.
 	stackWiped = 16 << 10
@@ -293,7 +296,7 @@ func (e *engine) buildInterpreted(text []byte, v variant, a *abi) (*program, err
 		return nil, err
 	}
 	p := &program{abi: a, hash: v.hash, native: shared.native, info: shared.info, hosts: shared.hosts, shared: true}
-	m, err := newMachine(p, -1, 0)
+	m, err := newMachine(p, loadMemory, 0)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", vm.ErrModule, err)
 	}
