@@ -172,6 +172,26 @@ func (t tree) set(path []string, v message.Bytes) error {
 	return nil
 }
 
+// bare is the text of a part that has nothing but a body. It is the value at the path of the part, or, if other parts put keys
+// below that path, what is under "body" there.
+type bare message.Bytes
+
+func (t tree) setPart(path []string, v message.Bytes) error {
+	inner, err := t.at(path[:len(path)-1])
+	if err != nil {
+		return err
+	}
+	last := path[len(path)-1]
+	switch below := inner[last].(type) {
+	case nil:
+		inner[last] = bare(v)
+		return nil
+	case tree:
+		return below.set([]string{message.KeyBody}, v)
+	}
+	return malformed("multipart-malformed", "%.60q comes twice", strings.Join(path, "/"))
+}
+
 // at finds or makes the tree at a path.
 func (t tree) at(path []string) (tree, error) {
 	if len(path) > structured.DepthMax {
@@ -185,6 +205,10 @@ func (t tree) at(path []string) (tree, error) {
 			t = next
 		case tree:
 			t = inner
+		case bare:
+			next := tree{message.KeyBody: message.Bytes(inner)}
+			t[key] = next
+			t = next
 		default:
 			return nil, malformed("multipart-malformed", "%.60q is a value and has keys below it", key)
 		}
@@ -198,6 +222,8 @@ func (t tree) build() message.Message {
 		switch v := v.(type) {
 		case message.Bytes:
 			fs = append(fs, message.Field{Key: key, Value: v})
+		case bare:
+			fs = append(fs, message.Field{Key: key, Value: message.Bytes(v)})
 		case tree:
 			fs = append(fs, message.Field{Key: key, Value: v.build()})
 		}

@@ -219,21 +219,41 @@ func TestOtherUnsignedKeysAreLeftOut(t *testing.T) {
 	}
 }
 
-func TestEmptyDataIsCommittedTo(t *testing.T) {
-	c, err := Commit(message.New(field("data", message.Bytes(""))), fastKey(t, 1), Terms{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w, err := Encode(c, message.Linked)
-	if err != nil {
-		t.Fatal(err)
-	}
-	far, err := Decode(w)
-	if v, ok := far.Get("data"); err != nil || !ok || v != message.Bytes("") {
-		t.Fatalf("%v, %v", far, err)
-	}
-	if _, err := Verify(message.New(slices.Collect(fields(far))...)); err != nil {
-		t.Error(err)
+func TestTextsThatNoHeaderHoldsAreCommittedTo(t *testing.T) {
+	for name, c := range map[string]struct {
+		m    message.Message
+		keys []string
+	}{
+		"empty data":           {message.New(field("data", message.Bytes(""))), nil},
+		"empty data and space": {message.New(field("data", message.Bytes("")), field("a", message.Bytes(" "))), nil},
+		"data and space":       {message.New(field("data", message.Bytes("x")), field("a", message.Bytes(" ")), field("B", message.Bytes("x"))), nil},
+		"data of both":         {message.New(field("data", message.Bytes("x")), field("a", message.Bytes(" "))), []string{"data"}},
+		"space of both":        {message.New(field("data", message.Bytes("x")), field("a", message.Bytes(" "))), []string{"a"}},
+		"a body beside a map":  {message.New(field("n", message.New(field("body", message.Bytes("x")), field("m", message.New(field("y", message.Bytes("z"))))))), nil},
+	} {
+		for _, n := range []message.Nesting{message.Linked, message.Nested} {
+			signed, err := Commit(c.m, fastKey(t, 1), Terms{Keys: c.keys, Nesting: n})
+			if err != nil {
+				t.Fatal(err)
+			}
+			w, err := Encode(signed, n)
+			if err != nil {
+				t.Fatal(err)
+			}
+			far, err := Decode(overHTTP(t, w))
+			if err != nil || !message.Equal(far.Commitments(), signed.Commitments()) {
+				t.Errorf("%s: %v, %v, was %v", name, far, err, signed)
+			}
+			if n == message.Nested && !message.Equal(withoutUnsigned(far), c.m) {
+				t.Errorf("%s came back as %v", name, far)
+			}
+			if _, err := Verify(far); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			if _, err := Verify(message.New(slices.Collect(fields(far))...)); err != nil {
+				t.Errorf("%s, taken apart: %v", name, err)
+			}
+		}
 	}
 }
 
@@ -566,7 +586,7 @@ func TestWhatIsNoMessageIsRefused(t *testing.T) {
 		"line breaks":     {multipart("--B\ncontent-disposition: inline\n\nx\n--B--"), "multipart-malformed"},
 		"no line":         {multipart("--B\r\ncontent-disposition: inline\r\nx\r\n\r\nx\r\n--B--"), "multipart-malformed"},
 		"twice":           {multipart("--B\r\ncontent-disposition: form-data;name=\"a\"\r\n\r\nx\r\n--B\r\ncontent-disposition: form-data;name=\"a\"\r\n\r\ny\r\n--B--"), "multipart-malformed"},
-		"through a value": {multipart("--B\r\ncontent-disposition: form-data;name=\"a\"\r\n\r\nx\r\n--B\r\ncontent-disposition: form-data;name=\"a/b\"\r\n\r\ny\r\n--B--"), "multipart-malformed"},
+		"through a value": {multipart("--B\r\ncontent-disposition: form-data;name=\"a/b\"\r\n\r\ny\r\n--B--").with("a", "x"), "multipart-malformed"},
 		"depth":           {multipart("--B\r\ncontent-disposition: form-data;name=\"" + strings.Repeat("a/", 200) + "\"\r\n\r\nx\r\n--B--"), "message-too-deep"},
 		"parts":           {multipart(manyParts(PartsMax + 1)), "multipart-too-large"},
 		"types":           {header("ao-types", `a="nothing"`).with("a", "x"), "types-malformed"},

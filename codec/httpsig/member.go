@@ -181,7 +181,7 @@ func (s member) committed(w Wire, m message.Message) message.List {
 			}
 		case c == message.KeyContentType && multipart:
 		case c == message.KeyBodyKey:
-			if key, _ := w.Get(c); len(w.Body) == 0 { // the value is empty, and so is its digest
+			if key, _ := w.Get(c); !slices.Contains(s.components, message.KeyContentDigest) { // the value is empty, and so is its digest
 				add(key)
 			}
 		case s.old() && (c == hdrInlineKey || c == "content-length"):
@@ -238,7 +238,8 @@ func emptyValue(m message.Message, key string) bool {
 }
 
 // bodyKeys lists the keys of the message that the body holds: those that no header does. In the first generation what is empty
-// is nowhere but in the types.
+// is nowhere but in the types. In the second a short text that is a part for want of a fitting header is covered by its own
+// name, as if it were one, and not by the body.
 func bodyKeys(w Wire, m message.Message, old bool) []string {
 	if len(w.Body) == 0 {
 		return nil
@@ -258,8 +259,15 @@ func bodyKeys(w Wire, m message.Message, old bool) []string {
 			ids[id.Name] = true
 		}
 	}
+	inlineKey := message.KeyBody
+	if key, ok := w.Get(message.KeyBodyKey); ok {
+		inlineKey = key
+	}
 	var keys []string
-	for key := range m.All() {
+	for key, v := range m.All() {
+		if text, ok := v.(message.Bytes); ok && !old && key != inlineKey && len(text) <= message.HeaderMax {
+			continue
+		}
 		if key != message.KeyCommitments && !inHeader(key) && !ids[key] && !(old && emptyValue(m, key)) {
 			keys = append(keys, key)
 		}

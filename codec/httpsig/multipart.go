@@ -84,7 +84,7 @@ func (t tree) addPart(text, inlineKey string, g structured.Generation) error {
 		keys = append(keys, message.Header{Name: name, Value: value})
 	}
 	if hasBody && len(keys) == 0 {
-		return t.set(path, message.Bytes(body))
+		return t.setPart(path, message.Bytes(body))
 	}
 	inner, err := t.at(path)
 	if err != nil {
