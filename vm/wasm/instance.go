@@ -296,6 +296,7 @@ func (i *instance) Rollback() error {
 	if i.ended {
 		im.mu.Lock()
 		defer im.mu.Unlock()
+		im.version++ // so that copies take it over
 		im.host = i.program.base.host.clone()
 		m.host = im.host.clone()
 	}

@@ -111,6 +111,7 @@ func (i *instance) private() (*image, *machine, error) {
 		return nil, nil, err
 	}
 	im := newImage(&e.arena, i.program.base)
+	m.tracked = 0 // the new image has nothing of what was there before tracking began
 	if _, err := im.commit(e.scanner, m); err != nil {
 		im.close()
 		e.retire(m)

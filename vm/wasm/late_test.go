@@ -28,7 +28,7 @@ func testLate(t *testing.T, late *engine) {
 	wasLate := 0
 	checks, growing := "3", "S = nil"
 	if os.Getenv("AGO_LONG") != "" {
-		checks, growing = "40", "Big = string.rep('x', 80 * 1024 * 1024)"
+		checks, growing = "15", "Big = string.rep('x', 80 * 1024 * 1024)"
 	}
 	defer flag.Set("rapid.checks", flag.Lookup("rapid.checks").Value.String())
 	flag.Set("rapid.checks", checks)
