@@ -2,7 +2,6 @@ package ans104
 
 import (
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -66,7 +65,7 @@ func draftOf(m message.Message, depth int) (Draft, error) {
 			continue
 		}
 		if kind != "" {
-			types = append(types, escape(key)+`="`+kind+`"`)
+			types = append(types, message.EscapeKey(key)+`="`+kind+`"`)
 		}
 		d.Tags = append(d.Tags, Tag{Name: key, Value: text})
 	}
@@ -183,22 +182,10 @@ func scalar(v message.Value) (text, kind string, ok bool) {
 		return string(v), "atom", true
 	case message.Int:
 		return strconv.FormatInt(int64(v), 10), "integer", true
+	case message.BigInt:
+		return string(v), "integer", true
 	case message.Float:
-		return fmt.Sprintf("%.20e", float64(v)), "float", true
+		return message.FloatText(float64(v)), "float", true
 	}
 	return "", "", false
-}
-
-// escape writes a key for ao-types: what is not lower-case, a digit or a plain sign becomes %xx.
-func escape(key string) string {
-	var b strings.Builder
-	for i := range len(key) {
-		c := key[i]
-		if c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || strings.IndexByte(".-_/?&", c) >= 0 {
-			b.WriteByte(c)
-			continue
-		}
-		fmt.Fprintf(&b, "%%%02x", c)
-	}
-	return b.String()
 }

@@ -20,7 +20,7 @@ func parseTypes(types string) (map[string]string, bool) {
 		if m == nil {
 			return nil, false
 		}
-		key, ok := unescape(m[1])
+		key, ok := message.UnescapeKey(m[1])
 		if !ok {
 			return nil, false
 		}
@@ -59,8 +59,7 @@ func applyTypes(fs []message.Field, types string) []message.Field {
 func typed(kind, text string) (message.Value, bool) {
 	switch kind {
 	case "integer":
-		n, err := strconv.ParseInt(text, 10, 64)
-		return message.Int(n), err == nil
+		return message.Whole(text)
 	case "float":
 		f, err := strconv.ParseFloat(text, 64)
 		return message.Float(f), err == nil && !math.IsInf(f, 0) && !math.IsNaN(f)
@@ -71,28 +70,4 @@ func typed(kind, text string) (message.Value, bool) {
 		return message.Atom(text), true
 	}
 	return nil, false
-}
-
-// unescape reads %xx.
-func unescape(s string) (string, bool) {
-	if !strings.Contains(s, "%") {
-		return s, true
-	}
-	b := make([]byte, 0, len(s))
-	for i := 0; i < len(s); i++ {
-		if s[i] != '%' {
-			b = append(b, s[i])
-			continue
-		}
-		if i+2 >= len(s) {
-			return "", false
-		}
-		v, err := strconv.ParseUint(s[i+1:i+3], 16, 8)
-		if err != nil {
-			return "", false
-		}
-		b = append(b, byte(v))
-		i += 2
-	}
-	return string(b), true
 }

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"ago/codec/ans104"
+	"ago/codec/flat"
+	"ago/codec/json"
 	"ago/codec/structured"
 	"ago/commitment"
 	"ago/fault"
@@ -78,6 +80,79 @@ func TestMessagesComeBack(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Whatever a message came in, it has the same id.
+func TestEveryEncodingNamesAMessageAlike(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := messagetest.Messages(2).Draw(t, "message").Without("body").Without("target")
+		id := m.UnsignedID()
+		check := func(encoding string, got message.Message, err error) {
+			if err != nil || got.UnsignedID() != id {
+				t.Fatalf("%s: %v, %v, was %v", encoding, got, err, m)
+			}
+		}
+		for _, g := range []structured.Generation{structured.GenA, structured.GenB} {
+			got, err := structured.Decode(structured.Encode(m, g, message.Nested), g)
+			check(structured.Codec, got, err)
+		}
+		if w, err := Encode(m, message.Linked); err == nil {
+			got, err := Decode(w)
+			check(Codec, got, err)
+		}
+		if text, err := json.Encode(m); err == nil && !some(m, typedMember) {
+			got, err := json.Decode(text)
+			check(json.Codec, got, err)
+		}
+		if !some(m, emptyMap) {
+			got, err := flat.Decode(flat.Encode(m))
+			check(flat.Codec, got, err)
+		}
+		if d, err := ans104.DraftOf(m); err == nil && m.Text("data") != "" {
+			it, err := ans104.Unsigned(d)
+			if err != nil {
+				t.Fatal(err)
+			}
+			check(ans104.Codec, it.Message(), nil)
+		}
+	})
+}
+
+// some tells whether anything in the value, or it itself, is so.
+func some(v message.Value, is func(message.Value) bool) bool {
+	if is(v) {
+		return true
+	}
+	switch v := v.(type) {
+	case message.List:
+		return slices.ContainsFunc(v, func(e message.Value) bool { return some(e, is) })
+	case message.Message:
+		for _, e := range v.All() {
+			if some(e, is) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// typedMember tells lists with members whose type JSON cannot note.
+func typedMember(v message.Value) bool {
+	l, _ := v.(message.List)
+	return slices.ContainsFunc(l, func(e message.Value) bool {
+		switch e := e.(type) {
+		case message.Link:
+			return true
+		case message.Atom:
+			return e != "true" && e != "false" && e != "null"
+		}
+		return false
+	})
+}
+
+func emptyMap(v message.Value) bool {
+	m, ok := v.(message.Message)
+	return ok && m.Len() == 0
 }
 
 func TestMessagesOfTheFirstGenerationComeBack(t *testing.T) {
