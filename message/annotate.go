@@ -34,14 +34,14 @@ const (
 )
 
 // Annotate gives the type-annotated form of a message: its values are only Bytes and Messages, and ao-types says which texts
-// are numbers, atoms and lists. Private keys are left out, and so are keys that are derived from the others. A link is written
+// are numbers, atoms and lists. Private keys are left out, and so are keys without value and keys derived from the others. A link is written
 // under its key with the suffix +link. Commitments stay nested in either way.
 func (m Message) Annotate(n Nesting) Message {
 	fs := make([]Field, 0, len(m.fields)+1)
 	types := typeList{}
 	for _, f := range m.fields {
 		switch {
-		case IsPrivate(f.Key), f.Key == "content-digest", f.Key == "unsigned_id":
+		case f.Value == nil, IsPrivate(f.Key), f.Key == "content-digest", f.Key == "unsigned_id":
 		case f.Key == KeyCommitments:
 			if c, ok := f.Value.(Message); ok {
 				f.Value = c.Annotate(Nested)

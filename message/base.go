@@ -117,18 +117,14 @@ func ConstantMAC(base string) ID {
 	return ID(mac.Sum(nil))
 }
 
-// UnsignedParams are the parameters of the commitment without a signer; bundled says that nested values were committed in place.
-func UnsignedParams(n Nesting) []Param {
-	ps := []Param{{"alg", Bytes(AlgorithmHMAC)}}
-	if n == Nested {
-		ps = append(ps, Param{"bundle", Bytes("true")})
-	}
-	return append(ps, Param{"keyid", Bytes(KeyIDConstant)})
+// UnsignedParams are the parameters of the commitment without a signer.
+func UnsignedParams() []Param {
+	return []Param{{"alg", Bytes(AlgorithmHMAC)}, {"keyid", Bytes(KeyIDConstant)}}
 }
 
 // annotatedID is the id of an annotated message without commitments.
 func annotatedID(m Message) ID {
 	l := m.Lay(nil)
-	base, _ := SignatureBase(l.Components(), UnsignedParams(Linked), l.Get) // every component comes from the layout
+	base, _ := SignatureBase(l.Components(), UnsignedParams(), l.Get) // every component comes from the layout
 	return ConstantMAC(base)
 }

@@ -69,7 +69,7 @@ func TestMessagesHaveTheFormsAndIDsOfAnotherImplementation(t *testing.T) {
 					}
 				}
 			}
-			base, ok := message.SignatureBase(laid.Components(), message.UnsignedParams(message.Linked), laid.Get)
+			base, ok := message.SignatureBase(laid.Components(), message.UnsignedParams(), laid.Get)
 			if !ok || base != v.Base.Base {
 				t.Errorf("signature base\n%s\nwant\n%s", base, v.Base.Base)
 			}
@@ -106,7 +106,7 @@ func TestListedOrdersAreFollowed(t *testing.T) {
 		for c := range strings.FieldsSeq(list) {
 			components = append(components, strings.Trim(c, `"`))
 		}
-		base, ok := message.SignatureBase(components, message.UnsignedParams(message.Linked), laid.Get)
+		base, ok := message.SignatureBase(components, message.UnsignedParams(), laid.Get)
 		if !ok || base != v.Base.Base {
 			t.Errorf("%s: base\n%s", v.Name, base)
 		}
