@@ -67,7 +67,7 @@ func (i *instance) Eval(ctx context.Context, in vm.Input) (vm.Output, error) {
 	}
 	i.work.Lock()
 	e := i.engine
-	i.late = i.mayBeLate()
+	i.late = i.mayBeLate() && len(in.Message)+len(in.Env) <= lateInputMax
 	if i.late {
 		i.last.Message, i.last.Env = append(i.last.Message[:0], in.Message...), append(i.last.Env[:0], in.Env...)
 	}
@@ -222,7 +222,7 @@ func (i *instance) Commit() error {
 	i.dirty = false
 	defer i.work.Unlock()
 	i.steady++
-	if i.late && i.mayBeLate() {
+	if i.late && i.machine.s.ticks() <= lateTicks && i.mayBeLate() {
 		i.image.postpone(i.last)
 		return nil
 	}

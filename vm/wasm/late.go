@@ -34,6 +34,11 @@ const (
 	// each refusal that made messages be evaluated again, up to lateAfterMax, so that no process pays much for this.
 	lateAfter    = 32
 	lateAfterMax = 4096
+
+	// lateInputMax bounds the inputs that are kept, in bytes, and lateTicks the evaluations, on the engine's clock: what
+	// takes long itself gains nothing, and would have to be done again.
+	lateInputMax = 64 << 10
+	lateTicks    = 2
 )
 
 // mayBeLate tells whether the commit of the evaluation under way can come late.

@@ -180,6 +180,9 @@ func (s *store) arm(ticksMax uint64) *uint32 {
 	return stop
 }
 
+// ticks is how long the last evaluation took.
+func (s *store) ticks() uint64 { return uint64(s.c.ticks) }
+
 //export agoHost
 func agoHost(handle C.uintptr_t, index C.uint32_t, slots *C.uint64_t, n C.uint32_t) C.int {
 	m := cgo.Handle(handle).Value().(*machine)
