@@ -28,7 +28,7 @@ import (
 
 const (
 	// lateMax is how many messages may be behind. A refused message costs up to as many evaluations.
-	lateMax = 8
+	lateMax = 16
 
 	// lateAfter is the number of messages that have to be committed in a row before commits come late. It doubles with
 	// each refusal that made messages be evaluated again, up to lateAfterMax, so that no process pays much for this.
