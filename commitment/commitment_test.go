@@ -296,6 +296,7 @@ func TestWalletsRoundTripAndStayPrivate(t *testing.T) {
 			}
 			d, _ := base64.RawURLEncoding.DecodeString(j.D)
 			printed := fmt.Sprintf("%v %+v %#v %s %x", k, k, k, k, k)
+			//lint:ignore SA9005 that nothing of a key can be encoded is what is tested
 			if asJSON, err := json.Marshal(k); err == nil {
 				printed += string(asJSON)
 			}

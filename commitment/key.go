@@ -16,9 +16,6 @@ import (
 	"github.com/decred/dcrd/dcrec/secp256k1/v4"
 )
 
-// saltSize is the length of the salt in RSA signatures made here: what browser wallets use, the length of the hash.
-const saltSize = sha256.Size
-
 // Key is a handle on a private key that an Agent holds. It signs and is named; it cannot be printed or encoded.
 // It is safe for concurrent use.
 type Key struct {

@@ -22,7 +22,7 @@ import (
 // a fault and nothing else, and only the pages written since the last look are listed. A message then costs what it
 // writes, however large the state is.
 
-type region struct{ start, end, categories uint64 }
+type region struct{ start, end, _ uint64 } // the last one holds categories
 
 // pmScan is the argument of the PAGEMAP_SCAN call.
 type pmScan struct {
@@ -39,7 +39,7 @@ const (
 
 	uffdAPI       = 0xAA
 	uffdioAPI     = 3<<30 | 24<<16 | uffdAPI<<8 | 0x3F
-	uffdioReg     = 3<<30 | 32<<16 | uffdAPI<<8 | 0x00
+	uffdioReg     = 3<<30 | 32<<16 | uffdAPI<<8
 	uffdUserOnly  = 1
 	uffdShmem     = 1 << 12 // the module's data is a private mapping of shared memory
 	uffdAsync     = 1 << 15

@@ -7,7 +7,6 @@
 package wasm
 
 import (
-	"errors"
 	"time"
 )
 
@@ -52,5 +51,3 @@ const (
 	// tick is the period of the clock that looks whether an evaluation has to stop.
 	tick = 10 * time.Millisecond
 )
-
-var errUnsupported = errors.New("wasm: the engine runs on linux/amd64 with cgo only; build there, or send evaluation to a node that does")

@@ -97,6 +97,7 @@ func (m *machine) loadText(text []byte, name string, gas uint64) error {
 	v, e := m.call(in.load, at[0], uint64(len(text)), at[1], gas)
 	switch {
 	case e != nil && m.gasLeft() < 0:
+		//lint:ignore ST1005 the text is part of results
 		return errors.New(outOfGas)
 	case e != nil:
 		return errors.New(e.failure())

@@ -332,13 +332,6 @@ func (m *machine) stackSize(text []byte) uint64 {
 
 // Memory access of host functions follows typed arrays: a write outside is lost, a read outside gives zero.
 
-func (m *machine) get8(p uint64) byte {
-	if p < uint64(len(m.mem)) {
-		return m.mem[p]
-	}
-	return 0
-}
-
 func (m *machine) set8(p uint64, v byte) {
 	if p < uint64(len(m.mem)) {
 		m.mem[p] = v

@@ -23,6 +23,7 @@ var (
 		"October", "November", "December"}
 )
 
+//lint:ignore ST1005 the text is part of results: it is the reference's
 var errTimeField = errors.New("Cannot read properties of undefined (reading 'substring')")
 
 // Conversions that stand for others. They are applied one after the other over the whole format, before anything
