@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"runtime/debug"
 	"os/signal"
 	"slices"
 	"strings"
@@ -32,6 +33,11 @@ const (
 )
 
 func main() {
+	// The heap is small beside the states of processes, which lie outside it: collecting it a third as often costs some
+	// tens of MB and gives a few percent of a busy node's time back.
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(300)
+	}
 	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
