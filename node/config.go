@@ -77,7 +77,7 @@ type Addresses struct {
 	Scheduler string `json:"scheduler"`
 	Authority string `json:"authority"`
 	Data      string `json:"data"`
-	Module    string `json:"module"` // id of the built-in process
+	Module    string `json:"defaultModule"` // id of the built-in process
 }
 
 // ModuleTags are the tags of a module that came without its own: the usual ones of the aos modules, with default limits.
