@@ -3,6 +3,7 @@ GO      ?= go
 NODE    ?= node
 BIN     := bin/ago
 STAMP   := test/node_modules/.stamp
+# of each target: a time, or a number of inputs such as 500x
 FUZZTIME ?= 20s
 
 help: ## this list
@@ -35,7 +36,7 @@ long: deps build ## the long suites: 300 kills, live comparison with the referen
 fuzz: ## every fuzz target for FUZZTIME
 	@for p in $$($(GO) list ./...); do \
 	  for f in $$(grep -ho '^func Fuzz[A-Za-z0-9_]*' $$($(GO) list -f '{{.Dir}}' $$p)/*_test.go 2>/dev/null | sed 's/func //'); do \
-	    echo "fuzz $$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p || exit 1; \
+	    echo "fuzz $$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$p || exit 1; \
 	  done; done
 
 lint: ## gofmt, go vet, staticcheck
