@@ -33,6 +33,9 @@ race: deps ## the Go tests under the race detector
 long: deps build ## the long suites: 300 kills, live comparison with the reference loader
 	AGO_LONG=1 $(GO) test -timeout 60m ./...
 
+kills: deps ## a busy network is killed 300 times; nothing may be lost or doubled
+	AGO_LONG=1 $(GO) test -timeout 30m -run Kills -v ./test
+
 fuzz: ## every fuzz target for FUZZTIME
 	@for p in $$($(GO) list ./...); do \
 	  for f in $$(grep -ho '^func Fuzz[A-Za-z0-9_]*' $$($(GO) list -f '{{.Dir}}' $$p)/*_test.go 2>/dev/null | sed 's/func //'); do \
@@ -47,4 +50,4 @@ lint: ## gofmt, go vet, staticcheck
 bench: deps build ## every figure the docs claim, peers beside us in the same run
 	$(NODE) bench/run.mjs
 
-.PHONY: help dev build deps test clients race long fuzz lint bench
+.PHONY: help dev build deps test clients race long kills fuzz lint bench
