@@ -36,6 +36,7 @@ type actor struct {
 	snap snapshots
 
 	spent time.Duration // evaluating since the last checkpoint
+	held  held          // results that wait to be written together
 
 	dry chan struct{} // one for each of its dry runs that may run at a time
 
@@ -182,6 +183,7 @@ func (a *actor) evaluate() (seen slotlog.Slot, err error) {
 	}
 	f := &flight{slots: make(chan struct{}, aheadMax)}
 	seen, err = a.follow(ctx, f)
+	a.flush(f)
 	if werr := f.wait(); werr != nil {
 		// Results that were computed are not on disk: the instance is ahead of the truth.
 		a.drop()
@@ -204,6 +206,7 @@ func (a *actor) follow(ctx context.Context, f *flight) (seen slotlog.Slot, err e
 		stored, changed := a.stored, a.changed
 		a.mu.Unlock()
 		if a.at >= seen {
+			a.flush(f)
 			if stored >= a.at || f.failed() {
 				return seen, nil
 			}
@@ -222,6 +225,7 @@ func (a *actor) follow(ctx context.Context, f *flight) (seen slotlog.Slot, err e
 				return seen, err
 			}
 			if a.spent >= 8*checkpointEvery { // a long way to go: do not lose it all
+				a.flush(f)
 				if err := f.wait(); err != nil {
 					return seen, err
 				}
@@ -311,9 +315,39 @@ func (a *actor) store(as process.Assigned, r process.Result, f *flight) error {
 			return err
 		}
 	}
+	a.held.batch.Add(b)
+	a.held.slot = as.Slot
+	a.held.count++
+	a.mu.Lock()
+	more := as.Slot+1 < a.target
+	a.mu.Unlock()
+	// Catching up with another scheduler's log, nobody waits for the results on the way and nothing is pushed because of
+	// them: a sync for each would cost more than it protects.
+	if a.u.c.Foreign && more && a.held.count < heldMax {
+		return nil
+	}
+	a.flush(f)
+	return nil
+}
+
+// held are results of consecutive slots that are to be written in one batch.
+type held struct {
+	batch store.Batch
+	slot  slotlog.Slot // of the last one
+	count int
+}
+
+const heldMax = 32
+
+// flush hands the held results to the writer.
+func (a *actor) flush(f *flight) {
+	if a.held.count == 0 {
+		return
+	}
+	batch, slot := &store.Batch{Ops: a.held.batch.Ops}, a.held.slot
+	a.held = held{}
 	f.begin()
-	slot := as.Slot
-	a.u.writer.write(b, func(err error) {
+	a.u.writer.write(batch, func(err error) {
 		f.note(err)
 		if err == nil && a.u.c.Outbox != nil {
 			a.u.c.Outbox.Committed(a.id, slot)
@@ -326,7 +360,6 @@ func (a *actor) store(as process.Assigned, r process.Result, f *flight) error {
 		a.mu.Unlock()
 		f.end()
 	})
-	return nil
 }
 
 // flight are the results of one evaluator that wait for the disk.
