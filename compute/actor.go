@@ -315,15 +315,21 @@ func (a *actor) store(as process.Assigned, r process.Result, f *flight) error {
 			return err
 		}
 	}
+	if a.held.count == 0 {
+		a.held.first = as.Slot
+	}
 	a.held.batch.Add(b)
-	a.held.slot = as.Slot
 	a.held.count++
 	a.mu.Lock()
 	more := as.Slot+1 < a.target
 	a.mu.Unlock()
-	// Catching up with another scheduler's log, nobody waits for the results on the way and nothing is pushed because of
-	// them: a sync for each would cost more than it protects.
-	if a.u.c.Foreign && more && a.held.count < heldMax {
+	// While more slots wait, a few results share a sync. Catching up with another scheduler's log nobody waits for those on
+	// the way, and nothing is pushed because of them.
+	most := heldLive
+	if a.u.c.Foreign {
+		most = heldForeign
+	}
+	if more && a.held.count < most {
 		return nil
 	}
 	a.flush(f)
@@ -333,28 +339,33 @@ func (a *actor) store(as process.Assigned, r process.Result, f *flight) error {
 // held are results of consecutive slots that are to be written in one batch.
 type held struct {
 	batch store.Batch
-	slot  slotlog.Slot // of the last one
+	first slotlog.Slot
 	count int
 }
 
-const heldMax = 32
+const (
+	heldLive    = 4
+	heldForeign = 32
+)
 
 // flush hands the held results to the writer.
 func (a *actor) flush(f *flight) {
 	if a.held.count == 0 {
 		return
 	}
-	batch, slot := &store.Batch{Ops: a.held.batch.Ops}, a.held.slot
+	batch, first, next := &store.Batch{Ops: a.held.batch.Ops}, a.held.first, a.held.first+slotlog.Slot(a.held.count)
 	a.held = held{}
 	f.begin()
 	a.u.writer.write(batch, func(err error) {
 		f.note(err)
 		if err == nil && a.u.c.Outbox != nil {
-			a.u.c.Outbox.Committed(a.id, slot)
+			for s := first; s < next; s++ {
+				a.u.c.Outbox.Committed(a.id, s)
+			}
 		}
 		a.mu.Lock()
 		if err == nil {
-			a.stored = max(a.stored, slot+1)
+			a.stored = max(a.stored, next)
 		}
 		a.tell()
 		a.mu.Unlock()
