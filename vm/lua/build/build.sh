@@ -18,7 +18,9 @@ if [ -n "${LUA_SOURCE:-}" ] && [ -f "$LUA_SOURCE/$source" ]; then
 	cp "$LUA_SOURCE/$source" .
 else
 	mkdir -p lists/partial cache/archives/partial
-	echo 'deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian bookworm main' > sources.list
+	# the sources come from where this machine has its packages from
+	mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 'Codename: bookworm' | head -n 1)
+	echo "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror bookworm main" > sources.list
 	printf 'Dir::Etc::SourceList "%s/sources.list";\nDir::Etc::SourceParts "-";\nDir::State::Lists "%s/lists";\nDir::Cache "%s/cache";\nAPT::Sandbox::User "root";\n' \
 		"$tmp" "$tmp" "$tmp" > apt.conf
 	APT_CONFIG=$tmp/apt.conf apt-get update -qq >&2
