@@ -53,7 +53,7 @@ func moduleBytes(t testing.TB, file, sum string) []byte {
 		}
 	}
 	if dir == "" {
-		t.Skip("the published modules are not installed: run npm ci in test/reference, or name their folder in AGO_MODULES")
+		t.Skip("the published modules are not installed: run `make deps`, or name their folder in AGO_MODULES")
 	}
 	b, err := os.ReadFile(filepath.Join(dir, file))
 	if errors.Is(err, os.ErrNotExist) {
