@@ -360,11 +360,20 @@ func result(messages, spawns, assigns []object) process.Result {
 	return process.Result{Messages: list(messages), Spawns: list(spawns), Assignments: list(assigns), Output: json.RawMessage(`""`)}
 }
 
-// idle waits until nothing is pending.
+// atRest tells that all is delivered and no search of the table is under way: one that began before the last delivery may still
+// bring back a lane that has nothing left.
+func atRest(p *Pusher) bool {
+	s := p.Stats()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return s.Pending == 0 && p.workers == 0 && !p.filling && len(p.ready) == 0
+}
+
+// idle waits until the pusher is at rest.
 func idle(t testing.TB, p *Pusher) {
 	t.Helper()
 	end := time.Now().Add(10 * time.Second)
-	for p.Stats().Pending != 0 || p.Stats().Active != 0 {
+	for !atRest(p) {
 		if time.Now().After(end) {
 			t.Fatalf("still busy: %+v", p.Stats())
 		}
