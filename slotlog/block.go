@@ -43,7 +43,7 @@ func CheckPartition(part Partition) error {
 // A signed form that only one of them has makes no difference.
 func (e *Entry) Repeats(stored *Entry) bool {
 	return e.Process == stored.Process && e.Slot == stored.Slot && e.Message == stored.Message &&
-		e.Timestamp == stored.Timestamp && e.HashChain == stored.HashChain &&
+		e.Timestamp == stored.Timestamp && e.HashChain == stored.HashChain && e.Hashpath == stored.Hashpath &&
 		(e.Assignment == nil || stored.Assignment == nil || bytes.Equal(e.Assignment, stored.Assignment))
 }
 

@@ -27,8 +27,20 @@ const Partitions = 1 << 12
 // PartitionOf gives the partition of a process.
 func PartitionOf(p message.ID) Partition { return Partition(p[0])<<4 | Partition(p[1]>>4) }
 
-// Entry is one slot. The facts are those that every form of an assignment needs; Assignment is the signed form of the
-// process's variant, nil until somebody asked for it if the variant allows that.
+// Form is the encoding of a message's stored bytes. Values are kept on disk.
+type Form uint8
+
+const (
+	// FormItem is an ANS-104 data item.
+	FormItem Form = 0
+	// FormWire is headers and body of a signed HTTP message, of whichever generation its signatures are.
+	FormWire Form = 1
+	// FormBody is headers and body of an unsigned HTTP message whose body is the message, with its commitments as they came.
+	FormBody Form = 2
+)
+
+// Entry is one slot. The facts are those that every form of an assignment needs; Assignment is the signed item that a slot of
+// a process of variant ao.TN.1 is given, nil where the assignment follows from the facts and is signed when somebody reads it.
 type Entry struct {
 	Process     message.ID
 	Slot        Slot
@@ -37,9 +49,11 @@ type Entry struct {
 	BlockHeight uint64
 	BlockHash   message.ID // zero if unknown
 	BlockTime   int64      // ms, 0 if unknown
-	HashChain   message.ID // legacy chain value of this slot
+	HashChain   message.ID // chain value of this slot, by the rule of the process's variant
+	Hashpath    string     // that the assignment is applied to, in an AO-Core process; "" in others
 	Assignment  []byte     // signed item, raw
 	Item        []byte     // raw bytes of the message; nil for a message that was assigned by its id
+	Form        Form       // what Item is; counts only with it
 	Exclude     []string   // fields left out for a message assigned by id
 	ByID        bool       // the message was assigned by its id
 	DedupKey    message.ID // further key under which a repeat is the same message; zero if none
@@ -51,6 +65,7 @@ type Head struct {
 	Timestamp  int64
 	HashChain  message.ID
 	Assignment message.ID // id of the last assignment
+	Hashpath   string     // that the next assignment is applied to, in an AO-Core process; "" in others
 }
 
 // Block is a run of consecutive slots of one process, appended together.

@@ -9,10 +9,13 @@ import (
 	"ago/store"
 )
 
-// Values of L and E begin with the version of their form. A new form takes a new number; old ones stay readable.
+// Values of L and E begin with the version of their form. A new form takes a new number; old ones stay readable, and are
+// written where they say everything, so that the logs of legacy processes are the same bytes in every release.
 const (
-	entryVersion = 1
-	headVersion  = 1
+	entryLegacy = 1
+	entryCore   = 2 // with the form of the item, and the hashpath
+	headLegacy  = 1
+	headCore    = 2 // with the hashpath
 )
 
 // Parts of an entry that are often absent.
@@ -53,7 +56,8 @@ func partitionKey(part slotlog.Partition) []byte {
 // encodeEntry writes an entry without what its key says and without its item:
 //
 //	version, flags, message(32), timestamp, block height, block time,
-//	[block hash(32)], [hash chain(32)], [dedup key(32)], [length, assignment], number of excluded fields, each length, name
+//	[block hash(32)], [hash chain(32)], [dedup key(32)], [length, assignment], number of excluded fields, each length, name,
+//	in version 2: form, length, hashpath
 //
 // Numbers are varints, signed ones zigzag; parts in brackets are there if their flag is set.
 func encodeEntry(e *slotlog.Entry) []byte {
@@ -74,7 +78,11 @@ func encodeEntry(e *slotlog.Entry) []byte {
 		}
 	}
 	b := make([]byte, 0, 192+len(e.Assignment))
-	b = append(append(b, entryVersion, flags), e.Message[:]...)
+	version := byte(entryLegacy)
+	if e.Form != slotlog.FormItem || e.Hashpath != "" {
+		version = entryCore
+	}
+	b = append(append(b, version, flags), e.Message[:]...)
 	b = binary.AppendVarint(b, e.Timestamp)
 	b = binary.AppendUvarint(b, e.BlockHeight)
 	b = binary.AppendVarint(b, e.BlockTime)
@@ -90,13 +98,17 @@ func encodeEntry(e *slotlog.Entry) []byte {
 	for _, name := range e.Exclude {
 		b = append(binary.AppendUvarint(b, uint64(len(name))), name...)
 	}
+	if version == entryCore {
+		b = append(binary.AppendUvarint(append(b, byte(e.Form)), uint64(len(e.Hashpath))), e.Hashpath...)
+	}
 	return b
 }
 
 // decodeEntry reads what encodeEntry wrote; item tells whether the entry has one. The entry shares nothing with b.
 func decodeEntry(b []byte) (e slotlog.Entry, item bool, err error) {
 	r := reader{b: b}
-	if r.byte() != entryVersion {
+	version := r.byte()
+	if version != entryLegacy && version != entryCore {
 		return e, false, errEntry
 	}
 	flags := r.byte()
@@ -120,6 +132,10 @@ func decodeEntry(b []byte) (e slotlog.Entry, item bool, err error) {
 	for range n {
 		e.Exclude = append(e.Exclude, string(r.bytes()))
 	}
+	if version == entryCore {
+		e.Form = slotlog.Form(r.byte())
+		e.Hashpath = string(r.bytes())
+	}
 	e.ByID = flags&isByID != 0
 	if r.broken || len(r.b) > 0 {
 		return e, false, errEntry
@@ -127,24 +143,31 @@ func decodeEntry(b []byte) (e slotlog.Entry, item bool, err error) {
 	return e, flags&hasItem != 0, nil
 }
 
-// encodeHead writes version, epoch(8), next slot(8), timestamp(8), hash chain(32), assignment(32).
+// encodeHead writes version, epoch(8), next slot(8), timestamp(8), hash chain(32), assignment(32), in version 2 the hashpath.
 func encodeHead(epoch slotlog.Epoch, h slotlog.Head) []byte {
-	b := append(make([]byte, 0, 89), headVersion)
+	b := append(make([]byte, 0, headSize+len(h.Hashpath)), headLegacy)
+	if h.Hashpath != "" {
+		b[0] = headCore
+	}
 	b = binary.BigEndian.AppendUint64(b, uint64(epoch))
 	b = binary.BigEndian.AppendUint64(b, uint64(h.Next))
 	b = binary.BigEndian.AppendUint64(b, uint64(h.Timestamp))
-	return append(append(b, h.HashChain[:]...), h.Assignment[:]...)
+	return append(append(append(b, h.HashChain[:]...), h.Assignment[:]...), h.Hashpath...)
 }
 
+// headSize is the size of a head without a hashpath.
+const headSize = 89
+
 func decodeHead(b []byte) (slotlog.Epoch, slotlog.Head, error) {
-	if len(b) != 89 || b[0] != headVersion {
+	if len(b) < headSize || b[0] != headLegacy && b[0] != headCore || (b[0] == headLegacy) != (len(b) == headSize) {
 		return 0, slotlog.Head{}, errors.New("the bytes are not a head")
 	}
 	return slotlog.Epoch(binary.BigEndian.Uint64(b[1:])), slotlog.Head{
 		Next:       slotlog.Slot(binary.BigEndian.Uint64(b[9:])),
 		Timestamp:  int64(binary.BigEndian.Uint64(b[17:])),
 		HashChain:  message.ID(b[25:57]),
-		Assignment: message.ID(b[57:89]),
+		Assignment: message.ID(b[57:headSize]),
+		Hashpath:   string(b[headSize:]),
 	}, nil
 }
 

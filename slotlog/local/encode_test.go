@@ -27,7 +27,21 @@ func seq(first byte) (id message.ID) {
 	return id
 }
 
-func goldenEntries() []slotlog.Entry {
+func goldenEntries() []slotlog.Entry { return append(legacyEntries(), coreEntries()...) }
+
+func coreEntries() []slotlog.Entry {
+	return []slotlog.Entry{
+		{Process: seq(0), Slot: 0, Message: seq(0), Hashpath: seq(0).String(), Item: []byte("item")},
+		{
+			Process: seq(0), Slot: 1, Message: seq(0x20), Timestamp: 1_700_000_000_001, BlockHeight: 1_500_000,
+			BlockHash: seq(0x40), BlockTime: 1_700_000_000_000, HashChain: seq(0x60), DedupKey: seq(0x80),
+			Item: []byte("item"), Form: slotlog.FormBody, Hashpath: seq(0).String() + "/" + seq(0x20).String(),
+		},
+		{Process: seq(0), Slot: 2, Message: seq(0x40), Item: []byte{}, Form: 255},
+	}
+}
+
+func legacyEntries() []slotlog.Entry {
 	return []slotlog.Entry{
 		{Process: seq(0), Slot: 0, Message: seq(0)},
 		{
@@ -42,16 +56,23 @@ func goldenEntries() []slotlog.Entry {
 	}
 }
 
-// TestTheBytesOnDiskStayAsTheyAre compares keys and values with a file that earlier releases wrote.
+// TestTheBytesOnDiskStayAsTheyAre compares keys and values with files that earlier releases wrote.
 func TestTheBytesOnDiskStayAsTheyAre(t *testing.T) {
+	head := slotlog.Head{Next: 258, Timestamp: 1_700_000_000_001, HashChain: seq(0x20), Assignment: seq(0x40)}
+	compareGolden(t, "version-1.txt", legacyEntries(), head)
+	head.Hashpath = seq(0).String() + "/" + seq(0x20).String()
+	compareGolden(t, "version-2.txt", coreEntries(), head)
+}
+
+func compareGolden(t *testing.T, file string, entries []slotlog.Entry, head slotlog.Head) {
+	t.Helper()
 	var b strings.Builder
-	for _, e := range goldenEntries() {
+	for _, e := range entries {
 		fmt.Fprintf(&b, "entry %x = %x\n", entryKey(e.Process, e.Slot), encodeEntry(&e))
 	}
-	fmt.Fprintf(&b, "head %x = %x\n", headKey(seq(0)),
-		encodeHead(7, slotlog.Head{Next: 258, Timestamp: 1_700_000_000_001, HashChain: seq(0x20), Assignment: seq(0x40)}))
+	fmt.Fprintf(&b, "head %x = %x\n", headKey(seq(0)), encodeHead(7, head))
 	fmt.Fprintf(&b, "key %x\nmessage %x\npartition %x\n", dedupKey(seq(0), seq(0x20)), itemKey(seq(0)), partitionKey(0xabc))
-	golden := filepath.Join("testdata", "version-1.txt")
+	golden := filepath.Join("testdata", file)
 	if *rewrite {
 		if err := os.WriteFile(golden, []byte(b.String()), 0o644); err != nil {
 			t.Fatal(err)
@@ -64,7 +85,6 @@ func TestTheBytesOnDiskStayAsTheyAre(t *testing.T) {
 	if diff := cmp.Diff(string(want), b.String()); diff != "" {
 		t.Fatal(diff)
 	}
-	entries := goldenEntries()
 	for i, line := range strings.Split(string(want), "\n")[:len(entries)] {
 		raw, err := hex.DecodeString(line[strings.LastIndex(line, " ")+1:])
 		if err != nil {
@@ -97,6 +117,8 @@ func TestEntriesAndHeadsComeBack(t *testing.T) {
 			HashChain:   drawID(t, "chain"),
 			DedupKey:    drawID(t, "key"),
 			ByID:        rapid.Bool().Draw(t, "by id"),
+			Form:        slotlog.Form(rapid.Uint8().Draw(t, "form")),
+			Hashpath:    rapid.String().Draw(t, "hashpath"),
 		}
 		if rapid.Bool().Draw(t, "signed") {
 			e.Assignment = rapid.SliceOf(rapid.Byte()).Draw(t, "assignment")
@@ -116,13 +138,14 @@ func TestEntriesAndHeadsComeBack(t *testing.T) {
 			Timestamp:  rapid.Int64().Draw(t, "last"),
 			HashChain:  drawID(t, "head chain"),
 			Assignment: drawID(t, "head assignment"),
+			Hashpath:   rapid.String().Draw(t, "head hashpath"),
 		}
 		epoch := slotlog.Epoch(rapid.Uint64().Draw(t, "epoch"))
 		raw := encodeHead(epoch, head)
 		if e, h, err := decodeHead(raw); err != nil || e != epoch || h != head {
 			t.Fatalf("head %d %+v, %v", e, h, err)
 		}
-		if _, _, err := decodeHead(raw[:len(raw)-1]); err == nil {
+		if _, _, err := decodeHead(raw[:headSize-1]); err == nil {
 			t.Fatal("a short head was read")
 		}
 	})

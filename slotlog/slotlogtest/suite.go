@@ -83,6 +83,9 @@ func Entry(p message.ID, s slotlog.Slot, seed uint64) slotlog.Entry {
 	if s%3 == 1 {
 		e.DedupKey = ID("key", uint64(s), seed)
 	}
+	if s%4 >= 2 { // as in an AO-Core process
+		e.Form, e.Hashpath, e.Assignment = slotlog.Form(s%4-1), fmt.Sprintf("%s/%s", p, id), nil
+	}
 	if s%5 == 4 {
 		e.ByID, e.Item, e.Exclude = true, nil, []string{"Data", "", "Über"}
 	}
@@ -106,6 +109,7 @@ func finish(b slotlog.Block) slotlog.Block {
 		Timestamp:  last.Timestamp,
 		HashChain:  last.HashChain,
 		Assignment: message.HashOf(last.Assignment),
+		Hashpath:   last.Hashpath,
 	}
 	return b
 }
@@ -262,6 +266,7 @@ func testTaken(t *testing.T, logs Logs) {
 		"assignment": func(e *slotlog.Entry) { e.Assignment = []byte("signed again") },
 		"timestamp":  func(e *slotlog.Entry) { e.Timestamp++ },
 		"chain":      func(e *slotlog.Entry) { e.HashChain = ID("another") },
+		"hashpath":   func(e *slotlog.Entry) { e.Hashpath = p.String() },
 	} {
 		again := Block(p, 0, 0, 3, 0)
 		change(&again.Entries[1])
