@@ -12,34 +12,38 @@ import (
 type Kind uint8
 
 const (
-	Internal    Kind = iota // a defect of the node or its machine
-	Malformed               // bytes that are not what they should be
-	Forged                  // a signature or hash that does not hold
-	NotFound                // no such id, path or process here
-	Denied                  // known, but not allowed
-	Conflict                // clashes with what is stored
-	TooLarge                // over a size, depth or count limit
-	TooMany                 // over a rate or queue limit
-	Unsupported             // understood, but not something this node can do
-	Unfinished              // still being worked on; ask again
-	Unavailable             // another party did not answer, or this one is stopping
+	Internal     Kind = iota // a defect of the node or its machine
+	Malformed                // bytes that are not what they should be
+	Forged                   // a signature or hash that does not hold
+	NotFound                 // no such id, path or process here
+	Denied                   // known, but not allowed
+	Conflict                 // clashes with what is stored
+	TooLarge                 // over a size, depth or count limit
+	TooMany                  // over a rate or queue limit
+	Unsupported              // understood, but not something this node can do
+	Unfinished               // still being worked on; ask again
+	Unavailable              // another party did not answer, or this one is stopping
+	Unauthorized             // nobody who may ask this has signed it
+	Looped                   // goes round without an end, or deeper than is followed
 )
 
 var kinds = [...]struct {
 	name   string
 	status int
 }{
-	Internal:    {"internal", http.StatusInternalServerError},
-	Malformed:   {"malformed", http.StatusBadRequest},
-	Forged:      {"forged", http.StatusBadRequest},
-	NotFound:    {"not-found", http.StatusNotFound},
-	Denied:      {"denied", http.StatusForbidden},
-	Conflict:    {"conflict", http.StatusConflict},
-	TooLarge:    {"too-large", http.StatusRequestEntityTooLarge},
-	TooMany:     {"too-many", http.StatusTooManyRequests},
-	Unsupported: {"unsupported", http.StatusUnprocessableEntity},
-	Unfinished:  {"unfinished", http.StatusAccepted},
-	Unavailable: {"unavailable", http.StatusServiceUnavailable},
+	Internal:     {"internal", http.StatusInternalServerError},
+	Malformed:    {"malformed", http.StatusBadRequest},
+	Forged:       {"forged", http.StatusBadRequest},
+	NotFound:     {"not-found", http.StatusNotFound},
+	Denied:       {"denied", http.StatusForbidden},
+	Conflict:     {"conflict", http.StatusConflict},
+	TooLarge:     {"too-large", http.StatusRequestEntityTooLarge},
+	TooMany:      {"too-many", http.StatusTooManyRequests},
+	Unsupported:  {"unsupported", http.StatusUnprocessableEntity},
+	Unfinished:   {"unfinished", http.StatusAccepted},
+	Unavailable:  {"unavailable", http.StatusServiceUnavailable},
+	Unauthorized: {"unauthorized", http.StatusUnauthorized},
+	Looped:       {"looped", http.StatusLoopDetected},
 }
 
 // String gives the stable name used on the wire.
