@@ -37,9 +37,10 @@ const (
 // are numbers, atoms and lists. Private keys are left out, and so are keys without value and keys derived from the others. A link is written
 // under its key with the suffix +link. Commitments stay nested in either way.
 func (m Message) Annotate(n Nesting) Message {
-	fs := make([]Field, 0, len(m.fields)+1)
+	fs := make([]Field, 0, m.Len()+1)
 	types := typeList{}
-	for _, f := range m.fields {
+	for key, v := range m.All() {
+		f := Field{key, v}
 		switch {
 		case f.Value == nil, IsPrivate(f.Key), f.Key == "content-digest", f.Key == "unsigned_id":
 		case f.Key == KeyCommitments:

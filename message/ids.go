@@ -110,25 +110,19 @@ func (m Message) OnlyCommitted() Message {
 	}
 	keys := m.Committed()
 	fs := make([]Field, 0, len(keys)+1)
-	for _, f := range m.fields {
-		if _, ok := slices.BinarySearch(keys, f.Key); ok || f.Key == KeyCommitments {
-			fs = append(fs, f)
+	for key, v := range m.All() {
+		if _, ok := slices.BinarySearch(keys, key); ok || key == KeyCommitments {
+			fs = append(fs, Field{key, v})
 		}
 	}
-	if len(fs) == len(m.fields) {
+	if len(fs) == m.Len() {
 		return m
 	}
 	return New(fs...)
 }
 
 // content is the message without what others say of it.
-func (m Message) content() Message {
-	i, ok := m.find(KeyCommitments)
-	if !ok {
-		return m
-	}
-	return Message{fields: slices.Delete(slices.Clone(m.fields), i, i+1)}
-}
+func (m Message) content() Message { return m.drop(KeyCommitments) }
 
 // committedBy gives the ids of the commitments of these committers, of all that have one if none are given.
 func (m Message) committedBy(committers []string) []ID {
@@ -159,26 +153,34 @@ func (m Message) commitmentIDs(wanted func(Message) bool) []ID {
 
 // disowned drops the commitments that cover a key which changed, and those that do not say what they cover.
 func (m Message) disowned(key string) Message {
-	i, ok := m.find(KeyCommitments)
-	if !ok || key == KeyCommitments || IsPrivate(key) {
+	if key == KeyCommitments || IsPrivate(key) {
 		return m
 	}
-	var kept []Field
-	for _, f := range m.Commitments().fields {
-		c, _ := f.Value.(Message)
-		if list, ok := c.Get(keyCommitted); ok {
-			keys, _ := list.(List)
-			if len(keys) > 0 && !slices.Contains(keys, Value(Bytes(key))) {
-				kept = append(kept, f)
-			}
+	v, ok := m.Get(KeyCommitments)
+	if !ok {
+		return m
+	}
+	all, _ := v.(Message)
+	kept := all
+	for id, v := range all.All() {
+		if c, _ := v.(Message); covers(c, key) {
+			kept = kept.drop(id)
 		}
 	}
-	if len(kept) == 0 {
-		return Message{fields: slices.Delete(slices.Clone(m.fields), i, i+1), memo: &memo{}}
+	switch kept.Len() {
+	case 0:
+		return m.drop(KeyCommitments)
+	case all.Len():
+		return m
 	}
-	m.fields = slices.Clone(m.fields)
-	m.fields[i].Value = New(kept...)
-	return m
+	return m.set(KeyCommitments, kept)
+}
+
+// covers tells whether a commitment vouches for a key: it lists the key, or does not say what it covers.
+func covers(commitment Message, key string) bool {
+	list, _ := commitment.Get(keyCommitted)
+	keys, _ := list.(List)
+	return len(keys) == 0 || slices.Contains(keys, Value(Bytes(key)))
 }
 
 // SumIDs combines several ids so that their order does not matter: their sum as 256-bit numbers.

@@ -69,7 +69,8 @@ func (m Message) Lay(toPart func(key, text string, top bool) bool) Laid {
 	if inlineKey != "" && inlineKey != KeyBody {
 		l.headers = append(l.headers, Header{KeyBodyKey, inlineKey})
 	}
-	for _, f := range m.fields {
+	for key, v := range m.All() {
+		f := Field{key, v}
 		text, isText := f.Value.(Bytes)
 		switch {
 		case f.Key == KeyCommitments, f.Key == KeyBodyKey && inlineKey != "":
@@ -157,7 +158,8 @@ func (l *layout) asPart(key, text string, top bool) bool {
 func (l *layout) flatten(path string, m Message, inline bool) {
 	p := part{path: path, inline: inline}
 	others := false
-	for _, f := range m.fields {
+	for key, v := range m.All() {
+		f := Field{key, v}
 		text, isText := f.Value.(Bytes)
 		others = others || f.Key != KeyBody && f.Key != KeyCommitments
 		switch {

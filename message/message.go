@@ -44,9 +44,13 @@ type Field struct {
 	Value Value
 }
 
-// Message is immutable; the zero Message is empty and without id. Copies share everything.
+// Message is immutable; the zero Message is empty and without id. Copies share everything, and a message made from another by
+// With or Without shares what did not change: setting a key costs the logarithm of the number of keys. The unsigned id covers
+// all keys, so that of a changed message reads each of them once more; messages nested in it keep the ids they have, so a
+// state that is nested costs only what lies on the path of the change.
 type Message struct {
-	fields []Field // sorted by key, no duplicates
+	fields []Field // sorted by key, no duplicates; nil if there is a root
+	root   *node   // of the fields, if they are more than nodeMax
 	origin *origin
 	memo   *memo // of the fields; nil in the zero message
 }
@@ -65,15 +69,34 @@ type origin struct {
 // New makes a message of the fields; of fields with one key the last counts.
 func New(fields ...Field) Message {
 	fs := slices.Clone(fields)
-	slices.SortStableFunc(fs, func(a, b Field) int { return strings.Compare(a.Key, b.Key) })
-	out := fs[:0]
-	for i, f := range fs {
-		if i+1 < len(fs) && fs[i+1].Key == f.Key {
-			continue
+	if !slices.IsSortedFunc(fs, notAfter) {
+		slices.SortStableFunc(fs, func(a, b Field) int { return strings.Compare(a.Key, b.Key) })
+		out := fs[:0]
+		for i, f := range fs {
+			if i+1 < len(fs) && fs[i+1].Key == f.Key {
+				continue
+			}
+			out = append(out, f)
 		}
-		out = append(out, f)
+		fs = slices.Clip(out)
 	}
-	return Message{fields: slices.Clip(out), memo: &memo{}}
+	return ordered(fs)
+}
+
+// notAfter compares so that fields count as sorted only if no key comes twice.
+func notAfter(a, b Field) int {
+	if a.Key > b.Key {
+		return 1
+	}
+	return -1
+}
+
+// ordered makes a message of fields in order, which it keeps.
+func ordered(fs []Field) Message {
+	if len(fs) > nodeMax {
+		return Message{root: grow(fs), memo: &memo{}}
+	}
+	return Message{fields: fs, memo: &memo{}}
 }
 
 // Decoded gives the message as a codec hands it out: with its id, the codec's name, the bytes it came in and the codec's
@@ -116,11 +139,19 @@ func (m Message) Form() any {
 }
 
 // Len is the number of fields.
-func (m Message) Len() int { return len(m.fields) }
+func (m Message) Len() int {
+	if m.root != nil {
+		return m.root.size
+	}
+	return len(m.fields)
+}
 
 // Get finds the value of a key.
 func (m Message) Get(key string) (Value, bool) {
-	i, ok := m.find(key)
+	if m.root != nil {
+		return m.root.get(key)
+	}
+	i, ok := search(m.fields, key)
 	if !ok {
 		return nil, false
 	}
@@ -141,33 +172,77 @@ func (m Message) Text(key string) string {
 
 // With gives the message with one value set. What was committed no longer vouches for it, so id and bytes are left behind,
 // and so are the commitments that cover the key.
-func (m Message) With(key string, v Value) Message {
-	i, ok := m.find(key)
-	var fs []Field
-	if ok {
-		fs = slices.Clone(m.fields)
-		fs[i].Value = v
-	} else {
-		fs = make([]Field, 0, len(m.fields)+1)
-		fs = append(append(append(fs, m.fields[:i]...), Field{key, v}), m.fields[i:]...)
-	}
-	return Message{fields: fs, memo: &memo{}}.disowned(key)
-}
+func (m Message) With(key string, v Value) Message { return m.set(key, v).disowned(key) }
 
 // Without gives the message with one key removed, and what vouched for it left behind as by With.
 func (m Message) Without(key string) Message {
-	i, ok := m.find(key)
-	if !ok {
+	if _, ok := m.Get(key); !ok {
 		return m
 	}
-	return Message{fields: slices.Delete(slices.Clone(m.fields), i, i+1), memo: &memo{}}.disowned(key)
+	return m.drop(key).disowned(key)
+}
+
+// set gives the message with one value set, without id and bytes, and with all commitments.
+func (m Message) set(key string, v Value) Message {
+	if m.root == nil {
+		fs := setIn(m.fields, key, v)
+		if len(fs) <= nodeMax {
+			return Message{fields: fs, memo: &memo{}}
+		}
+		return Message{root: grow(fs), memo: &memo{}}
+	}
+	l, r := m.root.set(key, v)
+	if r != nil {
+		l = branch([]*node{l, r})
+	}
+	return Message{root: l, memo: &memo{}}
+}
+
+// drop gives the message without a key, without id and bytes, and with all other keys.
+func (m Message) drop(key string) Message {
+	if m.root == nil {
+		i, ok := search(m.fields, key)
+		if !ok {
+			return m
+		}
+		return Message{fields: withoutAt(m.fields, i), memo: &memo{}}
+	}
+	if _, ok := m.root.get(key); !ok {
+		return m
+	}
+	n := m.root.without(key)
+	for n.height > 0 && len(n.kids) == 1 {
+		n = n.kids[0]
+	}
+	if n.size > nodeMax {
+		return Message{root: n, memo: &memo{}}
+	}
+	fs := make([]Field, 0, n.size)
+	for key, v := range (Message{root: n}).All() {
+		fs = append(fs, Field{key, v})
+	}
+	return Message{fields: fs, memo: &memo{}}
 }
 
 // All goes through the fields in the order of their keys.
 func (m Message) All() iter.Seq2[string, Value] {
 	return func(yield func(string, Value) bool) {
-		for _, f := range m.fields {
-			if !yield(f.Key, f.Value) {
+		fs := m.fields
+		var w *walk
+		if m.root != nil {
+			w = m.root.walk()
+			fs = w.next()
+		}
+		for { // with one call of yield, so that the compiler makes a plain loop of it
+			for _, f := range fs {
+				if !yield(f.Key, f.Value) {
+					return
+				}
+			}
+			if w == nil {
+				return
+			}
+			if fs = w.next(); fs == nil {
 				return
 			}
 		}
@@ -175,12 +250,12 @@ func (m Message) All() iter.Seq2[string, Value] {
 }
 
 // Equal tells whether two values say the same, however they came and whoever committed to them. Floats are compared by their
-// bits, so that a value equals itself.
+// bits, so that a value equals itself. What two messages share is not looked at.
 func Equal(a, b Value) bool {
 	switch a := a.(type) {
 	case Message:
 		b, ok := b.(Message)
-		return ok && slices.EqualFunc(a.fields, b.fields, func(x, y Field) bool { return x.Key == y.Key && Equal(x.Value, y.Value) })
+		return ok && a.equal(b)
 	case List:
 		b, ok := b.(List)
 		return ok && slices.EqualFunc(a, b, Equal)
@@ -191,6 +266,26 @@ func Equal(a, b Value) bool {
 	return a == b
 }
 
-func (m Message) find(key string) (int, bool) {
-	return slices.BinarySearchFunc(m.fields, key, func(f Field, k string) int { return strings.Compare(f.Key, k) })
+func (m Message) equal(o Message) bool {
+	if m.shares(o) {
+		return true
+	}
+	if m.root != nil || o.root != nil {
+		return m.Len() == o.Len() && compare(m, o, func(f, g *Field) bool { return f != nil && g != nil && Equal(f.Value, g.Value) })
+	}
+	if len(m.fields) != len(o.fields) {
+		return false
+	}
+	for i := range m.fields {
+		x, y := &m.fields[i], &o.fields[i]
+		if x.Key != y.Key || !Equal(x.Value, y.Value) {
+			return false
+		}
+	}
+	return true
+}
+
+// shares tells that two messages are made of the same memory, and therefore have the same fields.
+func (m Message) shares(o Message) bool {
+	return m.root == o.root && len(m.fields) == len(o.fields) && (len(m.fields) == 0 || &m.fields[0] == &o.fields[0])
 }
