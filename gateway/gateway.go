@@ -64,6 +64,8 @@ type Config struct {
 
 	// Verify checks a message; commitment.Verify if nil. A caching one saves the second check of a message.
 	Verify func(message.Message) (commitment.Verified, error)
+	// Closed refuses the routes by which tests move blocks and balances.
+	Closed bool
 	// Reset empties the node, for the route of that name; nil refuses it.
 	Reset func(context.Context) error
 

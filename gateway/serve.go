@@ -42,16 +42,27 @@ func (g *Gateway) GatewayHandler() http.Handler {
 	g.walletRoutes(m)
 	g.transactionRoutes(m)
 
-	m.HandleFunc("GET /mine", fromHere(g.serveMine))
-	m.HandleFunc("GET /mine/{n}", fromHere(g.serveMine))
-	m.HandleFunc("POST /mine", fromHere(g.serveMine))
-	m.HandleFunc("GET /reset", fromHere(g.serveReset))
+	m.HandleFunc("GET /mine", g.forTests(g.serveMine))
+	m.HandleFunc("GET /mine/{n}", g.forTests(g.serveMine))
+	m.HandleFunc("POST /mine", g.forTests(g.serveMine))
+	m.HandleFunc("GET /reset", g.forTests(g.serveReset))
 	m.HandleFunc("GET /logs", func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "") })
 	m.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		writeError(w, fault.New(fault.NotFound, "route-unknown", "a gateway has no %s %s", r.Method, r.URL.Path).
 			WithHint("data is at /{id}, transactions at /tx/{id}, queries at POST /graphql"))
 	})
 	return allowed(m)
+}
+
+// forTests serves what moves blocks and balances, on a gateway that is for local work.
+func (g *Gateway) forTests(h http.HandlerFunc) http.HandlerFunc {
+	if !g.c.Closed {
+		return fromHere(h)
+	}
+	return func(w http.ResponseWriter, r *http.Request) {
+		writeError(w, fault.New(fault.Denied, "gateway-closed", "this gateway does not answer %s %s", r.Method, r.URL.Path).
+			WithHint("`ago dev` has blocks and balances for tests"))
+	}
 }
 
 // allowed allows every page of every origin to call, answers preflights, and bounds bodies.

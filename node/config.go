@@ -33,6 +33,8 @@ type Config struct {
 	Busy          time.Duration // after which a result under evaluation answers 202; 0: never
 	LiveMax       int64         // bytes of machine memory for live processes; 0: the default of compute
 
+	Closed bool // for others to use: nobody mints tokens or mines blocks at the gateway
+
 	Profiling bool // profiles of the Go runtime under /debug/pprof/ of the node's address
 
 	Log *slog.Logger // nil: nothing

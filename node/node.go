@@ -285,7 +285,7 @@ func (n *Node) openUnits(context.Context) error {
 	var err error
 	n.gateway, err = gateway.Open(gateway.Config{
 		Store: n.store, Blobs: n.blobs, Items: items{n}, Clock: n.c.Clock, Key: n.c.Key,
-		BlockInterval: n.c.BlockInterval, Upstream: n.c.Upstream, Verify: n.verifier.Verify, Log: n.c.Log.With("unit", "gateway"),
+		BlockInterval: n.c.BlockInterval, Upstream: n.c.Upstream, Closed: n.c.Closed, Verify: n.verifier.Verify, Log: n.c.Log.With("unit", "gateway"),
 	})
 	if err != nil {
 		return err

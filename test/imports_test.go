@@ -23,6 +23,7 @@ var levels = []struct {
 	{"ago/clock", 0, "time is a parameter"},
 	{"ago/arweave", 1, "gives the bytes to sign, and never signs"},
 	{"ago/commitment", 1, "alone touches private keys"},
+	{"ago/settings", 2, "what operators may set; knows no unit"},
 	{"ago/codec", 2, "bytes to messages and back; knows no unit"},
 	{"ago/store", 2, "keeps bytes; knows nothing of their meaning"},
 	{"ago/slotlog", 2, "order and ownership only"},

@@ -7,6 +7,14 @@ import (
 	"testing"
 
 	"github.com/alecthomas/kong"
+
+	"ago/settings"
+)
+
+// The tables of the units stand between these lines.
+const (
+	tablesBegin = "<!-- units: written from the settings by a test -->"
+	tablesEnd   = "<!-- end of units -->"
 )
 
 // TestSettingsAreDocumented compares docs/config.md and docs/cli.md with the program, both ways.
@@ -19,10 +27,24 @@ func TestSettingsAreDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	parser, err := kong.New(&commands{}, kong.Name("ago"), kong.Vars{"home": "x"})
+	parser, units, err := commandLine(&commands{}, &settingsFile{})
 	if err != nil {
 		t.Fatal(err)
 	}
+	// The tables of the units are written from the settings: UPDATE=1 go test ./cmd/ago -run Documented
+	head, rest, ok := strings.Cut(string(config), tablesBegin)
+	_, tail, ok2 := strings.Cut(rest, tablesEnd)
+	if !ok || !ok2 {
+		t.Fatal("docs/config.md has no place for the tables of the units")
+	}
+	if want := head + tablesBegin + "\n" + settings.Markdown() + tablesEnd + tail; want != string(config) {
+		if os.Getenv("UPDATE") == "" {
+			t.Error("the tables of docs/config.md are not those of the settings: UPDATE=1 go test ./cmd/ago -run Documented writes them")
+		} else if err := os.WriteFile("../../docs/config.md", []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	config = []byte(head + tail)
 	rows := map[string]map[string]bool{} // flag -> names of the environment
 	for _, m := range regexp.MustCompile("(?m)^\\| `--([a-z-]+)`[^|]*\\|([^|]*)\\|").FindAllStringSubmatch(string(config), -1) {
 		if rows[m[1]] == nil {
@@ -37,6 +59,9 @@ func TestSettingsAreDocumented(t *testing.T) {
 	walk = func(n *kong.Node) {
 		if n.Type == kong.CommandNode && n.Parent.Type == kong.ApplicationNode && !strings.Contains(string(cli), "`ago "+n.Name) {
 			t.Errorf("docs/cli.md lacks the command %s", n.Name)
+		}
+		if units[n.Name] != nil {
+			return
 		}
 		for _, f := range n.Flags {
 			if f.Name == "help" || f.Hidden {

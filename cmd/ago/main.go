@@ -20,6 +20,7 @@ import (
 
 	"ago/fault"
 	"ago/message"
+	"ago/settings"
 )
 
 // Exit codes. Scripts rely on them.
@@ -49,7 +50,7 @@ type commands struct {
 	LogFormat string `enum:"text,json" default:"text" env:"AGO_LOG_FORMAT" help:"Log lines as text or json." toml:"log-format"`
 
 	Dev     devCommand     `cmd:"" help:"Run a whole ao network on this machine." toml:"dev"`
-	Cu      cuCommand      `cmd:"" help:"Run a compute unit in front of another network." toml:"cu"`
+	Setup   configCommand  `cmd:"" name:"config" help:"Show and check settings." toml:"-"`
 	Wallet  walletCommand  `cmd:"" help:"Make or show a wallet." toml:"-"`
 	Publish publishCommand `cmd:"" help:"Publish a module." toml:"publish"`
 	Spawn   spawnCommand   `cmd:"" help:"Make a process." toml:"spawn"`
@@ -71,6 +72,10 @@ const description = `A whole ao network in one program: run one, and talk to any
   ago send PROCESS --eval '1+1'       send it Lua, print the result
   ago read PROCESS Action=Info        ask it without changing it
   ago trace MESSAGE                   every hop of a message
+
+  ago node                            a node that others use, all units in one
+  ago cu                              a compute unit beside those of others
+  ago config print cu                 every setting, and where its value is from
 
 Data goes to standard output, everything else to standard error.`
 
@@ -118,29 +123,34 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
 		}
 	}()
 	var c commands
-	settings := &settingsFile{}
-	parser, err := kong.New(&c,
-		kong.Name("ago"), kong.Description(description), kong.UsageOnError(), kong.Writers(stdout, stderr),
-		kong.Exit(func(code int) { panic(exit(code)) }),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}),
-		kong.Resolvers(settings),
-		kong.Vars{"home": dataHome()},
-	)
+	file := &settingsFile{}
+	parser, units, err := commandLine(&c, file,
+		kong.UsageOnError(), kong.Writers(stdout, stderr), kong.Exit(func(code int) { panic(exit(code)) }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}))
 	if err != nil {
 		fmt.Fprintln(stderr, "ago:", err)
 		return exitFailed
 	}
-	if err := settings.load(args); err != nil {
+	c.Setup.parser = parser
+	if err := file.load(args, parser.Model.Node); err != nil {
 		return complain(stderr, wantsJSON(args), err)
 	}
 	parsed, err := parser.Parse(shielded(args))
 	if err != nil {
 		return complain(stderr, wantsJSON(args), fault.New(fault.Malformed, "settings-malformed", "%v", err).WithHint("ago --help, or ago COMMAND --help"))
 	}
+	if err := file.wrong(); err != nil && !strings.HasPrefix(parsed.Command(), "config check") {
+		return complain(stderr, wantsJSON(args), err)
+	}
+	c.Setup.file = file
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	o := &out{Context: ctx, stdout: stdout, stderr: stderr, stdin: stdin, json: c.Output == "json", log: logger(stderr, c.LogLevel, c.LogFormat)}
-	err = parsed.Run(o)
+	if u := units[parsed.Selected().Name]; u != nil {
+		err = u.run(o, parsed, file)
+	} else {
+		err = parsed.Run(o, &c)
+	}
 	if a, ok := parsed.Selected().Target.Addr().Interface().(asker); ok && err != nil {
 		err = a.explain(o, err)
 	}
@@ -151,6 +161,29 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
 		return complain(stderr, o.json, err)
 	}
 	return exitDone
+}
+
+// commandLine makes the parser: the fixed commands, and one for each unit with the flags that its settings have.
+func commandLine(c *commands, file *settingsFile, more ...kong.Option) (*kong.Kong, map[string]*unitCommand, error) {
+	options := []kong.Option{kong.Name("ago"), kong.Description(description), kong.Resolvers(file), kong.Vars{"home": dataHome()}}
+	units := map[string]*unitCommand{}
+	for _, u := range settings.Units {
+		if unitTexts[u].short == "" {
+			continue
+		}
+		units[string(u)] = newUnitCommand(u)
+		options = append(options, kong.DynamicCommand(string(u), unitTexts[u].short, "", units[string(u)].flags.Interface()))
+	}
+	parser, err := kong.New(c, append(options, more...)...)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, child := range parser.Model.Children {
+		if u := units[child.Name]; u != nil {
+			child.Detail = unitTexts[u.unit].long
+		}
+	}
+	return parser, units, nil
 }
 
 // asker is a command that asks a network, and may know why that failed.

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,9 +8,9 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
-	"github.com/pelletier/go-toml/v2"
 
 	"ago/fault"
+	"ago/settings"
 )
 
 // settingsFile gives the values of the settings file to the command line. It is asked last: flag, then environment, then
@@ -24,12 +22,15 @@ import (
 //	[dev]
 //	port-base = 5000
 type settingsFile struct {
-	values map[string]any
+	file     *settings.File  // nil: there is none
+	names    map[string]bool // variables of other commands
+	problems []settings.Problem
 }
 
 // load finds the file in the arguments or the environment before they are parsed. Unknown names are errors with a line,
 // since a misspelt setting that is ignored looks like a bug of the node.
-func (s *settingsFile) load(args []string) error {
+func (s *settingsFile) load(args []string, commands *kong.Node) error {
+	s.names = variables(commands)
 	path := os.Getenv("AGO_CONFIG")
 	for i, a := range args {
 		if a == "--" {
@@ -44,54 +45,94 @@ func (s *settingsFile) load(args []string) error {
 	if path == "" {
 		return nil
 	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return fault.Wrap(err, fault.Malformed, "settings-malformed", "the settings file")
-	}
-	var known commands
-	d := toml.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&known); err != nil {
-		return fault.New(fault.Malformed, "settings-malformed", "%s: %s", path, lined(err)).
-			WithHint("the names are those of the flags, the ones of a command under [command]: see ago COMMAND --help")
-	}
-	return fault.Wrap(toml.Unmarshal(text, &s.values), fault.Malformed, "settings-malformed", "%s", path)
+	return s.read(path, commands)
 }
 
-// lined tells where in the file an error is.
-func lined(err error) string {
-	var unknown *toml.StrictMissingError
-	if errors.As(err, &unknown) && len(unknown.Errors) > 0 {
-		row, _ := unknown.Errors[0].Position()
-		return fmt.Sprintf("line %d: unknown setting %q", row, strings.Join(unknown.Errors[0].Key(), "."))
+func (s *settingsFile) read(path string, commands *kong.Node) error {
+	f, err := settings.ReadFile(path)
+	if err != nil {
+		return malformed(err)
 	}
-	var wrong *toml.DecodeError
-	if errors.As(err, &wrong) {
-		row, _ := wrong.Position()
-		return fmt.Sprintf("line %d: %v", row, wrong)
+	s.file = f
+	s.problems = settings.CheckFile(f, defaultVars(), func(table, key string) bool { return hasFlag(commands, table, key) })
+	return nil
+}
+
+// variables are those that commands read, and those that only the program's own tests do.
+func variables(n *kong.Node) map[string]bool {
+	out := map[string]bool{"AGO_LONG": true, "AGO_POSTGRES_REQUIRED": true}
+	for _, f := range n.Flags {
+		for _, name := range f.Envs {
+			if strings.HasPrefix(name, "AGO_") {
+				out[name] = true
+			}
+		}
 	}
-	return err.Error()
+	for _, c := range n.Children {
+		for name := range variables(c) {
+			out[name] = true
+		}
+	}
+	return out
+}
+
+// wrong is the first problem of the file.
+func (s *settingsFile) wrong() error {
+	if len(s.problems) == 0 {
+		return nil
+	}
+	return malformed(s.problems[0])
+}
+
+// malformed gives a problem of the settings as a fault.
+func malformed(err error) error {
+	f := fault.New(fault.Malformed, "settings-malformed", "%v", err)
+	if p, ok := err.(settings.Problem); ok {
+		f.Hint = p.Hint
+	}
+	return f
+}
+
+// hasFlag tells whether a command has a flag; the table "" is the top, the key "" the table itself.
+func hasFlag(commands *kong.Node, table, key string) bool {
+	node := commands
+	if table != "" {
+		node = nil
+		for _, c := range commands.Children {
+			if c.Name == table && c.Name != "config" {
+				node = c
+			}
+		}
+	}
+	if node == nil || key == "" {
+		return node != nil
+	}
+	for _, f := range node.Flags {
+		if f.Name == key && f.Name != "help" && f.Name != "config" && f.Tag.Get("toml") != "-" {
+			return true
+		}
+	}
+	return false
 }
 
 // Validate is part of kong.Resolver; the file was checked when it was read.
 func (s *settingsFile) Validate(*kong.Application) error { return nil }
 
-// Resolve gives the file's value of a flag.
+// Resolve gives the file's value of a flag. The commands of units read the file themselves: they want to know the place.
 func (s *settingsFile) Resolve(_ *kong.Context, parent *kong.Path, flag *kong.Flag) (any, error) {
 	for _, name := range flag.Envs {
 		if _, set := os.LookupEnv(name); set {
 			return nil, nil
 		}
 	}
-	values := s.values
+	key := flag.Name
 	if c := parent.Node(); c != nil && c.Type == kong.CommandNode {
-		inner, ok := values[c.Name].(map[string]any)
-		if !ok {
+		if _, ok := unitTexts[settings.Unit(c.Name)]; ok || c.Name == "config" {
 			return nil, nil
 		}
-		values = inner
+		key = c.Name + "." + key
 	}
-	v, ok := values[flag.Name]
+	v, ok := s.file.Value(key)
 	if !ok {
 		return nil, nil
 	}
@@ -104,6 +145,9 @@ func (s *settingsFile) Resolve(_ *kong.Context, parent *kong.Path, flag *kong.Fl
 	}
 	return fmt.Sprint(v), nil
 }
+
+// defaultVars are the parts of defaults that depend on the machine.
+func defaultVars() map[string]string { return map[string]string{"home": dataHome()} }
 
 // dataHome is the folder of a user's data on this system.
 func dataHome() string {
