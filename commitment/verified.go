@@ -33,8 +33,13 @@ func (v Verified) Message() message.Message { return v.message }
 // Signer is who signed it.
 func (v Verified) Signer() Signer { return v.signer }
 
-// ID is the message's id.
-func (v Verified) ID() message.ID { return v.message.ID() }
+// ID is the message's id: that of the commitments of all who signed.
+func (v Verified) ID() message.ID {
+	if id := v.message.ID(); !id.IsZero() {
+		return id
+	}
+	return v.message.SignedID()
+}
 
 // schemes maps a codec's name to its check. Codecs register when their package is loaded.
 var schemes = struct {
@@ -53,9 +58,19 @@ func Register(codec string, verify func(message.Message) (Signer, error)) {
 	schemes.by[codec] = verify
 }
 
-// Verify checks a message by the scheme of the codec that decoded it. It fails with Forged for a signature that does not
-// hold, and with Unsupported ("not-signed") for a message that no codec with a scheme decoded.
+// Verify checks a message by the scheme of the codec that decoded it, and one that was part of another by its commitments, all
+// of which must hold; its signer is then the first in the order of their ids. It fails with Forged for a signature that does
+// not hold, and with Unsupported ("not-signed") for a message that nobody has signed.
 func Verify(m message.Message) (Verified, error) {
+	if m.Codec() == "" && m.Commitments().Len() > 0 {
+		signers, err := VerifyEntries(m)
+		if err != nil {
+			return Verified{}, err
+		}
+		if len(signers) > 0 {
+			return Verified{message: m, signer: signers[0]}, nil
+		}
+	}
 	schemes.RLock()
 	verify := schemes.by[m.Codec()]
 	schemes.RUnlock()

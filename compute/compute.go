@@ -164,6 +164,10 @@ func (u *Computer) Advance(p message.ID, next slotlog.Slot) {
 // Admit refuses a process that could not be evaluated: an unknown or unsupported module, one that does not run, limits
 // beyond this unit's, below what the module needs, or none at all. A module is compiled on this occasion if it was not before.
 func (u *Computer) Admit(ctx context.Context, d process.Definition) error {
+	if d.ExecutionDevice != "" && d.ExecutionDevice != process.DeviceLegacy {
+		return fault.New(fault.Unsupported, "execution-device-unsupported", "no process is run here by the execution device %.100q", d.ExecutionDevice).
+			WithHint("use %s", process.DeviceLegacy)
+	}
 	m, l, err := u.module(ctx, d)
 	if err != nil {
 		return err

@@ -82,7 +82,7 @@ func (s *schedule) spawn(t testing.TB, name, format string) message.ID {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := process.Define(it)
+	d, err := process.Define(it.Message())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -128,7 +128,7 @@ func (f *follower) process(ctx context.Context, id message.ID) (*followed, error
 	if err != nil {
 		return nil, err
 	}
-	def, err := process.Define(it)
+	def, err := process.Define(it.Message())
 	if err != nil {
 		return nil, err
 	}

@@ -45,7 +45,9 @@ func (i items) Item(ctx context.Context, id message.ID) ([]byte, error) {
 	}
 	at := places[0]
 	for e, err := range i.n.log.Range(ctx, at.Process, at.Slot, at.Slot+1) {
-		return e.Assignment, err
+		if err != nil || e.Assignment != nil {
+			return e.Assignment, err
+		}
 	}
 	return nil, err
 }

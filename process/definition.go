@@ -22,24 +22,75 @@ const (
 	VariantCore   = "ao.N.1"  // AO-Core
 )
 
-// Definition is what the Process item says. It never changes.
+// Devices that serve a process whose definition names no others.
+const (
+	DeviceProcess   = "process@1.0"
+	DeviceScheduler = "scheduler@1.0"
+	DevicePush      = "push@1.0"
+	DeviceLegacy    = "genesis-wasm@1.0" // evaluates as the legacy Compute Unit does
+)
+
+// Definition is what the message that defines a process says. It never changes.
 type Definition struct {
 	ID           message.ID
-	Item         *ans104.Item
-	Variant      string
-	Module       message.ID
-	Scheduler    string   // address the process names as its scheduler
-	Name         string   // "" if it has none
-	Authorities  []string // addresses whose pushed messages it trusts
-	MemoryLimit  uint64   // bytes; 0 if the process states none
-	ComputeLimit uint64   // gas per message; 0 if the process states none
-	Owner        string   // address of the signer as processes see it
-	Tags         []Tag
+	Item         *ans104.Item // nil if the definition is no data item
+	Variant      string       // VariantLegacy for data items that legacy units read, otherwise VariantCore
+	Module       message.ID   // zero in an AO-Core process whose execution device is given no id
+	Scheduler    string       // the first address the process names as its scheduler
+	Schedulers   []string     // all of them
+	Name         string       // "" if it has none
+	Authorities  []string     // addresses whose pushed messages it trusts
+	MemoryLimit  uint64       // bytes; 0 if the process states none
+	ComputeLimit uint64       // gas per message; 0 if the process states none
+	Owner        string       // address of the signer as processes see it
+	Tags         []Tag        // as a legacy module sees them
+
+	// What an AO-Core process is run by; of a legacy process these are the defaults.
+	Device          string
+	SchedulerDevice string
+	ExecutionDevice string
+	PushDevice      string
+	DeviceStack     []string // devices that a stack runs, in order
+	HashpathAlg     string   // by which its hashpaths are extended; "" is the chain
+
+	content Content
 }
 
-// Define reads a Process item. The faults name the tag that is missing or wrong.
-func Define(it *ans104.Item) (Definition, error) {
-	d := Definition{ID: it.ID(), Item: it, Owner: it.ProcessAddress(), Tags: it.Tags}
+// Define reads the definition of a process from a message whose signatures were checked. A data item of variant ao.TN.1, or of
+// none and without a device, is read by its tags as legacy units do; every other message by its keys. The faults name the tag
+// or key that is missing or wrong.
+func Define(m message.Message) (Definition, error) {
+	it, ok := ans104.ItemOf(m)
+	if !ok {
+		return defineCore(m, nil)
+	}
+	if legacyItem(it) {
+		return defineLegacy(it)
+	}
+	return defineCore(m, it)
+}
+
+// IsDefinition tells whether a message says that it defines a process.
+func IsDefinition(m message.Message) bool { return keyText(m, "type", "") == "Process" }
+
+// legacyItem tells whether legacy units can read a definition.
+func legacyItem(it *ans104.Item) bool {
+	variant, device := "", false
+	for _, t := range it.Tags {
+		switch {
+		case variant == "" && strings.EqualFold(t.Name, "Variant"):
+			variant = t.Value
+		case strings.EqualFold(t.Name, "device"):
+			device = true
+		}
+	}
+	return variant == VariantLegacy || variant == "" && !device
+}
+
+// defineLegacy reads a Process item.
+func defineLegacy(it *ans104.Item) (Definition, error) {
+	d := Definition{ID: it.ID(), Item: it, Variant: VariantLegacy, Owner: it.ProcessAddress(), Tags: it.Tags, content: ContentOf(it),
+		Device: DeviceProcess, SchedulerDevice: DeviceScheduler, ExecutionDevice: DeviceLegacy, PushDevice: DevicePush}
 	need := func(name string) (string, error) {
 		v, ok := it.Tag(name)
 		if !ok || v == "" {
@@ -62,15 +113,7 @@ func Define(it *ans104.Item) (Definition, error) {
 	if d.Scheduler, err = need("Scheduler"); err != nil {
 		return d, err
 	}
-	d.Variant, _ = it.Tag("Variant")
-	switch d.Variant {
-	case VariantLegacy, VariantCore:
-	case "":
-		d.Variant = VariantLegacy
-	default:
-		return d, fault.New(fault.Unsupported, "variant-unknown", "Variant %q of the Process is not known", d.Variant).
-			WithHint("use %s, or %s for AO-Core", VariantLegacy, VariantCore)
-	}
+	d.Schedulers = []string{d.Scheduler}
 	d.Name, _ = it.Tag("Name")
 	for _, v := range it.TagValues("Authority") {
 		for a := range strings.SplitSeq(v, ",") {
@@ -79,14 +122,77 @@ func Define(it *ans104.Item) (Definition, error) {
 			}
 		}
 	}
-	if d.MemoryLimit, err = limitTag(it.Tags, "Memory-Limit", ParseMemoryLimit); err != nil {
-		return d, err
-	}
-	if d.ComputeLimit, err = limitTag(it.Tags, "Compute-Limit", parseGas); err != nil {
-		return d, err
-	}
-	return d, nil
+	return d.withLimits(d.Tag)
 }
+
+// withLimits reads the limits that the process asks for.
+func (d Definition) withLimits(tag func(name string) (string, bool)) (Definition, error) {
+	var err error
+	if d.MemoryLimit, err = limitTag(tag, "Memory-Limit", ParseMemoryLimit); err == nil {
+		d.ComputeLimit, err = limitTag(tag, "Compute-Limit", parseGas)
+	}
+	return d, err
+}
+
+// defineCore reads an AO-Core definition.
+func defineCore(m message.Message, it *ans104.Item) (Definition, error) {
+	c := ContentOfMessage(m)
+	d := Definition{ID: c.ID, Item: it, Variant: VariantCore, Owner: c.Owner, Tags: c.Tags, content: c,
+		Device:          keyText(m, "device", DeviceProcess),
+		SchedulerDevice: keyText(m, "scheduler-device", DeviceScheduler),
+		ExecutionDevice: keyText(m, "execution-device", DeviceLegacy),
+		PushDevice:      keyText(m, "push-device", DevicePush),
+		DeviceStack:     keyTexts(m, "device-stack"),
+		HashpathAlg:     keyText(m, "hashpath-alg", ""),
+		Name:            keyText(m, "name", ""),
+		Authorities:     keyTexts(m, "authority"),
+		Schedulers:      append(keyTexts(m, "scheduler"), keyTexts(m, "scheduler-location")...),
+	}
+	if !IsDefinition(m) {
+		return d, fault.New(fault.Malformed, "type-unsupported", "the message is not of type Process")
+	}
+	if c.Owner == "" {
+		return d, fault.New(fault.Malformed, "process-unsigned", "nobody has signed the definition of the process")
+	}
+	switch v := keyText(m, "variant", VariantCore); v {
+	case VariantLegacy, VariantCore:
+	default:
+		return d, fault.New(fault.Unsupported, "variant-unknown", "Variant %q of the Process is not known", v).
+			WithHint("use %s, or %s for AO-Core", VariantLegacy, VariantCore)
+	}
+	switch d.HashpathAlg {
+	case "", message.HashpathChain, message.HashpathAccumulate:
+	default:
+		return d, fault.New(fault.Unsupported, "hashpath-alg-unknown", "no hashpath function is named %.100q", d.HashpathAlg).
+			WithHint("use %s or %s", message.HashpathChain, message.HashpathAccumulate)
+	}
+	if len(d.Schedulers) == 0 {
+		return d, fault.New(fault.Malformed, "scheduler-missing", "No scheduler information provided.").
+			WithHint("put the scheduler's address under the key scheduler and sign again")
+	}
+	d.Scheduler = d.Schedulers[0]
+	module := keyText(m, "module", keyText(m, "image", ""))
+	id, err := message.ParseID(module)
+	switch {
+	case err == nil:
+		d.Module = id
+	case d.ExecutionDevice == DeviceLegacy && module == "":
+		return d, fault.New(fault.Malformed, "tag-missing", "a Process needs the tag Module").WithHint("add the tag Module and sign again")
+	case d.ExecutionDevice == DeviceLegacy:
+		return d, fault.New(fault.Malformed, "module-id-malformed", "the tag Module must hold a module's id: %v", err).
+			WithHint("publish the module and put its id in the tag")
+	}
+	return d.withLimits(func(name string) (string, bool) {
+		text := keyText(m, name, "")
+		return text, text != ""
+	})
+}
+
+// Legacy tells whether the process is one of legacy units: its assignments are signed items, and its messages data items.
+func (d Definition) Legacy() bool { return d.Variant == VariantLegacy }
+
+// Message gives the whole definition with its commitments.
+func (d Definition) Message() message.Message { return d.content.Message() }
 
 // Trusts tells whether a pushed message of this signer is accepted by the process's own check.
 func (d Definition) Trusts(address string) bool {
@@ -111,8 +217,8 @@ func FirstTag(tags []Tag, name string) (string, bool) {
 	return "", false
 }
 
-func limitTag(tags []Tag, name string, parse func(string) (uint64, error)) (uint64, error) {
-	v, ok := FirstTag(tags, name)
+func limitTag(tag func(string) (string, bool), name string, parse func(string) (uint64, error)) (uint64, error) {
+	v, ok := tag(name)
 	if !ok {
 		return 0, nil
 	}

@@ -21,11 +21,14 @@ type Content struct {
 	Anchor    *string // nil if it has none that is text
 	Tags      []Tag
 	Data      []byte
+
+	item    *ans104.Item    // what it was taken from, if that is a data item
+	message message.Message // or any other message
 }
 
 // ContentOf gives the content of a data item.
 func ContentOf(it *ans104.Item) Content {
-	c := Content{ID: it.ID(), Signature: it.Signature, OwnerKey: it.Owner, Owner: it.ProcessAddress(), Tags: it.Tags, Data: it.Data}
+	c := Content{item: it, ID: it.ID(), Signature: it.Signature, OwnerKey: it.Owner, Owner: it.ProcessAddress(), Tags: it.Tags, Data: it.Data}
 	if it.HasTarget {
 		c.Target = it.Target.String()
 	}

@@ -223,7 +223,7 @@ func (w *world) take(it *ans104.Item) (Receipt, error) {
 	target := it.Target
 	if kind, _ := it.Tag("Type"); kind == "Process" {
 		target = it.ID()
-		d, err := process.Define(it)
+		d, err := process.Define(it.Message())
 		if err != nil {
 			return Receipt{}, err
 		}

@@ -32,6 +32,7 @@ type lane struct {
 type composed struct {
 	block    slotlog.Block
 	extra    *store.Batch
+	placed   map[message.ID]bool // further ids of its messages
 	receipts []answer
 }
 
@@ -155,7 +156,7 @@ func (s *Scheduler) compose(ctx context.Context, l *lane, batch []*request) (*co
 		}
 		l.head = &h
 	}
-	c := &composed{block: slotlog.Block{Process: l.process, Epoch: epoch, First: l.head.Next, Head: *l.head}, extra: &store.Batch{}}
+	c := &composed{block: slotlog.Block{Process: l.process, Epoch: epoch, First: l.head.Next, Head: *l.head}, extra: &store.Batch{}, placed: map[message.ID]bool{}}
 	fresh := map[message.ID]int{} // message id or dedup key -> position in the block
 	var repeats []answer
 	for _, r := range batch {
@@ -207,12 +208,12 @@ func (s *Scheduler) known(ctx context.Context, p message.ID, r *request) (Receip
 				err = rangeErr
 				break
 			}
-			as, decodeErr := ans104.DecodeItem(e.Assignment)
-			if decodeErr != nil {
-				err = decodeErr
+			assignment, idErr := s.assignmentID(ctx, e)
+			if idErr != nil {
+				err = idErr
 				break
 			}
-			return Receipt{ID: r.id, Assignment: as.ID(), Process: p, Slot: slot, Timestamp: e.Timestamp, Repeated: true}, true, nil
+			return Receipt{ID: r.id, Assignment: assignment, Process: p, Slot: slot, Timestamp: e.Timestamp, Repeated: true}, true, nil
 		}
 		if err == nil {
 			err = fmt.Errorf("slot %d is found but cannot be read", slot)
@@ -221,30 +222,35 @@ func (s *Scheduler) known(ctx context.Context, p message.ID, r *request) (Receip
 	return Receipt{}, false, fault.Wrap(err, fault.Unavailable, "log-unreadable", "the log of process %s cannot be read", p)
 }
 
-// extend adds one message to the block: slot, time, hash chain, signed assignment.
+// extend adds one message to the block: slot, time, hash chain, assignment.
 func (s *Scheduler) extend(c *composed, r *request) error {
 	h := &c.block.Head
-	if r.def != nil && h.Next != 0 {
+	if r.spawn && h.Next != 0 {
 		return fault.New(fault.Conflict, "process-exists", "process %s exists with another definition", c.block.Process)
 	}
 	height, hash, blockTime := s.c.Blocks.Tip()
 	e := slotlog.Entry{
-		Process: c.block.Process, Slot: h.Next, Message: r.id,
+		Process: c.block.Process, Slot: h.Next, Message: r.id, Item: r.raw, Form: r.form,
 		Timestamp:   max(s.c.Clock.Now().UnixMilli(), h.Timestamp+1),
 		BlockHeight: height, BlockHash: hash, BlockTime: blockTime,
-		HashChain: chain(c.block.Process, *h),
-		ByID:      r.byID, Exclude: r.remove, DedupKey: r.dedup,
+		ByID: r.byID, Exclude: r.remove, DedupKey: r.dedup,
 	}
-	if r.item != nil {
-		e.Item = r.item.Raw
+	next, items := slotlog.Head{Next: e.Slot + 1, Timestamp: e.Timestamp}, []*ans104.Item{r.item}
+	// A process that an earlier release began with assignments as items goes on with them.
+	if r.def.Legacy() || h.Next > 0 && h.Hashpath == "" {
+		e.HashChain = chain(e.Process, *h)
+		as, err := ans104.Sign(assignment(e), s.c.Key)
+		if err != nil {
+			return fault.Wrap(err, fault.Internal, "assignment-unsigned", "slot %d of process %s could not be signed", e.Slot, e.Process)
+		}
+		e.Assignment, next.Assignment = as.Raw, as.ID()
+		items = append(items, as)
+	} else if err := extendCore(&e, h, &next, r); err != nil {
+		return err
 	}
-	as, err := ans104.Sign(assignment(e), s.c.Key)
-	if err != nil {
-		return fault.Wrap(err, fault.Internal, "assignment-unsigned", "slot %d of process %s could not be signed", e.Slot, e.Process)
-	}
-	e.Assignment = as.Raw
+	next.HashChain = e.HashChain
 	var index store.Batch
-	for _, it := range []*ans104.Item{r.item, as} {
+	for _, it := range items {
 		if it == nil || s.c.Index == nil {
 			continue
 		}
@@ -252,13 +258,49 @@ func (s *Scheduler) extend(c *composed, r *request) error {
 			return err
 		}
 	}
+	if err := s.place(c, e, r, next.Assignment); err != nil {
+		return err
+	}
 	c.extra.Add(&index)
-	place := encodePlace(e.Slot, e.Timestamp)
-	c.extra.Set(placeKey(r.id, e.Process), place)
-	c.extra.Set(placeKey(as.ID(), e.Process), place)
 	c.block.Entries = append(c.block.Entries, e)
-	*h = slotlog.Head{Next: e.Slot + 1, Timestamp: e.Timestamp, HashChain: e.HashChain, Assignment: as.ID()}
-	c.receipts = append(c.receipts, answer{r, Receipt{ID: r.id, Assignment: as.ID(), Process: e.Process, Slot: e.Slot, Timestamp: e.Timestamp}})
+	*h = next
+	c.receipts = append(c.receipts, answer{r, Receipt{ID: r.id, Assignment: next.Assignment, Process: e.Process, Slot: e.Slot, Timestamp: e.Timestamp}})
+	return nil
+}
+
+// extendCore sets what an AO-Core assignment adds to an entry. It is signed when somebody reads it.
+func extendCore(e *slotlog.Entry, h, next *slotlog.Head, r *request) error {
+	e.Hashpath = h.Hashpath
+	if h.Next == 0 {
+		e.Hashpath = e.Process.String()
+		e.HashChain = process.Chain(nil, e.Message.String())
+	} else {
+		e.HashChain = process.Chain(&h.HashChain, e.Message.String())
+	}
+	next.Assignment = process.Assigned{Entry: *e, Content: r.content}.CoreID()
+	var err error
+	next.Hashpath, err = message.ExtendHashpath(r.def.HashpathAlg, e.Hashpath, next.Assignment.String())
+	return fault.Wrap(err, fault.Internal, "hashpath-unextended", "the hashpath of process %s", e.Process)
+}
+
+// place makes the ids of a message and its assignment findable. An id of its content alone may be that of an earlier message,
+// which then keeps it.
+func (s *Scheduler) place(c *composed, e slotlog.Entry, r *request, assignment message.ID) error {
+	where := encodePlace(e.Slot, e.Timestamp)
+	c.extra.Set(placeKey(r.id, e.Process), where)
+	c.extra.Set(placeKey(assignment, e.Process), where)
+	for _, id := range r.further {
+		if c.placed[id] {
+			continue
+		}
+		switch _, err := s.c.Store.Get(placeKey(id, e.Process)); {
+		case errors.Is(err, store.ErrNotFound):
+			c.extra.Set(placeKey(id, e.Process), where)
+			c.placed[id] = true
+		case err != nil:
+			return fault.Wrap(err, fault.Unavailable, "store-unreadable", "the place of %s cannot be read", id)
+		}
+	}
 	return nil
 }
 

@@ -137,11 +137,11 @@ func (s *Scheduler) Process(ctx context.Context, id message.ID) (process.Definit
 		if err != nil {
 			return d, fault.Wrap(err, fault.Unavailable, "log-unreadable", "the log of process %s cannot be read", id)
 		}
-		it, err := ans104.DecodeItem(e.Item)
+		m, err := process.Kept(e.Form, e.Item)
 		if err != nil {
 			return d, fault.Wrap(err, fault.Internal, "process-unreadable", "the stored process %s cannot be read", id)
 		}
-		if d, err = process.Define(it); err != nil {
+		if d, err = process.Define(m); err != nil {
 			return d, err
 		}
 		s.remember(d)
@@ -207,18 +207,56 @@ func (s *Scheduler) Range(ctx context.Context, p message.ID, from, to slotlog.Sl
 
 func (s *Scheduler) assigned(ctx context.Context, e slotlog.Entry) (process.Assigned, error) {
 	a := process.Assigned{Entry: e}
-	if as, err := ans104.DecodeItem(e.Assignment); err == nil {
-		a.AssignmentID = as.ID()
-	}
 	if e.ByID {
 		var err error
-		a.Content, err = s.c.Archive.Content(ctx, e.Message)
-		return a, err
+		if a.Content, err = s.content(ctx, e.Message); err != nil {
+			return a, err
+		}
+	} else {
+		m, err := process.Kept(e.Form, e.Item)
+		if err != nil {
+			return a, fault.Wrap(err, fault.Internal, "item-unreadable", "the stored message %s cannot be read", e.Message)
+		}
+		a.Content = process.ContentOfMessage(m)
 	}
-	it, err := ans104.DecodeItem(e.Item)
-	if err != nil {
-		return a, fault.Wrap(err, fault.Internal, "item-unreadable", "the stored message %s cannot be read", e.Message)
+	if as, err := ans104.DecodeItem(e.Assignment); err == nil {
+		a.AssignmentID = as.ID()
+	} else if e.Assignment == nil {
+		a.AssignmentID = a.CoreID()
 	}
-	a.Content = process.ContentOf(it)
 	return a, nil
+}
+
+// assignmentID gives the id of a slot's assignment: of the item, or of the content of the AO-Core message.
+func (s *Scheduler) assignmentID(ctx context.Context, e slotlog.Entry) (message.ID, error) {
+	if e.Assignment != nil {
+		as, err := ans104.DecodeItem(e.Assignment)
+		if err != nil {
+			return message.ID{}, err
+		}
+		return as.ID(), nil
+	}
+	a, err := s.assigned(ctx, e)
+	return a.AssignmentID, err
+}
+
+// content finds a message by its id: among what is published, or in a slot of any process.
+func (s *Scheduler) content(ctx context.Context, id message.ID) (process.Content, error) {
+	c, err := s.c.Archive.Content(ctx, id)
+	if err == nil || fault.KindOf(err) != fault.NotFound {
+		return c, err
+	}
+	found, placesErr := places(s.c.Store, id)
+	if placesErr != nil {
+		return c, placesErr
+	}
+	for _, at := range found {
+		for e, rangeErr := range s.c.Log.Range(ctx, at.Process, at.Slot, at.Slot+1) {
+			if rangeErr == nil && !e.ByID && e.Item != nil {
+				a, err := s.assigned(ctx, e)
+				return a.Content, err
+			}
+		}
+	}
+	return c, err
 }

@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -15,13 +16,18 @@ import (
 
 // request is one message that waits for its slot.
 type request struct {
-	item   *ans104.Item // nil if assigned by id
-	def    *process.Definition
-	id     message.ID // of the message
-	dedup  message.ID // further key of repeats, zero if none
-	byID   bool
-	remove []string // fields left out, for a message assigned by id
-	done   chan outcome
+	content process.Content // empty if assigned by id
+	item    *ans104.Item    // nil if the message is none
+	raw     []byte          // as it is stored
+	form    slotlog.Form
+	def     process.Definition // of the process
+	spawn   bool               // the message is the definition
+	id      message.ID         // of the message
+	further []message.ID       // other ids of it
+	dedup   message.ID         // further key of repeats, zero if none
+	byID    bool
+	remove  []string // fields left out, for a message assigned by id
+	done    chan outcome
 }
 
 type outcome struct {
@@ -29,56 +35,192 @@ type outcome struct {
 	err     error
 }
 
-// Submit gives a verified Process or Message its slot. A repeat of an item answers the first receipt and changes nothing.
+// Submit gives a verified Process or Message the next slot of the process it is or names. A repeat of a message answers the
+// first receipt and changes nothing. Errors are those of SubmitTo.
 func (s *Scheduler) Submit(ctx context.Context, v commitment.Verified) (Receipt, error) {
-	it, ok := ans104.ItemOf(v.Message())
-	if !ok {
-		return Receipt{}, fault.New(fault.Unsupported, "codec-unsupported",
-			"only data items can be scheduled on a process of variant %s", process.VariantLegacy)
+	return s.SubmitTo(ctx, message.ID{}, v)
+}
+
+// SubmitTo is Submit for a message that need not name its process; one that does is taken by no other. Data items go to every
+// process, other messages to all but those of legacy units, which could not verify them: that fails with Unsupported
+// ("legacy-scheduler"). What not every signer of a message vouches for is left out.
+func (s *Scheduler) SubmitTo(ctx context.Context, p message.ID, v commitment.Verified) (Receipt, error) {
+	m := v.Message()
+	if it, ok := itemIn(m); ok {
+		return s.submitItem(ctx, p, it)
 	}
-	kind, err := check(it)
+	if len(m.Committers()) == 0 {
+		return Receipt{}, fault.New(fault.Unsupported, "codec-unsupported", "Message is not valid.").
+			WithHint("send a data item or a signed HTTP message: a message that nobody signed gets no slot")
+	}
+	reduced, err := process.Reduce(m)
 	if err != nil {
 		return Receipt{}, err
 	}
-	r := &request{item: it, id: it.ID(), done: make(chan outcome, 1)}
-	p := r.id
-	if kind == "Process" {
-		d, err := process.Define(it)
-		if err != nil {
-			return Receipt{}, err
-		}
-		if own := s.c.Key.Address().String(); d.Scheduler != own {
-			return Receipt{}, fault.New(fault.Denied, "scheduler-is-another", "the Process names the scheduler %s", d.Scheduler).
-				WithHint("this scheduler's address is %s", own)
-		}
-		if s.c.Admit != nil {
-			if err := s.c.Admit(ctx, d); err != nil {
-				return Receipt{}, err
-			}
-		}
-		r.def = &d
-	} else {
-		p = it.Target
-		d, err := s.Process(ctx, p)
-		if err != nil {
-			return Receipt{}, err
-		}
-		// The further key leaves out the signer, so only a signer that the process trusts may claim it: anybody else
-		// could take the place of a message that is still to be pushed.
-		if _, pushed := it.Tag("From-Process"); pushed && d.Trusts(it.ProcessAddress()) {
-			h := ans104.DedupHash(it)
-			r.dedup = message.HashOf(h[:])
-		}
+	form, raw, err := process.Keep(m)
+	if err != nil {
+		return Receipt{}, err
 	}
+	// What is scheduled is what will be read back.
+	kept, err := process.Kept(form, raw)
+	if err != nil {
+		return Receipt{}, err
+	}
+	ids := process.IDs(kept)
+	r := &request{content: process.ContentOfMessage(kept), raw: raw, form: form, id: ids[0], further: ids[1:], done: make(chan outcome, 1)}
+	if process.IsDefinition(reduced) {
+		d, err := process.Define(kept)
+		if err != nil {
+			return Receipt{}, err
+		}
+		return s.spawn(ctx, p, d, r)
+	}
+	if p, err = target(p, r.content); err != nil {
+		return Receipt{}, err
+	}
+	d, err := s.Process(ctx, p)
+	if err != nil {
+		return Receipt{}, err
+	}
+	if d.Legacy() {
+		return Receipt{}, fault.New(fault.Unsupported, "legacy-scheduler",
+			"Process resides on legacy scheduler. Message must be signed with ANS-104.").WithHint("send it as a data item")
+	}
+	r.def = d
 	return s.enqueue(ctx, p, r)
 }
 
-// check applies the rules every item must keep and tells its Type.
-func check(it *ans104.Item) (kind string, err error) {
-	protocol := false
+// itemIn finds the data item that a message is: it came as one, or a data item is all that was signed of it.
+func itemIn(m message.Message) (*ans104.Item, bool) {
+	if it, ok := ans104.ItemOf(m); ok {
+		return it, true
+	}
+	var found *ans104.Item
+	for id, v := range m.Commitments().All() {
+		entry, _ := v.(message.Message)
+		if entry.Text("committer") == "" {
+			continue
+		}
+		if found != nil || entry.Text("commitment-device") != ans104.Codec {
+			return nil, false
+		}
+		it, err := ans104.FromCommitment(m, entry)
+		if err != nil || it.ID().String() != id {
+			return nil, false
+		}
+		found = it
+	}
+	return found, found != nil
+}
+
+func (s *Scheduler) submitItem(ctx context.Context, p message.ID, it *ans104.Item) (Receipt, error) {
+	r := &request{content: process.ContentOf(it), item: it, raw: it.Raw, id: it.ID(), done: make(chan outcome, 1)}
+	if isProcess(it) {
+		d, err := process.Define(it.Message())
+		if d.Legacy() {
+			if err := check(it); err != nil {
+				return Receipt{}, err
+			}
+		}
+		if err != nil {
+			return Receipt{}, err
+		}
+		return s.spawn(ctx, p, d, r)
+	}
+	if p.IsZero() && !it.HasTarget {
+		if err := check(it); err != nil {
+			return Receipt{}, err
+		}
+	}
+	to, err := target(p, r.content)
+	if err != nil {
+		return Receipt{}, err
+	}
+	d, err := s.Process(ctx, to)
+	if err != nil || d.Legacy() {
+		if err := check(it); err != nil {
+			return Receipt{}, err
+		}
+	}
+	if err != nil {
+		return Receipt{}, err
+	}
+	r.def = d
+	if !d.Legacy() {
+		r.further = process.IDs(it.Message())[1:]
+	}
+	// The further key leaves out the signer, so only a signer that the process trusts may claim it: anybody else
+	// could take the place of a message that is still to be pushed.
+	if _, pushed := it.Tag("From-Process"); pushed && d.Trusts(it.ProcessAddress()) {
+		h := ans104.DedupHash(it)
+		r.dedup = message.HashOf(h[:])
+	}
+	return s.enqueue(ctx, to, r)
+}
+
+// spawn gives a definition the first slot of the process that it is.
+func (s *Scheduler) spawn(ctx context.Context, p message.ID, d process.Definition, r *request) (Receipt, error) {
+	if !p.IsZero() && p != d.ID {
+		return Receipt{}, fault.New(fault.Malformed, "target-is-another", "the definition of process %s cannot be scheduled on %s", d.ID, p).
+			WithHint("send it without a process in the path")
+	}
+	if own := s.c.Key.Address().String(); !slices.Contains(d.Schedulers, own) {
+		return Receipt{}, fault.New(fault.Denied, "scheduler-is-another", "the Process names the scheduler %s", d.Scheduler).
+			WithHint("this scheduler's address is %s", own)
+	}
+	if s.c.Admit != nil {
+		if err := s.c.Admit(ctx, d); err != nil {
+			return Receipt{}, err
+		}
+	}
+	r.def, r.spawn = d, true
+	if !d.Legacy() {
+		r.further = process.IDs(d.Message())[1:]
+	}
+	return s.enqueue(ctx, d.ID, r)
+}
+
+// target gives the process of a message: the one it names, which may come with a hint where that is, or the one it was sent to.
+func target(p message.ID, c process.Content) (message.ID, error) {
+	text := c.Target
+	if i := strings.IndexAny(text, "?&"); i >= 0 {
+		text = text[:i]
+	}
+	if text == "" {
+		if p.IsZero() {
+			return p, fault.New(fault.Malformed, "target-missing", "a Message needs a target").
+				WithHint("set the target to the id of the process")
+		}
+		return p, nil
+	}
+	named, err := message.ParseID(text)
+	if err != nil {
+		return p, fault.New(fault.NotFound, "process-unknown", "process %.60q is not scheduled here", text).
+			WithHint("the target is the id of a process, 43 characters")
+	}
+	if !p.IsZero() && p != named {
+		return p, fault.New(fault.Malformed, "target-is-another", "the message is signed for process %s, not for %s", named, p).
+			WithHint("sign it with the target it is sent to, or without one")
+	}
+	return named, nil
+}
+
+// isProcess tells whether an item defines a process.
+func isProcess(it *ans104.Item) bool {
+	for _, t := range it.Tags {
+		if strings.EqualFold(t.Name, "Type") && (t.Value == "Process" || t.Value == "Message") {
+			return t.Value == "Process"
+		}
+	}
+	return false
+}
+
+// check applies the rules that every item for a process of legacy units must keep.
+func check(it *ans104.Item) error {
+	protocol, kind := false, ""
 	for _, t := range it.Tags {
 		if strings.HasSuffix(t.Name, "+link") || strings.HasSuffix(t.Value, "+link") {
-			return "", fault.New(fault.Malformed, "tag-link", "the tag %q holds a link", t.Name).
+			return fault.New(fault.Malformed, "tag-link", "the tag %q holds a link", t.Name).
 				WithHint("a data item carries its values itself")
 		}
 		switch {
@@ -89,18 +231,18 @@ func check(it *ans104.Item) (kind string, err error) {
 		}
 	}
 	if !protocol {
-		return "", fault.New(fault.Malformed, "data-protocol-missing", "the tag Data-Protocol must be ao").
+		return fault.New(fault.Malformed, "data-protocol-missing", "the tag Data-Protocol must be ao").
 			WithHint("add the tag Data-Protocol: ao and sign the item again")
 	}
 	if kind == "" {
-		return "", fault.New(fault.Malformed, "type-unsupported", "the tag Type must be Process or Message").
+		return fault.New(fault.Malformed, "type-unsupported", "the tag Type must be Process or Message").
 			WithHint("add the tag Type: Message and sign the item again")
 	}
 	if kind == "Message" && !it.HasTarget {
-		return "", fault.New(fault.Malformed, "target-missing", "a Message needs a target").
+		return fault.New(fault.Malformed, "target-missing", "a Message needs a target").
 			WithHint("set the target to the id of the process")
 	}
-	return kind, nil
+	return nil
 }
 
 // AssignOptions says how a message is assigned by its id.
@@ -118,7 +260,7 @@ func (s *Scheduler) Assign(ctx context.Context, p, id message.ID, o AssignOption
 	if err != nil {
 		return Receipt{}, err
 	}
-	r := &request{id: id, byID: true, remove: o.Exclude, done: make(chan outcome, 1)}
+	r := &request{def: d, id: id, byID: true, remove: o.Exclude, done: make(chan outcome, 1)}
 	if o.BaseLayer {
 		depth := settlementDefault
 		if v, ok := d.Tag("Settlement-Depth"); ok {
@@ -135,7 +277,7 @@ func (s *Scheduler) Assign(ctx context.Context, p, id message.ID, o AssignOption
 				WithHint("assign it again when more blocks have passed")
 		}
 	} else if _, err := s.Find(ctx, p, id); err != nil {
-		if _, err := s.c.Archive.Content(ctx, id); err != nil {
+		if _, err := s.content(ctx, id); err != nil {
 			return Receipt{}, err
 		}
 	}

@@ -11,7 +11,8 @@ const (
 	TableHeads   byte = 'E' // slotlog/local: process -> epoch, head
 	TableEpochs  byte = 'P' // slotlog/local: partition -> epoch
 
-	TablePlaces byte = 'W' // schedule: message or assignment id, process -> slot
+	TablePlaces      byte = 'W' // schedule: message or assignment id, process -> slot
+	TableAssignments byte = 'A' // schedule: process, slot, form -> signature of an assignment that follows from its entry
 
 	TableResults     byte = 'R' // compute: process, slot -> result
 	TableCursors     byte = 'U' // compute: process -> next slot without a result

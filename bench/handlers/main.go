@@ -105,7 +105,7 @@ func run() error {
 		return err
 	}
 	l := &log{n: *n + 2}
-	if l.def, err = process.Define(it); err != nil {
+	if l.def, err = process.Define(it.Message()); err != nil {
 		return err
 	}
 	tables, err := pebble.Open(pebble.Options{Dir: dir + "/tables"})

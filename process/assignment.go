@@ -1,0 +1,94 @@
+package process
+
+import (
+	"crypto/sha256"
+	"strings"
+
+	"ago/message"
+)
+
+// pathCompute is the key that an assignment asks an execution device for.
+const pathCompute = "compute"
+
+// Core gives the slot as the AO-Core message that assigns it, without commitments: type, data-protocol, variant, process,
+// slot, epoch, path, block-height, block-hash, block-timestamp (seconds), timestamp (milliseconds), hash-chain, base-hashpath (in
+// AO-Core processes), and as body the scheduled message. It follows from the entry alone, so that it is the same whenever it is
+// read.
+func (a Assigned) Core() message.Message { return a.assignment(a.Content.Message()) }
+
+// CoreID is the id of Core's content. It takes the scheduled message by its id, which says the same.
+func (a Assigned) CoreID() message.ID { return a.CoreLinked().UnsignedID() }
+
+// CoreLinked is Core with the scheduled message by its id: what ids and signatures are computed from.
+func (a Assigned) CoreLinked() message.Message {
+	return a.assignment(message.Link{To: a.Entry.Message})
+}
+
+func (a Assigned) assignment(body message.Value) message.Message {
+	text := func(key, value string) message.Field { return message.Field{Key: key, Value: message.Bytes(value)} }
+	number := func(key string, n int64) message.Field { return message.Field{Key: key, Value: message.Int(n)} }
+	variant := VariantLegacy
+	fs := make([]message.Field, 0, 15)
+	if a.Hashpath != "" {
+		variant = VariantCore
+		fs = append(fs, text("base-hashpath", a.Hashpath))
+	}
+	fs = append(fs,
+		text("type", "Assignment"), text("data-protocol", "ao"), text("variant", variant),
+		text("process", a.Process.String()), number("slot", int64(a.Slot)), text("epoch", "0"), text("path", a.path()),
+		number("block-height", int64(a.BlockHeight)), text("block-hash", a.BlockHash.String()),
+		number("block-timestamp", a.BlockTime/1000), number("timestamp", a.Timestamp),
+		text("hash-chain", a.HashChain.String()), message.Field{Key: "body", Value: body})
+	return message.New(fs...)
+}
+
+// path is the key that the message asks the process for. One that begins with a slash was the address of a request.
+func (a Assigned) path() string {
+	path := ""
+	if c := a.Content; c.item != nil {
+		for _, t := range c.Tags {
+			if strings.EqualFold(t.Name, "path") {
+				path = t.Value
+				break
+			}
+		}
+	} else {
+		path = keyText(c.message, "path", "")
+	}
+	if path == "" || path[0] == '/' || a.ByID {
+		return pathCompute
+	}
+	return path
+}
+
+// Chain gives the hash chain's value of a slot of an AO-Core process: the hash of the previous value, of which the first slot has
+// none, and of the id of its message, as text.
+func Chain(previous *message.ID, scheduled string) message.ID {
+	h := sha256.New()
+	if previous != nil {
+		h.Write(previous[:])
+	}
+	h.Write([]byte(scheduled))
+	return message.ID(h.Sum(nil))
+}
+
+// IDs gives every id that a message is known under: the one it is scheduled by, that of its content, and those of its
+// commitments.
+func IDs(m message.Message) []message.ID {
+	ids := []message.ID{ContentOfMessage(m).ID}
+	add := func(id message.ID) {
+		for _, have := range ids {
+			if have == id {
+				return
+			}
+		}
+		ids = append(ids, id)
+	}
+	for text := range m.Commitments().All() {
+		if id, err := message.ParseID(text); err == nil {
+			add(id)
+		}
+	}
+	add(m.UnsignedID())
+	return ids
+}

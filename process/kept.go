@@ -1,0 +1,105 @@
+package process
+
+import (
+	"ago/codec/ans104"
+	"ago/codec/httpsig"
+	"ago/commitment"
+	"ago/fault"
+	"ago/message"
+	"ago/slotlog"
+)
+
+// Keep gives the bytes in which the log keeps what everybody who signed a message vouches for, and their form. A data item keeps its own bytes,
+// an HTTP message what its signatures cover, and one that was part of another is kept as the body of an unsigned message, since
+// it never had bytes of its own. It fails with Unsupported ("message-unkeepable") if the bytes would not be read as the message.
+func Keep(m message.Message) (slotlog.Form, []byte, error) {
+	if it, ok := ans104.ItemOf(m); ok {
+		return slotlog.FormItem, it.Raw, nil
+	}
+	if w, ok := httpsig.WireOf(m); ok {
+		if w, err := httpsig.Covered(w); err == nil {
+			if raw, err := w.Bytes(); err == nil && readsAs(slotlog.FormWire, raw, m) {
+				return slotlog.FormWire, raw, nil
+			}
+		}
+	}
+	w, err := httpsig.Encode(message.New(message.Field{Key: message.KeyBody, Value: m.OnlyCommitted()}), message.Nested)
+	if err != nil {
+		return 0, nil, err
+	}
+	raw, err := w.Bytes()
+	if err != nil {
+		return 0, nil, err
+	}
+	if !readsAs(slotlog.FormBody, raw, m) {
+		return 0, nil, fault.New(fault.Unsupported, "message-unkeepable", "the message cannot be written so that it is read back with its signatures").
+			WithHint("send it as a data item, or without keys that hold a slash")
+	}
+	return slotlog.FormBody, raw, nil
+}
+
+// Kept reads what Keep gave. Signatures are not checked again.
+func Kept(f slotlog.Form, raw []byte) (message.Message, error) {
+	switch f {
+	case slotlog.FormItem:
+		return ans104.Decode(raw)
+	case slotlog.FormWire:
+		m, err := httpsig.Read(raw)
+		return m.OnlyCommitted(), err
+	case slotlog.FormBody:
+		m, err := httpsig.Read(raw)
+		if err != nil {
+			return m, err
+		}
+		v, _ := m.Get(message.KeyBody)
+		if body, ok := v.(message.Message); ok {
+			return body, nil
+		}
+		return m, fault.New(fault.Malformed, "message-malformed", "the bytes hold no message")
+	}
+	return message.Message{}, fault.New(fault.Unsupported, "form-unknown", "a later release of ago wrote the message in its form %d", f).
+		WithHint("open the data folder with that release")
+}
+
+// readsAs tells whether bytes give the message with the commitments it has.
+func readsAs(f slotlog.Form, raw []byte, m message.Message) bool {
+	back, err := Kept(f, raw)
+	if err != nil || !message.Equal(back, m.OnlyCommitted()) {
+		return false
+	}
+	if f == slotlog.FormWire || m.Codec() == "" {
+		return true // the same headers under the same signatures, or what was checked as it is read
+	}
+	_, err = commitment.Verify(back)
+	return err == nil
+}
+
+// Reduce gives the message that its signers vouch for: keys that not everybody committed to are gone. It fails with Malformed
+// ("commitments-disagree") if they cover different keys, since what they have in common nobody has signed.
+func Reduce(m message.Message) (message.Message, error) {
+	if _, ok := ans104.ItemOf(m); ok {
+		return m, nil
+	}
+	common := map[string]bool{}
+	for _, key := range m.Committed() {
+		common[key] = true
+	}
+	for id, v := range m.Commitments().All() {
+		entry, _ := v.(message.Message)
+		list, _ := entry.Get("committed")
+		keys, _ := list.(message.List)
+		for _, key := range keys {
+			if text, _ := key.(message.Bytes); !common[string(text)] && text != message.KeyTypes {
+				return m, fault.New(fault.Malformed, "commitments-disagree", "Message invalid: Committed components cannot be validated.").
+					WithHint("the commitment %.60s covers %.60q, which another leaves out: let all of them cover the same keys", id, string(text))
+			}
+		}
+	}
+	out := m.OnlyCommitted()
+	for key := range out.All() {
+		if key != message.KeyCommitments {
+			return out, nil
+		}
+	}
+	return m, fault.New(fault.Malformed, "message-empty", "nobody has signed any key of the message")
+}
