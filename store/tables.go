@@ -6,7 +6,7 @@ const (
 	TableFormat byte = 0 // the store's own: the format version; no batch or scan reaches it
 
 	TableEntries byte = 'L' // slotlog/local: process, slot -> entry
-	TableItems   byte = 'M' // slotlog/local: id -> bytes of an item
+	TableItems   byte = 'M' // store/items: id -> bytes of an item
 	TableDedup   byte = 'D' // slotlog/local: process, message id or dedup key -> slot
 	TableHeads   byte = 'E' // slotlog/local: process -> epoch, head
 	TableEpochs  byte = 'P' // slotlog/local: partition -> epoch

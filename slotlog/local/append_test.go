@@ -17,6 +17,7 @@ import (
 	"ago/slotlog"
 	"ago/slotlog/slotlogtest"
 	"ago/store"
+	"ago/store/items"
 	"ago/store/memory"
 )
 
@@ -154,7 +155,7 @@ func TestAnAppendThatStoredNothingSaysSo(t *testing.T) {
 	s := newSlowStore()
 	p := slotlogtest.ID("process")
 	b := slotlogtest.Block(p, 0, 0, 1, 0)
-	b.Entries[0].Item = make([]byte, itemInline+1)
+	b.Entries[0].Item = make([]byte, items.Inline+1)
 	err := New(s, fullBlobs{memory.NewBlobs()}).Append(t.Context(), b)
 	if !errors.Is(err, errFull) || !errors.Is(err, slotlog.ErrNotStored) || err.Error() != errFull.Error() || s.applied != 0 {
 		t.Fatalf("a blob that cannot be written: %v", err)
@@ -306,7 +307,7 @@ func TestItems(t *testing.T) {
 	tables, blobs := memory.New(), memory.NewBlobs()
 	l := New(tables, blobs)
 	id := func(size int) message.ID { return slotlogtest.ID("item", uint64(size)) }
-	sizes := []int{0, 1, itemInline, itemInline + 1, 2 << 20}
+	sizes := []int{0, 1, items.Inline, items.Inline + 1, 2 << 20}
 	for _, size := range sizes {
 		b := &store.Batch{}
 		raw := bytes.Repeat([]byte{7}, size)
@@ -330,7 +331,7 @@ func TestItems(t *testing.T) {
 		if _, err := f.ReadAt(part, int64(size-len(part))); err != nil && err != io.EOF || !bytes.Equal(part, raw[:len(part)]) || f.Close() != nil {
 			t.Fatalf("the end of %d bytes: %v, %v", size, part, err)
 		}
-		if f, err := blobs.Open(message.HashOf(raw)); (err == nil) != (size > itemInline) {
+		if f, err := blobs.Open(message.HashOf(raw)); (err == nil) != (size > items.Inline) {
 			t.Errorf("%d bytes are a blob: %v, %v", size, f, err)
 		}
 	}
@@ -342,8 +343,8 @@ func TestItems(t *testing.T) {
 		t.Fatal(err)
 	}
 	broken := &store.Batch{}
-	broken.Set(itemKey(id(1)), []byte{9})
-	broken.Set(itemKey(id(0)), nil)
+	broken.Set(items.Key(id(1)), []byte{9})
+	broken.Set(items.Key(id(0)), nil)
 	if err := tables.Apply(broken, true); err != nil {
 		t.Fatal(err)
 	}

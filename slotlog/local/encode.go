@@ -40,8 +40,6 @@ func slotOf(entryKey []byte) slotlog.Slot {
 	return slotlog.Slot(binary.BigEndian.Uint64(entryKey[len(entryKey)-8:]))
 }
 
-func itemKey(id message.ID) []byte { return append([]byte{store.TableItems}, id[:]...) }
-
 func dedupKey(p, key message.ID) []byte {
 	k := make([]byte, 0, 65)
 	return append(append(append(k, store.TableDedup), p[:]...), key[:]...)

@@ -15,6 +15,7 @@ import (
 
 	"ago/message"
 	"ago/slotlog"
+	"ago/store/items"
 )
 
 var rewrite = flag.Bool("rewrite", false, "write the golden file anew; the bytes on disk must not change without a new version")
@@ -71,7 +72,7 @@ func compareGolden(t *testing.T, file string, entries []slotlog.Entry, head slot
 		fmt.Fprintf(&b, "entry %x = %x\n", entryKey(e.Process, e.Slot), encodeEntry(&e))
 	}
 	fmt.Fprintf(&b, "head %x = %x\n", headKey(seq(0)), encodeHead(7, head))
-	fmt.Fprintf(&b, "key %x\nmessage %x\npartition %x\n", dedupKey(seq(0), seq(0x20)), itemKey(seq(0)), partitionKey(0xabc))
+	fmt.Fprintf(&b, "key %x\nmessage %x\npartition %x\n", dedupKey(seq(0), seq(0x20)), items.Key(seq(0)), partitionKey(0xabc))
 	golden := filepath.Join("testdata", file)
 	if *rewrite {
 		if err := os.WriteFile(golden, []byte(b.String()), 0o644); err != nil {

@@ -32,6 +32,7 @@ import (
 	"ago/message"
 	"ago/slotlog"
 	"ago/store"
+	"ago/store/items"
 )
 
 const headsMax = 1 << 15 // heads in memory, about 200 bytes each
@@ -39,7 +40,7 @@ const headsMax = 1 << 15 // heads in memory, about 200 bytes each
 // Log is the only writer of its tables: a store has at most one. It is safe for concurrent use.
 type Log struct {
 	tables store.Store
-	blobs  store.Blobs
+	items  items.Items
 	heads  *heads
 	parts  [slotlog.Partitions]partition
 
@@ -61,7 +62,7 @@ type partition struct {
 func New(tables store.Store, blobs store.Blobs) *Log {
 	return &Log{
 		tables:   tables,
-		blobs:    blobs,
+		items:    items.Items{Tables: tables, Blobs: blobs},
 		heads:    newHeads(headsMax),
 		turns:    map[message.ID]*turn{},
 		unsynced: map[message.ID]slotlog.Head{},
@@ -156,7 +157,7 @@ func (l *Log) entry(ctx context.Context, p message.ID, s slotlog.Slot, raw []byt
 	}
 	e.Process, e.Slot = p, s
 	if item {
-		if e.Item, err = l.item(ctx, e.Message); err != nil {
+		if e.Item, err = l.items.Get(ctx, e.Message); err != nil {
 			return slotlog.Entry{}, damaged(err, "the message of slot %d of process %s", s, p)
 		}
 	}
@@ -302,6 +303,32 @@ func (l *Log) epoch(part slotlog.Partition) (slotlog.Epoch, error) {
 	}
 	pt.known = true
 	return pt.epoch, nil
+}
+
+// PutItem adds the bytes of a message to a batch, for messages that are in no log, too. Bytes over 256 KiB are stored as a
+// blob at once; the batch gets a reference. The batch keeps raw.
+func (l *Log) PutItem(ctx context.Context, b *store.Batch, id message.ID, raw []byte) error {
+	return l.items.Put(ctx, b, id, raw)
+}
+
+// Item gives the bytes of a message, or store.ErrNotFound. Blobs are compared with their hash.
+func (l *Log) Item(ctx context.Context, id message.ID) ([]byte, error) {
+	done, err := l.use(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	return l.items.Get(ctx, id)
+}
+
+// OpenItem opens the bytes of a message, or fails with store.ErrNotFound. The caller closes it.
+func (l *Log) OpenItem(ctx context.Context, id message.ID) (store.Blob, error) {
+	done, err := l.use(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	return l.items.Open(id)
 }
 
 func damaged(err error, format string, args ...any) error {

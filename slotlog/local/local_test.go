@@ -23,7 +23,7 @@ func TestLogInMemory(t *testing.T) {
 			if err := old.Close(); err != nil {
 				t.Fatal(err)
 			}
-			return New(old.tables, old.blobs)
+			return New(old.tables, old.items.Blobs)
 		},
 	})
 }

@@ -290,3 +290,37 @@ func (s *Server) Exec(t testing.TB, url, sql string) {
 		t.Fatalf("%s: %v", sql, err)
 	}
 }
+
+// Hold runs a statement in a transaction that ends when free is called.
+func (s *Server) Hold(t testing.TB, url, sql string) (free func()) {
+	t.Helper()
+	ctx := context.Background()
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	free = sync.OnceFunc(func() { conn.Close(ctx) })
+	t.Cleanup(free)
+	if _, err := conn.Exec(ctx, "begin; "+sql); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+	return free
+}
+
+// Waits returns when a statement that contains the text waits for a lock.
+func (s *Server) Waits(t testing.TB, url, text string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	for waiting := 0; waiting == 0; time.Sleep(5 * time.Millisecond) {
+		if err := conn.QueryRow(ctx, `select count(*) from pg_stat_activity where wait_event_type = 'Lock' and pid <> pg_backend_pid()
+			and datname = current_database() and query like '%' || $1 || '%'`, text).Scan(&waiting); err != nil {
+			t.Fatalf("nothing that contains %q waits: %v", text, err)
+		}
+	}
+}
