@@ -79,7 +79,7 @@ type Event struct {
 // How changes the way in which something is resolved.
 type How struct {
 	// CacheControl comes before what requests and answers say: "always", "no-store, no-cache", "only-if-cached"... "" says
-	// nothing.
+	// nothing; then what the call that asks was told counts.
 	CacheControl string
 	// IgnoreHashpath leaves hashpaths alone: for reads that only steer.
 	IgnoreHashpath bool
@@ -108,6 +108,9 @@ type Call struct {
 	Runner   Runner
 	Hashpath *Hashpath // of the base; nil if the base is no result
 	Base     message.Value
+	// Origin is the request as it came, with what was signed, before its path was cut into steps. It is empty where nobody
+	// outside asked.
+	Origin message.Message
 
 	rest     []Step
 	looked   bool
@@ -153,10 +156,9 @@ func (c *Call) Path(path string, keys message.Message) (message.Value, error) {
 	return c.Run(nil, steps, How{})
 }
 
-// As applies a request to a base under another device than its own. The base keeps its own in the message; what the device
-// answers is handed back as it is.
+// As asks a key of another device than the base's own, which stays what it is: codecs, hooks and parts of a stack are called so.
 func (c *Call) As(name string, base message.Value, req message.Message) (message.Value, error) {
-	return c.Run(base, []Step{{As: name, Request: req}}, How{})
+	return c.Run(base, []Step{{By: name, Request: req}}, How{})
 }
 
 // Get reads what a path of keys leads to, to steer by it: no hashpath is made, nothing is kept. It fails with NotFound for

@@ -12,8 +12,10 @@ type Step struct {
 	Sub []Step
 	// Target, as the first step, is the message that stands under this id; later it is a key like any other.
 	Target string
-	// As is the device under which the message is seen, "" for its own.
+	// As is the device under which the message is seen from here on, "" for its own.
 	As string
+	// By is the device whose key is asked while the message keeps its own, "" for that of the message.
+	By string
 	// Request holds the key asked for, in path, and its arguments. As the first step it is the base itself.
 	Request message.Message
 	// Args are arguments that are resolved before they stand in the request.

@@ -1,0 +1,255 @@
+package resolve
+
+import (
+	"container/list"
+	"context"
+	"strings"
+	"sync"
+
+	"ago/device"
+	"ago/message"
+)
+
+// policy is what becomes of an answer.
+type policy struct {
+	lookup, store bool
+	only          bool // nothing is computed
+}
+
+// directives of one cache-control.
+type directives struct {
+	lookup, store       bool
+	saysLookup, saysAny bool
+	saysStore           bool
+	only                bool
+}
+
+func readDirectives(v message.Value) (d directives) {
+	for _, word := range device.Texts(v) {
+		d.add(word)
+	}
+	return d
+}
+
+func (d *directives) add(word string) {
+	switch strings.ToLower(strings.TrimSpace(word)) {
+	case "always":
+		d.lookup, d.store, d.saysLookup, d.saysStore = true, true, true, true
+	case "store":
+		d.store, d.saysStore = true, true
+	case "no-store":
+		d.store, d.saysStore = false, true
+	case "cache":
+		d.lookup, d.saysLookup = true, true
+	case "no-cache":
+		d.lookup, d.saysLookup = false, true
+	case "only-if-cached":
+		d.only, d.lookup, d.saysLookup = true, true, true
+	}
+}
+
+// over takes what d says where it says something, and what other says elsewhere.
+func (d directives) over(other directives) directives {
+	if !d.saysLookup {
+		d.lookup, d.saysLookup = other.lookup, other.saysLookup
+	}
+	if !d.saysStore {
+		d.store, d.saysStore = other.store, other.saysStore
+	}
+	d.only = d.only || other.only
+	return d
+}
+
+const keyCacheControl = "cache-control"
+
+// decide works out the policy of a question. Only answers whose device says that they follow from base and request alone are
+// ever kept; within that the call's own word counts most, then the request's, then the base's.
+func (q *question) decide() {
+	declared := q.doc.CacheControl
+	if declared == "" {
+		declared = q.device.CacheControl
+	}
+	var d directives
+	if q.how.CacheControl != "" {
+		d = readDirectives(message.Bytes(q.how.CacheControl))
+	}
+	if v, ok := q.req.Get(keyCacheControl); ok {
+		asked := readDirectives(v)
+		d.only = d.only || asked.only
+		d = d.over(asked)
+	}
+	q.policy.only = d.only
+	if declared == "" || q.path == nil {
+		return
+	}
+	if v, ok := q.base.Get(keyCacheControl); ok {
+		d = d.over(readDirectives(v))
+	}
+	own := readDirectives(message.Bytes(declared))
+	d = d.over(own)
+	q.policy.lookup = own.lookup && d.lookup
+	q.policy.store = own.store && d.store
+	if (q.policy.lookup || q.policy.store) && !claims(q.base, claimsDepth) && !claims(q.req, claimsDepth) {
+		q.name, _ = q.path.Text()
+	}
+}
+
+// claimsDepth is how deep messages are searched for commitments before they are taken to have some.
+const claimsDepth = 16
+
+// claims tells whether a message, or one in it, brings commitments. An unsigned id stands for what the content is only where it
+// was computed from it: what a commitment claims may be another's, and an answer kept under it would be given to others.
+func claims(v message.Value, depth int) bool {
+	switch v := v.(type) {
+	case message.Message:
+		if depth == 0 {
+			return true
+		}
+		for key, member := range v.All() {
+			if key == message.KeyCommitments || claims(member, depth-1) {
+				return true
+			}
+		}
+	case message.List:
+		if depth == 0 {
+			return true
+		}
+		for _, member := range v {
+			if claims(member, depth-1) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// lookup finds the answer in memory, then among the contents.
+func (q *question) lookup(ctx context.Context) (at, bool) {
+	if q.name == "" || !q.policy.lookup {
+		return at{}, false
+	}
+	v, ok := q.memory.get(q.name)
+	if !ok && q.node.Contents != nil {
+		var err error
+		if v, err = q.node.Contents.Local().Read(ctx, q.name); err == nil {
+			ok = true
+			q.memory.put(q.name, v)
+		}
+	}
+	if !ok {
+		return at{}, false
+	}
+	q.stage.Cached = true
+	return at{value: v, path: q.path, status: device.OK}, true
+}
+
+// keep puts an answer where it is looked up. That an answer could not be kept does not spoil it.
+func (q *question) keep(ctx context.Context, a at) {
+	if q.name == "" || !q.policy.store {
+		return
+	}
+	if m, ok := a.value.(message.Message); ok {
+		if v, ok := m.Get(keyCacheControl); ok {
+			if d := readDirectives(v); d.saysStore && !d.store {
+				return
+			}
+		}
+	}
+	q.memory.put(q.name, a.value)
+	if q.node.Contents == nil {
+		return
+	}
+	id, err := q.node.Contents.Write(ctx, a.value)
+	if err == nil {
+		err = q.node.Contents.Link(ctx, q.name, id)
+	}
+	if err != nil && q.node.Observe != nil {
+		q.node.Observe(device.Event{Device: q.device.Name, Key: q.key, Name: "answer-not-kept", Err: err})
+	}
+}
+
+// memory keeps the answers asked for last, up to a number of bytes.
+type memory struct {
+	mu    sync.Mutex
+	max   int64
+	bytes int64
+	by    map[string]*list.Element
+	order *list.List // newest first
+}
+
+type remembered struct {
+	name  string
+	value message.Value
+	bytes int64
+}
+
+func newMemory(max int64) *memory {
+	return &memory{max: max, by: map[string]*list.Element{}, order: list.New()}
+}
+
+func (m *memory) get(name string) (message.Value, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e, ok := m.by[name]
+	if !ok {
+		return nil, false
+	}
+	m.order.MoveToFront(e)
+	return e.Value.(*remembered).value, true
+}
+
+// put remembers an answer; one that would push out most others is not remembered.
+func (m *memory) put(name string, v message.Value) {
+	limit := m.max / 8
+	size := sizeOf(v, limit)
+	if size > limit {
+		return
+	}
+	size += int64(2*len(name)) + 128
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if e, ok := m.by[name]; ok {
+		m.drop(e)
+	}
+	m.by[name] = m.order.PushFront(&remembered{name, v, size})
+	m.bytes += size
+	for m.bytes > m.max {
+		m.drop(m.order.Back())
+	}
+}
+
+func (m *memory) drop(e *list.Element) {
+	r := m.order.Remove(e).(*remembered)
+	delete(m.by, r.name)
+	m.bytes -= r.bytes
+}
+
+// sizeOf estimates the bytes of a value; it stops once they are over the limit.
+func sizeOf(v message.Value, limit int64) int64 {
+	const word = 48 // of a field or member, beside its contents
+	switch v := v.(type) {
+	case message.Bytes:
+		return int64(len(v)) + word
+	case message.BigInt:
+		return int64(len(v)) + word
+	case message.Atom:
+		return int64(len(v)) + word
+	case message.List:
+		n := int64(word)
+		for _, member := range v {
+			if n += sizeOf(member, limit-n); n > limit {
+				break
+			}
+		}
+		return n
+	case message.Message:
+		n := int64(len(v.Raw())) + word
+		for key, member := range v.All() {
+			if n += int64(len(key)) + sizeOf(member, limit-n); n > limit {
+				break
+			}
+		}
+		return n
+	}
+	return word
+}
