@@ -27,13 +27,13 @@ type actor struct {
 	u  *Computer
 	id message.ID
 
-	work sync.Mutex // held by whoever uses inst for evaluation, snapshot or replacement
-	def  process.Definition
-	env  []byte
-	inst vm.Instance
-	at   slotlog.Slot // guarded by work
-	last moment       // of slot at-1
-	snap snapshots
+	work   sync.Mutex // held by whoever uses inst for evaluation, snapshot or replacement
+	def    process.Definition
+	loaded *lived // what inst was made from
+	inst   vm.Instance
+	at     slotlog.Slot // guarded by work
+	last   moment       // of slot at-1
+	snap   snapshots
 
 	spent time.Duration // evaluating since the last checkpoint
 	held  held          // results that wait to be written together
@@ -259,7 +259,9 @@ func (a *actor) step(ctx context.Context, as process.Assigned, f *flight) error 
 		}
 	}
 	start := time.Now()
-	out, err := a.u.eval(ctx, a.inst, a.id, as.Slot, vm.Input{Message: process.MessageJSON(a.def, as), Env: a.env})
+	in, done := a.u.input(a.loaded, process.MessageJSON(a.def, as), as.BlockHeight)
+	out, err := a.u.eval(ctx, a.inst, a.id, as.Slot, in)
+	done()
 	a.spent += time.Since(start)
 	if err != nil {
 		if rerr := a.inst.Rollback(); rerr != nil {

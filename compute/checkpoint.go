@@ -100,7 +100,7 @@ func (a *actor) load(ctx context.Context) error {
 	if l.inst, l.at, l.last, err = a.u.restore(ctx, l, a.stored); err != nil {
 		return err
 	}
-	a.def, a.env, a.inst, a.at, a.last, a.snap, a.spent = def, l.env, l.inst, l.at, l.last, snapshots{}, 0
+	a.def, a.loaded, a.inst, a.at, a.last, a.snap, a.spent = def, l, l.inst, l.at, l.last, snapshots{}, 0
 	a.resident.Store(l.inst.Resident())
 	a.mu.Lock()
 	a.live = l

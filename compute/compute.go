@@ -40,6 +40,12 @@ type Modules interface {
 	Module(ctx context.Context, id message.ID) (process.Module, error)
 }
 
+// Drives gives what messages of a process may read of the world outside.
+type Drives interface {
+	// Attach gives the drive of a message at a block height, nil if its process has none.
+	Attach(p process.Definition, m process.Module, height uint64) vm.Drive
+}
+
 // Outbox takes over what evaluations send.
 type Outbox interface {
 	// Plan adds the tasks of a result to the batch that stores it.
@@ -55,6 +61,7 @@ type Config struct {
 	Engine   vm.Engine
 	Schedule Schedule
 	Modules  Modules
+	Drives   Drives // nil: processes read nothing but their messages
 	Outbox   Outbox // nil: results cause nothing
 	Clock    clock.Clock
 	Logger   *slog.Logger
@@ -239,6 +246,17 @@ func (u *Computer) module(ctx context.Context, d process.Definition) (process.Mo
 		}
 	}
 	return m, l, nil
+}
+
+// input is what a module is given for a message at a block height. The function gives back what was opened for it.
+func (u *Computer) input(l *lived, message []byte, height uint64) (vm.Input, func()) {
+	in, done := vm.Input{Message: message, Env: l.env}, func() {}
+	if u.c.Drives != nil {
+		if in.Drive = u.c.Drives.Attach(l.def, l.mod, height); in.Drive != nil {
+			done = func() { _ = in.Drive.Close() }
+		}
+	}
+	return in, done
 }
 
 // actor finds or makes the actor of a process; nil while closing.

@@ -3,6 +3,7 @@ package compute
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"slices"
 
@@ -47,7 +48,9 @@ func (u *Computer) DryRun(ctx context.Context, p message.ID, to *message.ID, d p
 	a.mu.Lock()
 	last := l.last
 	a.mu.Unlock()
-	out, err := fork.Eval(ctx, vm.Input{Message: process.DryRunJSON(l.def, d, last.timestamp, last.height), Env: l.env})
+	in, done := u.input(l, process.DryRunJSON(l.def, d, last.timestamp, last.height), last.height)
+	out, err := fork.Eval(ctx, in)
+	done()
 	if err != nil {
 		fork.Close()
 		return none, unfinishedDryRun(err, p)
@@ -78,6 +81,9 @@ func (u *Computer) enterDryRun(ctx context.Context, a *actor) (leave func(), err
 }
 
 func unfinishedDryRun(err error, p message.ID) error {
+	if why := new(fault.Error); errors.As(err, &why) {
+		return fault.Wrap(err, fault.Unavailable, "dry-run-unavailable", "the dry run on process %s has to wait", p)
+	}
 	return fault.Wrap(err, fault.Unsupported, "dry-run-too-long", "the dry run on process %s came to no end within %v", p, dryTimeMax).(*fault.Error).
 		WithHint("make it cheaper to evaluate, or send it as a message")
 }
@@ -91,7 +97,9 @@ func (u *Computer) dryRunAt(ctx context.Context, a *actor, slot slotlog.Slot, d 
 	defer inst.Close()
 	ctx, cancel := context.WithTimeout(ctx, dryTimeMax)
 	defer cancel()
-	out, err := inst.Eval(ctx, vm.Input{Message: process.DryRunJSON(l.def, d, last.timestamp, last.height), Env: l.env})
+	in, done := u.input(l, process.DryRunJSON(l.def, d, last.timestamp, last.height), last.height)
+	out, err := inst.Eval(ctx, in)
+	done()
 	if err != nil {
 		return process.Result{}, unfinishedDryRun(err, a.id)
 	}
@@ -119,7 +127,9 @@ func (u *Computer) stateAfter(ctx context.Context, a *actor, slot slotlog.Slot) 
 			inst.Close()
 			return nil, last, nil, err
 		}
-		out, err := inst.Eval(ctx, vm.Input{Message: process.MessageJSON(l.def, as), Env: l.env})
+		in, done := u.input(l, process.MessageJSON(l.def, as), as.BlockHeight)
+		out, err := inst.Eval(ctx, in)
+		done()
 		if err == nil && !process.ResultOf(out).KeepState {
 			err = inst.Commit()
 		} else if rerr := inst.Rollback(); err == nil {

@@ -30,7 +30,7 @@ func (g *Gateway) transactionRoutes(m *http.ServeMux) {
 		writeJSON(w, http.StatusOK, ids)
 	})
 	m.HandleFunc("GET /tx/{id}", g.withRecord(func(w http.ResponseWriter, r *http.Request, rec *Record) {
-		v, err := g.transactionJSON(r.Context(), rec)
+		v, err := g.TransactionJSON(r.Context(), rec)
 		if err != nil {
 			writeError(w, err)
 			return
@@ -108,9 +108,9 @@ func (g *Gateway) servePost(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// transactionJSON gives a record in the form of a transaction. Data over inlineDataMax is left empty, as nodes do; imported
+// TransactionJSON gives a record in the form of a transaction. Data over inlineDataMax is left empty, as nodes do; imported
 // records and items have the same form without a root.
-func (g *Gateway) transactionJSON(ctx context.Context, rec *Record) ([]byte, error) {
+func (g *Gateway) TransactionJSON(ctx context.Context, rec *Record) ([]byte, error) {
 	tx := &arweave.Transaction{
 		Format: 2, ID: rec.ID, LastTx: rec.Anchor, Owner: rec.Owner, Tags: rec.Tags, Target: rec.Target, HasTarget: rec.HasTarget,
 		Quantity: rec.Quantity, DataSize: rec.DataSize, Reward: rec.Fee, Signature: rec.Signature,

@@ -23,6 +23,7 @@ import (
 	"ago/codec/ans104"
 	"ago/commitment"
 	"ago/compute"
+	"ago/drive"
 	"ago/fault"
 	"ago/gateway"
 	"ago/message"
@@ -314,7 +315,8 @@ func (n *Node) openUnits(context.Context) error {
 	}
 	n.computer, err = compute.Open(compute.Config{
 		Store: n.store, Blobs: n.blobs, Engine: n.engine, Schedule: slots{n.scheduler}, Modules: modules{a}, Outbox: n.pusher,
-		Clock: n.c.Clock, LiveMax: n.c.LiveMax, Logger: n.c.Log.With("unit", "cu"),
+		Drives: drive.Drives{Archive: weave{n.gateway}},
+		Clock:  n.c.Clock, LiveMax: n.c.LiveMax, Logger: n.c.Log.With("unit", "cu"),
 	})
 	if err != nil {
 		return err
@@ -326,6 +328,9 @@ func (n *Node) openUnits(context.Context) error {
 
 // admit takes a process that the compute unit can run, and says what it asks for that nothing here does.
 func (n *Node) admit(ctx context.Context, d process.Definition) error {
+	if err := n.admitFiles(ctx, d); err != nil {
+		return err
+	}
 	if err := n.computer.Admit(ctx, d); err != nil {
 		return err
 	}

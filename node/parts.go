@@ -11,6 +11,7 @@ import (
 	"ago/codec/ans104"
 	"ago/commitment"
 	"ago/compute"
+	"ago/drive"
 	"ago/fault"
 	"ago/gateway"
 	"ago/message"
@@ -174,6 +175,9 @@ func describe(id message.ID, owner string, tags []Tag, bytes func(context.Contex
 				WithHint("modules speak JSON-1")
 		}
 	}
+	if err := extensions(tags, fmt.Sprintf("Module Extensions for module %q are", id)); err != nil {
+		return m, err
+	}
 	if v, ok := process.FirstTag(tags, "Memory-Limit"); ok {
 		n, err := process.ParseMemoryLimit(v)
 		if err != nil {
@@ -187,6 +191,17 @@ func describe(id message.ID, owner string, tags []Tag, bytes func(context.Contex
 		}
 	}
 	return m, nil
+}
+
+// extensions refuses tags that name an extension nothing here has.
+func extensions(tags []Tag, whose string) error {
+	for _, t := range tags {
+		if t.Name == "Extension" && t.Value != drive.Extension {
+			return fault.New(fault.Unsupported, "extension-unsupported", "%s not supported: %q", whose, t.Value).
+				WithHint("supported extensions: %s", drive.Extension)
+		}
+	}
+	return nil
 }
 
 // slots is the scheduler as the compute unit reads it.

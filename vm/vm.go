@@ -30,7 +30,27 @@ type Limits struct {
 type Input struct {
 	Message []byte
 	Env     []byte
+	Drive   Drive // what the module may read of the world outside; nil if nothing is attached
 }
+
+// Drive is what a module reads of the world outside, as files. What it answers may depend on the message alone: the same
+// message finds the same files whenever and wherever it is evaluated. One goroutine calls it at a time.
+//
+// A *Refused ends the evaluation, as a result. Any other error but ErrNoFile leaves it unfinished.
+type Drive interface {
+	// Open gives the size in bytes of the file at a path such as /data/<id>, or ErrNoFile, of which the module is told.
+	Open(ctx context.Context, path string) (size int64, err error)
+	// ReadAt fills b from the file at a path that was opened with this or an earlier message. It gives fewer bytes at the
+	// end of the file only.
+	ReadAt(ctx context.Context, path string, b []byte, offset int64) (n int, err error)
+	// Close is for whoever attached the drive.
+	Close() error
+}
+
+// Refused is the error of a file that a module may not read on any machine: its evaluation fails with this text.
+type Refused struct{ Text string }
+
+func (r *Refused) Error() string { return r.Text }
 
 // Output is what an evaluation that came to an end gave.
 type Output struct {
@@ -96,4 +116,5 @@ var (
 	ErrLimit      = errors.New("the memory limit is below what the module starts with")
 	ErrUnfinished = errors.New("evaluation was stopped by time and is not a result")
 	ErrClosed     = errors.New("instance is closed")
+	ErrNoFile     = errors.New("there is no such file")
 )

@@ -180,7 +180,7 @@ test('weavedrive, in the loader, boots a process from data of this gateway', { s
   assert.equal(got[1].result.Output.data, 'through the drive, 0héllo')
 })
 
-test('a process of the network boots from data of its gateway', { skip: skip || 'the engine has no drive yet: docs/compatibility.md' }, async () => {
+test('a process of the network boots from data of its gateway', { skip }, async () => {
   const it = await signed(me.key, { data: 'Booted = "from the gateway"', tags: tagsOf({ 'Content-Type': 'application/lua' }) })
   await fetch(at(net.bundler, '/tx'), { method: 'POST', body: it.raw, headers: { 'content-type': 'application/octet-stream' } })
   const p = await me.spawn({ tags: { 'On-Boot': it.id } })

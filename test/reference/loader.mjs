@@ -5,6 +5,13 @@ import { createRequire } from 'node:module'
 const require = createRequire(import.meta.url)
 export const loaderVersion = require('@permaweb/ao-loader/package.json').version
 
+/** What an import that waits throws is nobody's to catch in the loader: it arrives as an unhandled rejection, and the call never ends. */
+function orRejected (call) {
+  let stop
+  const rejected = new Promise((resolve, reject) => { stop = reject; process.once('unhandledRejection', reject) })
+  return Promise.race([call, rejected]).finally(() => process.off('unhandledRejection', stop))
+}
+
 /** A process run by the loader. Loading it changes Date.now, Math.random and console.log of this thread. */
 export class Reference {
   #compiled; #handle; #options
@@ -28,9 +35,14 @@ export class Reference {
     const parse = JSON.parse
     const out = {}
     let text = null
-    JSON.parse = (t, ...rest) => { text = t; return parse(t, ...rest) }
+    JSON.parse = (t, ...rest) => {
+      let v
+      try { v = parse(t, ...rest) } catch (e) { text = t; throw e }
+      if (typeof v?.ok === 'boolean') text = t // a drive parses answers of its gateway, too
+      return v
+    }
     try {
-      const res = await this.#handle(this.memory, msg, env)
+      const res = await orRejected(this.#handle(this.memory, msg, env))
       out.response = text
       if (res.GasUsed !== undefined) out.gas = res.GasUsed
       out.failed = !!res.Error

@@ -414,13 +414,10 @@ func fdRead(m *machine, a *args) int {
 		case n.mode&modeKind != modeFile:
 			return 0, 0 // nothing is ever typed, and nothing is in the null device
 		}
-		fs = m.host.Files.edit()
-		s = fs.stream(a[0])
-		k := 0
-		if s.position < int64(len(n.data)) {
-			k = copy(b, n.data[s.position:])
-		}
-		s.position += int64(k)
+		s = m.host.Files.edit().stream(a[0])
+		place := s.at(n)
+		k := m.readFile(s.path, n, b, place)
+		s.position = place + int64(k)
 		return k, 0
 	})
 	if e != 0 {
@@ -486,20 +483,24 @@ func fdSeek(m *machine, a *args) int {
 	if kind := n.mode & modeKind; kind == modeDevice {
 		return errNoPosition
 	}
+	place := offset
 	switch whence {
 	case 0:
 	case 1:
-		offset += s.position
+		place += s.at(n)
 	case 2:
-		offset += int64(len(n.data))
+		place += n.size()
 	default:
 		return errInvalid
 	}
-	if offset < 0 || offset > 1<<53 {
+	if place < 0 || place > 1<<53 {
 		return errInvalid
 	}
-	m.host.Files.edit().stream(a[0]).position = offset
-	m.set64(result, uint64(offset))
+	m.set64(result, uint64(place))
+	if n.foreverReadOnly() && place == n.size() && (whence == 2 || whence == 1 && offset == 0 && s.position == soughtEnd) {
+		place = soughtEnd
+	}
+	m.host.Files.edit().stream(a[0]).position = place
 	return 0
 }
 
@@ -613,7 +614,7 @@ func statPath(m *machine, p string, to uint64, follow bool) int {
 	if e != 0 {
 		return e
 	}
-	size, dev := uint64(len(n.data)), 1
+	size, dev := uint64(n.size()), 1
 	switch n.mode & modeKind {
 	case modeFolder:
 		size = 4096

@@ -79,8 +79,8 @@ type node struct {
 	id, mode, device int
 	time             uint64 // of the last change, by the module's clock
 	data             []byte
-	foreign          bool // data is shared with an older state
-	link             string
+	foreign          bool   // data is shared with an older state
+	link             string // where a link leads to; of a file of the drive its size, since its data is not here
 }
 
 type stream struct {

@@ -13,7 +13,7 @@ import (
 var hostTable = map[string]hostFunc{}
 
 func init() {
-	for _, group := range []map[string]hostFunc{coreHosts, timeHosts, fileHosts} {
+	for _, group := range []map[string]hostFunc{coreHosts, timeHosts, fileHosts, driveHosts} {
 		for name, f := range group {
 			hostTable[name] = f
 		}
@@ -21,11 +21,6 @@ func init() {
 }
 
 var coreHosts = map[string]hostFunc{
-	"__asyncjs__weavedrive_open": func(m *machine, a *args) uint64 {
-		return m.wait(func() uint64 { return 0 }) // no drive is attached: the answer of the loader is null
-	},
-	"__asyncjs__weavedrive_read":  driveMissing,
-	"__asyncjs__weavedrive_close": driveMissing,
 	"metering_gasUsed": func(m *machine, a *args) uint64 {
 		if m.p.info.GasUsedGlobal == "" {
 			return 0
@@ -107,11 +102,6 @@ var coreHosts = map[string]hostFunc{
 	"_dlinit":    func(m *machine, a *args) uint64 { return 0 },
 	"_dlopen_js": dlopen,
 	"_dlsym_js":  dlopen,
-}
-
-func driveMissing(m *machine, a *args) uint64 {
-	m.stop("Module2.WeaveDrive is not a function")
-	return 0
 }
 
 func abortHost(m *machine, a *args) uint64 {

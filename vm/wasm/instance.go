@@ -163,9 +163,11 @@ func (e *engine) eval(ctx context.Context, m *machine, gasMax uint64, timeMax ti
 			}
 		}()
 	}
+	m.drive = driveState{of: in.Drive, ctx: ctx}
 	e.run()
 	response, end := m.handle(in.Message, in.Env)
 	e.rest()
+	m.drive.of, m.drive.ctx = nil, nil
 	if metered {
 		used := m.s.get(m.gasUsed)
 		if m.abi.metered {
@@ -222,7 +224,7 @@ func (i *instance) Commit() error {
 	i.dirty = false
 	defer i.work.Unlock()
 	i.steady++
-	if i.late && i.machine.s.ticks() <= lateTicks && i.mayBeLate() {
+	if i.late && !i.machine.drive.used && i.machine.s.ticks() <= lateTicks && i.mayBeLate() {
 		i.image.postpone(i.last)
 		return nil
 	}

@@ -28,6 +28,7 @@ type machine struct {
 	globals                                          []global
 	interpreted                                      *interpreted // nil: the module is the program
 	async                                            asyncState
+	drive                                            driveState
 	longjmp                                          bool   // a longjmp is on its way to its invoke
 	exited                                           bool   // the program left by exit
 	reason                                           string // why a host function ended the evaluation
