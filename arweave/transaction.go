@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math"
 	"strconv"
+	"strings"
 
 	"ago/fault"
 	"ago/message"
@@ -55,6 +56,8 @@ type transactionJSON struct {
 	DataRoot  string      `json:"data_root"`
 	Reward    string      `json:"reward"`
 	Signature string      `json:"signature"`
+	// Any other than 0 would be signed too.
+	Denomination json.RawMessage `json:"denomination,omitempty"`
 }
 
 // ParseTransaction reads the JSON of a transaction without checking its signature or data. It fails with Malformed, TooLarge,
@@ -78,9 +81,12 @@ func ParseTransaction(text []byte) (*Transaction, error) {
 		return nil, fault.New(fault.Unsupported, "transaction-format", "transactions have format 1 or 2, this has %.10q", j.Format.String()).
 			WithHint("sign a transaction of format 2")
 	}
-	if len(j.Tags) > TransactionTagsMax {
-		return nil, fault.New(fault.TooLarge, "transaction-tags-too-many", "a transaction has at most %d tags", TransactionTagsMax).
-			WithHint("put what is large into the data")
+	if d := strings.Trim(string(j.Denomination), `"`); d != "" && d != "0" && d != "null" {
+		return nil, fault.New(fault.Unsupported, "transaction-denomination", "transactions are of denomination 0, this is of %.10s", d).
+			WithHint("sign a transaction without denomination")
+	}
+	if err := tagsFit(len(j.Tags)); err != nil {
+		return nil, err
 	}
 	p := fields{code: "transaction-malformed", hint: hintTransaction}
 	t.ID = p.id("id", j.ID)
@@ -100,12 +106,11 @@ func ParseTransaction(text []byte) (*Transaction, error) {
 	t.Reward = p.amount("reward", j.Reward)
 	t.Signature = p.bytes("signature", j.Signature)
 	for _, tag := range j.Tags {
-		name, value := p.bytes("tags", tag.Name), p.bytes("tags", tag.Value)
-		if len(name) > transactionNameMax || len(value) > transactionValueMax {
-			return nil, fault.New(fault.TooLarge, "transaction-tag-too-large", "a tag has a name of at most %d and a value of at most %d bytes",
-				transactionNameMax, transactionValueMax).WithHint("put what is large into the data")
+		tag := Tag{Name: string(p.bytes("tags", tag.Name)), Value: string(p.bytes("tags", tag.Value))}
+		if err := tag.fits(); err != nil {
+			return nil, err
 		}
-		t.Tags = append(t.Tags, Tag{Name: string(name), Value: string(value)})
+		t.Tags = append(t.Tags, tag)
 	}
 	if n := len(t.LastTx); n != 0 && n != 32 && n != 48 {
 		p.fail("last_tx", "has 0, 32 or 48 bytes")
@@ -114,6 +119,35 @@ func ParseTransaction(text []byte) (*Transaction, error) {
 		return nil, p.err
 	}
 	return t, nil
+}
+
+// CheckTags tells whether a transaction may have the tags. It fails with TooLarge.
+func CheckTags(tags []Tag) error {
+	if err := tagsFit(len(tags)); err != nil {
+		return err
+	}
+	for _, t := range tags {
+		if err := t.fits(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func tagsFit(n int) error {
+	if n <= TransactionTagsMax {
+		return nil
+	}
+	return fault.New(fault.TooLarge, "transaction-tags-too-many", "a transaction has at most %d tags", TransactionTagsMax).
+		WithHint("put what is large into the data")
+}
+
+func (t Tag) fits() error {
+	if len(t.Name) <= transactionNameMax && len(t.Value) <= transactionValueMax {
+		return nil
+	}
+	return fault.New(fault.TooLarge, "transaction-tag-too-large", "a tag has a name of at most %d and a value of at most %d bytes",
+		transactionNameMax, transactionValueMax).WithHint("put what is large into the data")
 }
 
 // JSON writes the transaction as nodes take and give it.
@@ -254,15 +288,18 @@ func (p *fields) number(name, text string) int64 {
 }
 
 func (p *fields) amount(name, text string) string {
-	if text == "" || len(text) > amountDigitsMax || len(text) > 1 && text[0] == '0' {
+	if !IsAmount(text) {
 		p.fail(name, "is an amount in winston as a decimal text")
 	}
-	for i := range len(text) {
-		if text[i] < '0' || text[i] > '9' {
-			p.fail(name, "is an amount in winston as a decimal text")
-		}
-	}
 	return text
+}
+
+// IsAmount tells texts that a transaction may have as quantity or reward: whole numbers without sign or leading zeros.
+func IsAmount(text string) bool {
+	if text == "" || len(text) > amountDigitsMax || len(text) > 1 && text[0] == '0' {
+		return false
+	}
+	return strings.Trim(text, "0123456789") == ""
 }
 
 var strict = base64.RawURLEncoding.Strict()

@@ -100,6 +100,42 @@ func FromCommitment(m, c message.Message) (*Item, error) {
 	if err != nil {
 		return nil, err
 	}
+	d, err := headerOf(c)
+	if err != nil {
+		return nil, err
+	}
+	var header []string
+	if d.HasTarget {
+		header = append(header, keyTarget)
+	}
+	if d.Anchor != nil {
+		header = append(header, keyAnchor)
+	}
+	layouts, err := Layouts(m, c, header)
+	if err != nil {
+		return nil, err
+	}
+	var first *Item
+	for i, l := range layouts {
+		d.Tags, d.Data = l.Tags, l.Data
+		it, err := Rebuild(kind, signature, owner, d)
+		switch {
+		case i == 0 && (err != nil || len(layouts) == 1 || !it.Signed()):
+			return it, err
+		case i == 0:
+			first = it
+		}
+		if err == nil && it.Verify() == nil {
+			return it, nil
+		}
+	}
+	return first, nil
+}
+
+// Layouts gives the tags and data that a commitment may have been made over, from the message that carries it: at least one,
+// and several where the commitment does not tell them apart. The header says which of the keys were fields of the header of
+// what was signed, and no tags. It fails with Malformed ("commitment-malformed").
+func Layouts(m, c message.Message, header []string) ([]Content, error) {
 	list, _ := c.Get(keyCommitted)
 	keys, _ := list.(message.List)
 	var order []string
@@ -118,88 +154,65 @@ func FromCommitment(m, c message.Message) (*Item, error) {
 		}
 		order = append(order, string(key))
 	}
-	header, err := headerOf(c)
-	if err != nil {
-		return nil, err
-	}
-	var drafts []Draft
+	committed := message.New(fs...)
 	if v, ok := c.Get(keyOriginalTags); ok {
-		header.Tags, err = originalTags(v)
-		if err == nil {
-			drafts, err = header.withData(message.New(fs...))
+		tags, err := originalTags(v)
+		if err != nil {
+			return nil, err
 		}
-	} else {
-		drafts, err = header.withKeys(message.New(fs...), order)
+		return withData(tags, committed, header)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return choose(kind, signature, owner, drafts)
-}
-
-// choose gives the first draft that the signature holds for, and the first of all if there is none or no signature.
-func choose(kind commitment.KeyType, signature, owner []byte, drafts []Draft) (*Item, error) {
-	first, err := Rebuild(kind, signature, owner, drafts[0])
-	if err != nil || len(drafts) == 1 || !first.Signed() || first.Verify() == nil {
-		return first, err
-	}
-	for _, d := range drafts[1:] {
-		if it, err := Rebuild(kind, signature, owner, d); err == nil && it.Verify() == nil {
-			return it, nil
-		}
-	}
-	return first, nil
+	return withKeys(committed, order, header)
 }
 
 // withData finds the data to tags that are known: what the message has under the key of the data, unless that is a tag's; or
 // the bundle of all keys that are no tag's.
-func (d Draft) withData(m message.Message) ([]Draft, error) {
-	tags, steering := tagFields(d.Tags)
-	if _, stayed := m.Get(keyBundleFormat); IsBundle(d.Tags) && !stayed {
-		rest := m.Without(keyTarget).Without(keyAnchor)
-		for _, f := range tags {
-			rest = rest.Without(f.Key)
+func withData(tags []Tag, m message.Message, header []string) ([]Content, error) {
+	names, steering := tagFields(tags)
+	if _, stayed := m.Get(keyBundleFormat); IsBundle(tags) && !stayed {
+		for _, key := range header {
+			m = m.Without(key)
 		}
-		inner, err := DraftOf(rest)
-		d.Data = inner.Data
-		return []Draft{d}, err
+		for _, f := range names {
+			m = m.Without(f.Key)
+		}
+		inner, err := DraftOf(m)
+		return []Content{{Tags: tags, Data: inner.Data}}, err
 	}
 	key := keyData
 	if k, ok := steering[keyDataKey]; ok {
 		key = k
 	}
-	without := d
-	d.Data = []byte(m.Text(key))
-	return []Draft{d, without}, nil
+	return []Content{{Tags: tags, Data: []byte(m.Text(key))}, {Tags: tags}}, nil
 }
 
 // withKeys lays the message out anew and puts the tags in the order of the committed keys. A lower-case name that came twice is
 // one key with a list, which the commitment does not tell from a text like it.
-func (d Draft) withKeys(m message.Message, order []string) ([]Draft, error) {
-	for _, key := range []string{keyTarget, keyAnchor} {
-		if key == keyTarget && d.HasTarget || key == keyAnchor && d.Anchor != nil {
-			m = m.Without(key)
-		}
-	}
+func withKeys(m message.Message, order, header []string) ([]Content, error) {
 	laid, err := DraftOf(m)
 	if err != nil {
 		return nil, err
 	}
-	if laid.HasTarget { // an id, but as a tag
-		laid.Tags = append(laid.Tags, Tag{Name: keyTarget, Value: laid.Target.String()})
-	}
-	if laid.Anchor != nil {
-		laid.Tags = append(laid.Tags, Tag{Name: keyAnchor, Value: message.ID(laid.Anchor).String()})
-	}
-	d.Tags, d.Data = laid.Tags, laid.Data
+	tags := slices.DeleteFunc(laid.AllTags(), func(t Tag) bool { return slices.Contains(header, t.Name) })
 	// What announces a bundle or the key of the data is no key of the message and stays in front.
-	slices.SortStableFunc(d.Tags, func(a, b Tag) int { return slices.Index(order, a.Name) - slices.Index(order, b.Name) })
-	drafts := []Draft{d}
-	if split := splitLists(d.Tags); len(split) > len(d.Tags) {
-		d.Tags = split
-		drafts = append(drafts, d)
+	slices.SortStableFunc(tags, func(a, b Tag) int { return slices.Index(order, a.Name) - slices.Index(order, b.Name) })
+	out := []Content{{Tags: tags, Data: laid.Data}}
+	if split := splitLists(tags); len(split) > len(tags) {
+		out = append(out, Content{Tags: split, Data: laid.Data})
 	}
-	return drafts, nil
+	return out, nil
+}
+
+// AllTags gives the tags of an item that has no header: target and anchor are tags like others, the last.
+func (d Draft) AllTags() []Tag {
+	tags := slices.Clone(d.Tags)
+	if d.HasTarget {
+		tags = append(tags, Tag{Name: keyTarget, Value: d.Target.String()})
+	}
+	if d.Anchor != nil {
+		tags = append(tags, Tag{Name: keyAnchor, Value: message.ID(d.Anchor).String()})
+	}
+	return tags
 }
 
 func badCommitment(format string, args ...any) *fault.Error {

@@ -47,15 +47,8 @@ func draftOf(m message.Message, depth int) (Draft, error) {
 		case key == dataKey && kind == "":
 			d.Data = []byte(text)
 			continue
-		case key == keyTarget || key == keyAnchor:
-			if id, err := message.ParseID(text); err == nil && kind == "" {
-				if key == keyTarget {
-					d.Target, d.HasTarget = id, true
-				} else {
-					d.Anchor = id[:]
-				}
-				continue
-			}
+		case kind == "" && d.takes(key, text):
+			continue
 		case len(text) > PortableValueMax && kind == "":
 			it, err := binaryItem(text)
 			if err != nil {
@@ -70,6 +63,23 @@ func draftOf(m message.Message, depth int) (Draft, error) {
 		d.Tags = append(d.Tags, Tag{Name: key, Value: text})
 	}
 	return d.finish(types, members, dataKey)
+}
+
+// takes puts an id under the key target or anchor into the header.
+func (d *Draft) takes(key, text string) bool {
+	if key != keyTarget && key != keyAnchor {
+		return false
+	}
+	id, err := message.ParseID(text)
+	switch {
+	case err != nil:
+		return false
+	case key == keyTarget:
+		d.Target, d.HasTarget = id, true
+	default:
+		d.Anchor = id[:]
+	}
+	return true
 }
 
 // finish adds what only the whole message tells: the types, the bundle, the key of the data.

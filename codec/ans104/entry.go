@@ -8,15 +8,15 @@ import (
 func init() { commitment.RegisterEntries(Codec, verifyEntry) }
 
 // verifyEntry checks a commitment that a data item made, on a message that came in any encoding: the item is put together
-// again, and holds if it has the id and the signature.
+// again, and holds if it has the id and the signature, and says what the message says.
 func verifyEntry(m message.Message, id string, entry message.Message) (commitment.Signer, error) {
 	signer, err := holds(m, id, entry)
 	if err == nil {
 		return signer, nil
 	}
 	// Other encodings note the content's own id with nested messages, which the item did not hold.
-	if plain, changed := withoutNoted(m); changed {
-		return holds(plain.(message.Message), id, entry)
+	if plain, changed := Unnoted(m); changed {
+		return holds(plain, id, entry)
 	}
 	return commitment.Signer{}, err
 }
@@ -26,19 +26,28 @@ func holds(m message.Message, id string, entry message.Message) (commitment.Sign
 	if err != nil {
 		return commitment.Signer{}, err
 	}
+	named, signer := it.ID(), it.Signer()
 	if !it.Signed() {
-		if it.UnsignedID().String() != id {
-			return commitment.Signer{}, badCommitment("the item has another id than %.60s", id)
-		}
-		return commitment.Signer{}, nil
+		named, signer = it.UnsignedID(), commitment.Signer{}
 	}
-	if it.ID().String() != id {
+	if named.String() != id {
 		return commitment.Signer{}, badCommitment("the item has another id than %.60s", id)
 	}
-	if err := it.Verify(); err != nil {
+	if it.Signed() {
+		if err := it.Verify(); err != nil {
+			return commitment.Signer{}, err
+		}
+	}
+	if err := it.content().Vouches(m, entry); err != nil {
 		return commitment.Signer{}, err
 	}
-	return it.Signer(), nil
+	return signer, nil
+}
+
+// Unnoted gives the message as it was before an encoding noted the ids of what is nested in it.
+func Unnoted(m message.Message) (plain message.Message, changed bool) {
+	v, changed := withoutNoted(m)
+	return v.(message.Message), changed
 }
 
 // withoutNoted leaves out the commitments of nested messages if none of them has a committer.

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"unsafe"
 
+	"ago/fault"
 	"ago/message"
 )
 
@@ -93,9 +94,46 @@ func (c Content) Committed() []string {
 	return keys
 }
 
+// Vouches tells whether a commitment to the content is one to what a message says: it lists the keys of the content, no more and
+// no fewer, and under each the message has the same value. Otherwise whoever holds a signature could put other words beside it.
+// It fails with Forged ("commitment-mismatch").
+func (c Content) Vouches(m, commitment message.Message) error {
+	list, _ := commitment.Get(keyCommitted)
+	listed, _ := list.(message.List)
+	signed := c.Committed()
+	for _, v := range listed {
+		if key, ok := v.(message.Bytes); !ok || !slices.Contains(signed, string(key)) {
+			return mismatch("%.100q is listed as committed and was not signed", v)
+		}
+	}
+	said := message.New(c.Fields()...)
+	for _, key := range signed {
+		got, there := m.Get(key)
+		if key == keyTypes && !there {
+			continue // its work is done in a message that has types
+		}
+		if !slices.Contains(listed, message.Value(message.Bytes(key))) {
+			return mismatch("%.100q was signed and is not listed as committed", key)
+		}
+		want, ok := said.Get(key)
+		if !ok && key == keyTypes {
+			_, steering := tagFields(c.Tags)
+			want = message.Bytes(steering[keyTypes])
+		}
+		if !message.Equal(got, want) {
+			return mismatch("the message says something else under %.100q than what was signed", key)
+		}
+	}
+	return nil
+}
+
+func mismatch(format string, args ...any) *fault.Error {
+	return fault.New(fault.Forged, "commitment-mismatch", format, args...).WithHint("send the message as it was signed")
+}
+
 func (c Content) fields(depth int) []message.Field {
 	fs, steering := tagFields(c.Tags)
-	fs = append(applyTypes(fs, steering[keyTypes]), c.Header...)
+	fs = applyTypes(append(fs, c.Header...), steering[keyTypes])
 	return append(fs, c.dataFields(steering, depth)...)
 }
 
