@@ -9,6 +9,7 @@ import (
 	"errors"
 	"iter"
 	"log/slog"
+	"runtime"
 	"sync"
 
 	"ago/clock"
@@ -71,6 +72,8 @@ type Scheduler struct {
 	defMu sync.RWMutex
 	defs  map[message.ID]process.Definition
 
+	signing chan struct{} // held while an assignment is signed for a reader
+
 	followMu  sync.RWMutex
 	followers []func(message.ID, slotlog.Slot)
 
@@ -104,6 +107,8 @@ func Open(c Config) (*Scheduler, error) {
 		open:   map[message.ID]*lane{},
 		epochs: map[slotlog.Partition]slotlog.Epoch{},
 		defs:   map[message.ID]process.Definition{},
+
+		signing: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}, nil
 }
 

@@ -107,6 +107,10 @@ func (s *fakeScheduler) Find(_ context.Context, p, id message.ID) (slotlog.Slot,
 	return 0, fault.New(fault.NotFound, "message-unknown", "no message %s", id)
 }
 
+func (s *fakeScheduler) Item(_ context.Context, a process.Assigned) (*ans104.Item, error) {
+	return ans104.DecodeItem(a.Assignment)
+}
+
 func (s *fakeScheduler) Where(_ context.Context, id message.ID) ([]schedule.Place, error) {
 	if n, err := s.Find(context.Background(), s.process, id); err == nil {
 		return []schedule.Place{{Process: s.process, Slot: n}}, nil

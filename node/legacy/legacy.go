@@ -34,6 +34,8 @@ type Scheduler interface {
 	Where(ctx context.Context, id message.ID) ([]schedule.Place, error)
 	Range(ctx context.Context, process message.ID, from, to slotlog.Slot) iter.Seq2[process.Assigned, error]
 	Head(ctx context.Context, process message.ID) (slotlog.Head, error)
+	// Item gives the assignment of a slot in the form of these units.
+	Item(ctx context.Context, a process.Assigned) (*ans104.Item, error)
 }
 
 // Computer evaluates.

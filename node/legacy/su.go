@@ -201,7 +201,7 @@ func (s *SU) answerSlot(w http.ResponseWriter, r *http.Request, p message.ID, n 
 		Fail(w, err)
 		return
 	}
-	b, err := appendAssigned(nil, a, hasQuery(r, "show-anchor"))
+	b, err := s.appendAssigned(r.Context(), nil, a, hasQuery(r, "show-anchor"))
 	if err != nil {
 		Fail(w, err)
 		return
@@ -240,7 +240,7 @@ func (s *SU) page(w http.ResponseWriter, r *http.Request, p message.ID, head slo
 	next := from
 	for a, err := range s.Scheduler.Range(ctx, p, from, min(to, from+limit)) {
 		if err == nil {
-			buf, err = appendEdge(buf[:0], a, byNonce, showAnchor)
+			buf, err = s.appendEdge(ctx, buf[:0], a, byNonce, showAnchor)
 		}
 		if err != nil {
 			if written == 0 { // nothing has left yet, so the answer may still be an error
@@ -330,8 +330,8 @@ func (s *SU) after(ctx context.Context, p message.ID, head slotlog.Head, ms int6
 	return low, nil
 }
 
-func appendEdge(dst []byte, a process.Assigned, byNonce, showAnchor bool) ([]byte, error) {
-	dst, err := appendAssigned(append(dst, `{"node":`...), a, showAnchor)
+func (s *SU) appendEdge(ctx context.Context, dst []byte, a process.Assigned, byNonce, showAnchor bool) ([]byte, error) {
+	dst, err := s.appendAssigned(ctx, append(dst, `{"node":`...), a, showAnchor)
 	if err != nil {
 		return dst, err
 	}
@@ -344,10 +344,10 @@ func appendEdge(dst []byte, a process.Assigned, byNonce, showAnchor bool) ([]byt
 }
 
 // appendAssigned writes a message with its assignment, as the compute units and aoconnect read it.
-func appendAssigned(dst []byte, a process.Assigned, showAnchor bool) ([]byte, error) {
-	it, err := ans104.DecodeItem(a.Assignment)
+func (s *SU) appendAssigned(ctx context.Context, dst []byte, a process.Assigned, showAnchor bool) ([]byte, error) {
+	it, err := s.Scheduler.Item(ctx, a)
 	if err != nil {
-		return dst, fault.Wrap(err, fault.Internal, "assignment-unreadable", "slot %d of %s", a.Slot, a.Process)
+		return dst, err
 	}
 	dst = append(dst, `{"message":`...)
 	if a.ByID {
@@ -363,7 +363,7 @@ func appendAssigned(dst []byte, a process.Assigned, showAnchor bool) ([]byte, er
 		dst = appendText(append(dst, `,"target":`...), c.Target)
 		dst = append(dst, '}')
 	}
-	dst = fmt.Appendf(dst, `,"assignment":{"id":%q,`, a.AssignmentID)
+	dst = fmt.Appendf(dst, `,"assignment":{"id":%q,`, it.ID())
 	dst = appendOwner(dst, it.Owner)
 	dst = appendTags(append(dst, `,"tags":`...), it.Tags)
 	dst = appendBase64(append(dst, `,"signature":`...), it.Signature)

@@ -1,0 +1,105 @@
+package process
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"ago/codec/ans104"
+	"ago/message"
+	"ago/slotlog"
+)
+
+// observedPage is the schedule that a node of the first generation answered, with the assignments as it signed them.
+func observedPage(t *testing.T) (Page, message.Message) {
+	t.Helper()
+	o := observe(t, "schedule-httpsig")
+	answer := decoded(t, o.Response.Headers, o.Response.Body, o.Response.BodyBase64)
+	v, _ := answer.Get("assignments")
+	var p Page
+	for i, name := range []string{"0", "1"} {
+		v, _ := v.(message.Message).Get(name)
+		as := v.(message.Message)
+		body, _ := as.Get("body")
+		p.Signed = append(p.Signed, as)
+		p.Slots = append(p.Slots, Assigned{Entry: slotlog.Entry{Slot: slotlog.Slot(i)}, Content: ContentOfMessage(body.(message.Message))})
+	}
+	return p, answer
+}
+
+func TestASchedulePageIsThatOfARealNode(t *testing.T) {
+	p, answer := observedPage(t)
+	got := p.Message()
+	for key, want := range answer.OnlyCommitted().All() {
+		switch key {
+		case message.KeyCommitments, "status":
+		case "process": // an id in lower case, which is none
+		default:
+			if v, _ := got.Get(key); !message.Equal(v, want) {
+				t.Errorf("%s is %v, want %v", key, v, want)
+			}
+		}
+	}
+	if got.Len() != 7 {
+		t.Errorf("%v", got)
+	}
+}
+
+func TestASchedulePageForComputeUnitsIsThatOfARealNode(t *testing.T) {
+	p, _ := observedPage(t)
+	type shown struct {
+		Anchor, From, Owner, PublicKey, Signature, Target string
+		ID                                                string `json:"Id"`
+		Data                                              *string
+		Tags                                              []Tag
+	}
+	type page struct {
+		Edges []struct {
+			Cursor int
+			Node   struct{ Assignment, Message shown }
+		}
+		Info map[string]any `json:"page_info"`
+	}
+	read := func(text []byte) page {
+		var p page
+		if err := json.Unmarshal(text, &p); err != nil {
+			t.Fatalf("%v: %s", err, text)
+		}
+		for i := range p.Edges {
+			for _, s := range []*shown{&p.Edges[i].Node.Assignment, &p.Edges[i].Node.Message} {
+				// That node leaves signatures and keys out, and takes ids in lower case as they come.
+				s.PublicKey, s.Signature, s.ID = "", "", strings.ToLower(s.ID)
+			}
+		}
+		// In the page that the assignments are from, that node put the signature of slot 0 on slot 1, so nobody has signed that.
+		p.Edges[1].Node.Assignment.From, p.Edges[1].Node.Assignment.Owner, p.Edges[1].Node.Assignment.ID = "", "", ""
+		delete(p.Info, "process")
+		return p
+	}
+	want, got := read([]byte(observe(t, "schedule-aos2").Response.Body)), read(p.JSON())
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestContentForComputeUnits(t *testing.T) {
+	it, ok := ans104.ItemOf(scheduled(t, "ans104-message"))
+	if !ok {
+		t.Fatal("no item")
+	}
+	c := ContentOf(it)
+	c.Data = []byte{0xff}
+	var got struct {
+		Data                 *string
+		PublicKey, Signature string
+		Tags                 []Tag
+	}
+	if err := json.Unmarshal(AppendContentJSON(nil, c), &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.Data != nil || len(got.PublicKey) != 683 || len(got.Signature) != 683 || !cmp.Equal(got.Tags, it.Tags) {
+		t.Errorf("%+v", got)
+	}
+}
