@@ -243,7 +243,7 @@ func (a *actor) step(ctx context.Context, as process.Assigned, f *flight) error 
 	a.mu.Lock()
 	replay := as.Slot < a.stored // its result is durable already
 	a.mu.Unlock()
-	if a.u.c.Foreign {
+	if a.u.foreign(a.id, as.Slot) {
 		skip, err := a.repeated(as)
 		if err != nil {
 			return err
@@ -262,7 +262,7 @@ func (a *actor) step(ctx context.Context, as process.Assigned, f *flight) error 
 	in, done := a.u.input(a.loaded, process.MessageJSON(a.def, as), as.BlockHeight)
 	out, err := a.u.eval(ctx, a.inst, a.id, as.Slot, in)
 	done()
-	a.spent += time.Since(start)
+	a.spend(time.Since(start), out.Gas)
 	if err != nil {
 		if rerr := a.inst.Rollback(); rerr != nil {
 			a.drop()
@@ -328,7 +328,7 @@ func (a *actor) store(as process.Assigned, r process.Result, f *flight) error {
 	// While more slots wait, a few results share a sync. Catching up with another scheduler's log nobody waits for those on
 	// the way, and nothing is pushed because of them.
 	most := heldLive
-	if a.u.c.Foreign {
+	if a.u.foreign(a.id, as.Slot) {
 		most = heldForeign
 	}
 	if more && a.held.count < most {

@@ -1,7 +1,7 @@
 package compute
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -17,14 +17,6 @@ import (
 	"ago/store"
 	"ago/vm"
 )
-
-// snapshots is what an actor knows of the chain of checkpoints it is writing: one full snapshot and those made after it.
-type snapshots struct {
-	length     int // 0: the next one is full
-	full, rest int64
-}
-
-const chainMax = 64 // snapshots a restore has to read at most
 
 // checkpointRow describes a snapshot in a blob: the state before slot.
 type checkpointRow struct {
@@ -97,30 +89,71 @@ func (a *actor) load(ctx context.Context) error {
 		return err
 	}
 	l := &lived{def: def, mod: mod, lim: lim, env: process.EnvironmentJSON(def, mod)}
-	if l.inst, l.at, l.last, err = a.u.restore(ctx, l, a.stored); err != nil {
+	if l.inst, l.at, l.last, err = a.u.restore(ctx, l, a.reach()); err != nil {
 		return err
 	}
-	a.def, a.loaded, a.inst, a.at, a.last, a.snap, a.spent = def, l, l.inst, l.at, l.last, snapshots{}, 0
+	a.awaitFree()
+	a.def, a.loaded, a.inst, a.at, a.last, a.snap, a.spent = def, l, l.inst, l.at, l.last, snapshots{kept: a.snap.kept, keptAt: a.snap.keptAt, giving: a.snap.giving}, 0
 	a.resident.Store(l.inst.Resident())
 	a.mu.Lock()
 	a.live = l
+	a.stored = max(a.stored, a.at) // further only where the slots between may be left out: see reach
 	a.tell()
 	a.mu.Unlock()
 	return nil
 }
 
-// restore gives an instance in the newest state at or before a slot that can be read: from the newest chain of checkpoints,
-// an older one if it is damaged, or the module's first state.
+// reach is the first slot that has to be evaluated at the latest. Slots without a result may be left out only in a log that
+// another scheduler made, where nobody waits for what they would have sent, and never the slot that is asked for.
+func (a *actor) reach() slotlog.Slot {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.target > a.stored+1 && a.u.c.Memories != nil && a.u.foreign(a.id, a.target-1) {
+		return a.target - 1
+	}
+	return a.stored
+}
+
+// candidate is a state that evaluation can go on from: the one before a slot.
+type candidate struct {
+	next slotlog.Slot
+	what string
+	open func() (vm.Instance, moment, error)
+}
+
+// restore gives an instance in the newest state before or at a slot that can be read: from the newest chain of checkpoints or
+// a whole memory from elsewhere, an older one if it is damaged, or the module's first state.
 func (u *Computer) restore(ctx context.Context, l *lived, at slotlog.Slot) (vm.Instance, slotlog.Slot, moment, error) {
 	bytes, err := l.mod.Bytes(ctx)
 	if err != nil {
 		return nil, 0, moment{}, err
 	}
 	m := vm.Module{ID: l.mod.ID.String(), Format: l.mod.Format, Bytes: bytes}
+	for _, c := range u.candidates(ctx, m, l, at) {
+		inst, last, err := c.open()
+		if err == nil {
+			u.restored.Add(1)
+			return inst, c.next, last, nil
+		}
+		if ctx.Err() != nil {
+			return nil, 0, moment{}, stopping()
+		}
+		u.c.Logger.Error("checkpoint unusable, trying an older one", "process", l.def.ID, "slot", c.next, "from", c.what, "err", err)
+	}
+	inst, err := u.c.Engine.New(ctx, m, l.lim)
+	if err != nil {
+		return nil, 0, moment{}, cannotRun(l.mod, err)
+	}
+	return inst, 0, moment{}, nil
+}
+
+// candidates gives the states that can be gone on from, newest first; of equals, the unit's own.
+func (u *Computer) candidates(ctx context.Context, m vm.Module, l *lived, at slotlog.Slot) []candidate {
 	rows, err := u.checkpoints(l.def.ID, at)
 	if err != nil {
 		u.c.Logger.Error("checkpoints unreadable, evaluating from the start", "process", l.def.ID, "err", err)
 	}
+	var found []candidate
 	for i := range rows {
 		end := slices.IndexFunc(rows[i:], func(r checkpointRow) bool { return r.full })
 		if end < 0 {
@@ -128,21 +161,32 @@ func (u *Computer) restore(ctx context.Context, l *lived, at slotlog.Slot) (vm.I
 		}
 		chain := slices.Clone(rows[i : i+end+1])
 		slices.Reverse(chain)
-		inst, err := u.open(ctx, m, l, chain)
-		if err == nil {
-			u.restored.Add(1)
-			return inst, rows[i].slot, rows[i].last, nil
-		}
-		if ctx.Err() != nil {
-			return nil, 0, moment{}, stopping()
-		}
-		u.c.Logger.Error("checkpoint unusable, trying an older one", "process", l.def.ID, "slot", rows[i].slot, "err", err)
+		found = append(found, candidate{rows[i].slot, "own", func() (vm.Instance, moment, error) {
+			inst, err := u.open(ctx, m, l, chain)
+			return inst, rows[i].last, err
+		}})
 	}
-	inst, err := u.c.Engine.New(ctx, m, l.lim)
+	var own slotlog.Slot
+	if len(found) > 0 {
+		own = found[0].next
+	}
+	if u.c.Memories == nil || own+worthAsking > at {
+		return found
+	}
+	memories, err := u.c.Memories.Find(ctx, l.def, at)
 	if err != nil {
-		return nil, 0, moment{}, cannotRun(l.mod, err)
+		u.c.Logger.Warn("not all checkpoints from elsewhere can be looked at", "process", l.def.ID, "err", err)
 	}
-	return inst, 0, moment{}, nil
+	for _, memory := range memories {
+		if memory.Slot < at {
+			found = append(found, candidate{memory.Slot + 1, memory.Source, func() (vm.Instance, moment, error) {
+				inst, err := u.openMemory(ctx, m, l, memory)
+				return inst, moment{memory.Timestamp, memory.BlockHeight}, err
+			}})
+		}
+	}
+	slices.SortStableFunc(found, func(a, b candidate) int { return cmp.Compare(b.next, a.next) })
+	return found
 }
 
 func (u *Computer) open(ctx context.Context, m vm.Module, l *lived, chain []checkpointRow) (vm.Instance, error) {
@@ -165,53 +209,9 @@ func (u *Computer) open(ctx context.Context, m vm.Module, l *lived, chain []chec
 	return u.c.Engine.Restore(ctx, m, l.lim, readers...)
 }
 
-// trySave writes a checkpoint; that it fails costs only time at the next start.
-func (a *actor) trySave() {
-	if err := a.save(); err != nil {
-		a.u.c.Logger.Error("checkpoint failed", "process", a.id, "slot", a.at, "err", err)
-	}
-}
-
-// save writes a checkpoint of the committed state. a.work is held, and all results up to a.at are durable.
-func (a *actor) save() error {
-	if a.inst == nil || a.spent == 0 || a.at == 0 {
-		return nil
-	}
-	full := a.snap.length == 0 || a.snap.length >= chainMax || a.snap.rest > a.snap.full
-	// The blob begins with process and slot, so that equal states of two processes are two blobs and each can be deleted.
-	var buf bytes.Buffer
-	buf.Write(a.id[:])
-	buf.Write(binary.BigEndian.AppendUint64(nil, uint64(a.at)))
-	if err := a.inst.Snapshot(&buf, full); err != nil {
-		a.snap = snapshots{}
-		return err
-	}
-	blob, size, err := a.u.c.Blobs.Put(a.u.stopless(), &buf)
-	if err == nil {
-		b := &store.Batch{}
-		b.Set(checkpointKey(a.id, a.at), checkpointRow{blob: blob, full: full, last: a.last}.encode())
-		err = a.u.c.Store.Apply(b, true)
-	}
-	if err != nil {
-		a.snap = snapshots{} // the next increment would build on one that is not there
-		return err
-	}
-	a.spent = 0
-	if full {
-		a.snap = snapshots{length: 1, full: size}
-		return a.prune()
-	}
-	a.snap.length++
-	a.snap.rest += size
-	return nil
-}
-
-// stopless is a context for the writing that a shutdown itself causes.
-func (u *Computer) stopless() context.Context { return context.WithoutCancel(u.stop) }
-
 // prune deletes the checkpoints before the last but one full snapshot.
-func (a *actor) prune() error {
-	rows, err := a.u.checkpoints(a.id, a.at)
+func (a *actor) prune(at slotlog.Slot) error {
+	rows, err := a.u.checkpoints(a.id, at)
 	if err != nil {
 		return err
 	}
@@ -238,13 +238,6 @@ func (a *actor) prune() error {
 	return nil
 }
 
-// checkpoint saves between two evaluations.
-func (a *actor) checkpoint() error {
-	a.work.Lock()
-	defer a.work.Unlock()
-	return a.save()
-}
-
 // drop frees the instance; the next use restores it. a.work is held.
 func (a *actor) drop() {
 	a.mu.Lock()
@@ -254,6 +247,7 @@ func (a *actor) drop() {
 	if live != nil {
 		live.closeForks(a)
 	}
+	a.awaitFree()
 	if a.inst != nil {
 		if err := a.inst.Close(); err != nil {
 			a.u.c.Logger.Error("instance not freed", "process", a.id, "err", err)
@@ -261,15 +255,6 @@ func (a *actor) drop() {
 		a.inst = nil
 	}
 	a.resident.Store(0)
-}
-
-// shut saves and frees at the end.
-func (a *actor) shut() error {
-	a.work.Lock()
-	defer a.work.Unlock()
-	err := a.save()
-	a.drop()
-	return err
 }
 
 // worthSaving is the evaluation time below which doing it again is cheaper than a snapshot.
@@ -294,7 +279,7 @@ func (u *Computer) evict(used *actor) {
 		}
 		if oldest.idle() {
 			if oldest.spent >= worthSaving {
-				oldest.trySave()
+				oldest.saveOrSay()
 			}
 			oldest.drop()
 			u.evicted.Add(1)

@@ -6,6 +6,7 @@
 package compute
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"iter"
@@ -69,6 +70,15 @@ type Config struct {
 	// Foreign tells that the schedule may hold one message twice, as schedulers of other makes allow: the second one is
 	// not evaluated.
 	Foreign bool
+	// ForeignUntil tells of a process the first slot that this node's own scheduler gave, where earlier ones came from another
+	// scheduler: those are treated as Foreign says. Nil: none.
+	ForeignUntil func(p message.ID) slotlog.Slot
+	// Memories are checkpoints outside Store and Blobs, as other units keep them. Nil: none.
+	Memories Memories
+	// KeepGas and KeepTime are the gas and the time evaluated after which a memory is handed to Memories, at most once in
+	// KeepEvery for a process; 0 means the defaults. Checkpoint and Close hand over what changed, too.
+	KeepGas             uint64
+	KeepTime, KeepEvery time.Duration
 	// MemoryMax and GasMax are the largest limits a process may ask for; 0 means the defaults.
 	MemoryMax, GasMax uint64
 	// LiveMax is the memory that live instances may hold together, in bytes; 0 means the default.
@@ -123,6 +133,7 @@ func Open(c Config) (*Computer, error) {
 	if c.LiveMax == 0 {
 		c.LiveMax = liveMaxDefault
 	}
+	c.KeepGas, c.KeepTime, c.KeepEvery = cmp.Or(c.KeepGas, keepGasDefault), cmp.Or(c.KeepTime, keepTimeDefault), cmp.Or(c.KeepEvery, keepEveryDefault)
 	n := max(runtime.GOMAXPROCS(0), 1)
 	u := &Computer{c: c, actors: map[message.ID]*actor{}, turns: newTurns(n), dry: make(chan struct{}, dryPerCore*n)}
 	u.stop, u.cancel = context.WithCancel(context.Background())
@@ -149,7 +160,7 @@ func (u *Computer) Close() error {
 	return errors.Join(errs...)
 }
 
-// Checkpoint writes a snapshot of every live process that has changed since its last one.
+// Checkpoint writes a snapshot of every live process that has changed since its last one, and hands its memory to Memories.
 func (u *Computer) Checkpoint(ctx context.Context) error {
 	var errs []error
 	for _, a := range u.all() {

@@ -101,6 +101,31 @@ func (u *Computer) storedResult(p message.ID, slot slotlog.Slot) (e Evaluation, 
 	return e, err == nil, err
 }
 
+// firstResult gives the first durable result at or after a slot.
+func (u *Computer) firstResult(p message.ID, slot slotlog.Slot) (e Evaluation, ok bool, err error) {
+	if e, ok, err = u.storedResult(p, slot); ok || err != nil {
+		return e, ok, err
+	}
+	for kv, err := range u.c.Store.Scan(resultKey(p, slot), store.PrefixEnd(append([]byte{store.TableResults}, p[:]...)), false) {
+		if err != nil {
+			return e, false, fault.Wrap(err, fault.Unavailable, "store-unreadable", "the results of process %s cannot be read", p)
+		}
+		e, err = decodeResult(p, slotOf(kv.Key), kv.Value)
+		return e, err == nil, err
+	}
+	return e, false, nil
+}
+
+// skipped tells why a slot before the cursor has no result.
+func (u *Computer) skipped(p message.ID, slot slotlog.Slot) error {
+	if e, ok, err := u.firstResult(p, slot); err == nil && ok {
+		return fault.New(fault.NotFound, "result-before-checkpoint",
+			"slot %d of process %s was not evaluated here: evaluation went on from a checkpoint, and results begin with slot %d", slot, p, e.Slot).
+			WithHint("ask another unit, or evaluate the process from its first message in another data folder, without checkpoints from elsewhere")
+	}
+	return fault.New(fault.NotFound, "slot-unknown", "process %s has no slot %d", p, slot)
+}
+
 // Result gives the result of a message (or assignment) of a process, evaluating it first if need be. However many ask, it is
 // evaluated once. When ctx ends before, the fault is Unfinished and says how far the process is.
 func (u *Computer) Result(ctx context.Context, p, id message.ID) (Evaluation, error) {
@@ -126,7 +151,7 @@ func (u *Computer) At(ctx context.Context, p message.ID, slot slotlog.Slot) (Eva
 	}
 	e, ok, err := u.storedResult(p, slot)
 	if err == nil && !ok {
-		err = fault.New(fault.NotFound, "slot-unknown", "process %s has no slot %d", p, slot)
+		err = u.skipped(p, slot)
 	}
 	return e, err
 }
@@ -239,11 +264,11 @@ func (u *Computer) firstSince(p message.ID, ts int64) (slotlog.Slot, error) {
 	}
 	var failed error
 	n := sort.Search(int(decodeSlot(v)), func(i int) bool {
-		e, ok, err := u.storedResult(p, slotlog.Slot(i))
+		e, ok, err := u.firstResult(p, slotlog.Slot(i))
 		if err != nil {
 			failed = err
 		}
-		return ok && e.Timestamp >= ts
+		return !ok || e.Timestamp >= ts
 	})
 	return slotlog.Slot(n), failed
 }

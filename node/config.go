@@ -35,6 +35,8 @@ type Config struct {
 
 	Closed bool // for others to use: nobody mints tokens or mines blocks at the gateway
 
+	Checkpoints Checkpoints // in forms that other units can use
+
 	Profiling bool // profiles of the Go runtime under /debug/pprof/ of the node's address
 
 	Log *slog.Logger // nil: nothing

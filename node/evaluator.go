@@ -13,6 +13,7 @@ import (
 
 	"ago/client"
 	"ago/clock"
+	"ago/commitment"
 	"ago/compute"
 	"ago/fault"
 	"ago/node/legacy"
@@ -25,13 +26,16 @@ import (
 
 // EvaluatorConfig says what a compute unit alone stands on: another network's gateway and schedulers.
 type EvaluatorConfig struct {
-	Dir      string // folder of results and checkpoints; "" keeps them in memory
-	CacheDir string // folder of compiled modules
-	Host     string // to listen on; "" is loopback
-	Port     int    // 0 is a free one
-	Gateway  string // data by id and GraphQL
-	SU       string // the scheduler of all processes; "" finds each by the tags of the process
-	Address  string // wallet address the unit names as its own
+	Dir      string          // folder of results and checkpoints; "" keeps them in memory
+	CacheDir string          // folder of compiled modules
+	Host     string          // to listen on; "" is loopback
+	Port     int             // 0 is a free one
+	Gateway  string          // data by id and GraphQL
+	SU       string          // the scheduler of all processes; "" finds each by the tags of the process
+	Address  string          // wallet address the unit names as its own
+	Key      *commitment.Key // signs published checkpoints; may be nil without any
+
+	Checkpoints Checkpoints // in forms that other units can use
 
 	VerifySignatures bool // of every message and assignment, besides the hash chain
 	LiveMax          int64
@@ -47,6 +51,7 @@ type Evaluator struct {
 	server   *server
 	url      string
 	failed   chan error
+	stop     context.CancelFunc
 	wg       sync.WaitGroup
 	closed   sync.Once
 	closeErr error
@@ -90,13 +95,20 @@ func (e *Evaluator) start(c EvaluatorConfig) error {
 		return err
 	}
 	f := newFollower(&client.Network{Gateway: c.Gateway, SU: c.SU, Anchors: c.VerifySignatures}, e.store, c.VerifySignatures)
-	e.computer, err = compute.Open(compute.Config{
+	cc := compute.Config{
 		Store: e.store, Blobs: blobs, Engine: e.engine, Schedule: f, Modules: f, Clock: clock.System{}, LiveMax: c.LiveMax,
 		Foreign: true, Logger: c.Log,
-	})
-	if err != nil {
+	}
+	if c.Checkpoints.Gateway == "" {
+		c.Checkpoints.Gateway = c.Gateway
+	}
+	c.Checkpoints.apply(&cc, c.Key)
+	if e.computer, err = compute.Open(cc); err != nil {
 		return err
 	}
+	var background context.Context
+	background, e.stop = context.WithCancel(context.Background())
+	e.wg.Go(func() { c.Checkpoints.keep(background, e.computer, c.Log) })
 	metrics := newMetrics()
 	computed(metrics, e.computer)
 	face := &legacy.CU{Computer: e.computer, Places: f, Clock: clock.System{}, Address: c.Address}
@@ -141,6 +153,9 @@ func (e *Evaluator) Checkpoint(ctx context.Context) error { return e.computer.Ch
 // Close stops answering, writes checkpoints and closes the store.
 func (e *Evaluator) Close() error {
 	e.closed.Do(func() {
+		if e.stop != nil {
+			e.stop()
+		}
 		if e.server != nil {
 			drain, cancel := context.WithTimeout(context.Background(), drainTimeout)
 			defer cancel()

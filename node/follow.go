@@ -269,6 +269,41 @@ func (f *follower) Range(ctx context.Context, id message.ID, from, to slotlog.Sl
 	}
 }
 
+// Anchor makes a position that was trusted a place to read on from. What the scheduler sends next has to follow on it.
+func (f *follower) Anchor(ctx context.Context, at compute.Position) error {
+	p, err := f.process(ctx, at.Process)
+	if err != nil {
+		return err
+	}
+	other := fault.New(fault.Forged, "checkpoint-of-another", "the scheduler at %s has another assignment in slot %d", p.su.SU, at.Slot)
+	m, err := f.markBefore(p, at.Slot+1)
+	if err != nil {
+		return err
+	}
+	unread := (!m.known || m.slot < at.Slot) && !at.Assignment.IsZero() && !at.HashChain.IsZero()
+	if m.known && m.slot == at.Slot {
+		if m.timestamp != at.Timestamp || !at.Assignment.IsZero() && m.assignment != at.Assignment {
+			return other
+		}
+		return nil
+	}
+	if unread {
+		b := &store.Batch{}
+		b.Set(markKey(p.id, at.Slot), encodeMark(mark{slot: at.Slot, timestamp: at.Timestamp, assignment: at.Assignment, chain: at.HashChain}))
+		return f.store.Apply(b, false)
+	}
+	for a, err := range f.Range(ctx, at.Process, at.Slot, at.Slot+1) {
+		if err != nil {
+			return err
+		}
+		if a.Timestamp != at.Timestamp || !at.Assignment.IsZero() && a.AssignmentID != at.Assignment {
+			return other
+		}
+		return nil
+	}
+	return other
+}
+
 // edges gives the slots after a mark: those that Find has just seen without asking again.
 func (f *follower) edges(ctx context.Context, p *followed, at mark, to slotlog.Slot) iter.Seq2[client.Edge, error] {
 	return func(yield func(client.Edge, error) bool) {
@@ -544,5 +579,6 @@ func decodeMark(key, v []byte) (mark, bool) {
 
 var (
 	_ compute.Schedule = (*follower)(nil)
+	_ compute.Anchored = (*follower)(nil)
 	_ compute.Modules  = (*follower)(nil)
 )

@@ -106,6 +106,7 @@ func (n *Node) start(ctx, background context.Context) error {
 	n.observe()
 	n.wg.Go(func() { n.catchUp(background) })
 	n.wg.Go(func() { n.warm(background) })
+	n.wg.Go(func() { n.c.Checkpoints.keep(background, n.computer, n.c.Log) })
 	n.ready.Store(true)
 	return nil
 }
@@ -313,12 +314,13 @@ func (n *Node) openUnits(context.Context) error {
 			return err
 		}
 	}
-	n.computer, err = compute.Open(compute.Config{
+	cc := compute.Config{
 		Store: n.store, Blobs: n.blobs, Engine: n.engine, Schedule: slots{n.scheduler}, Modules: modules{a}, Outbox: n.pusher,
 		Drives: drive.Drives{Archive: weave{n.gateway}},
 		Clock:  n.c.Clock, LiveMax: n.c.LiveMax, Logger: n.c.Log.With("unit", "cu"),
-	})
-	if err != nil {
+	}
+	n.c.Checkpoints.apply(&cc, n.c.Key)
+	if n.computer, err = compute.Open(cc); err != nil {
 		return err
 	}
 	n.scheduler.OnAppend(n.computer.Advance)

@@ -40,6 +40,7 @@ var levels = []struct {
 	{"ago/devices", 7, "thin: translates keys to a unit's calls"},
 	{"ago/gateway", 8, "Arweave's face"},
 	{"ago/client", 8, "talks to any node over HTTP"},
+	{"ago/checkpoint", 8, "memories of processes where other units find them"},
 	{"ago/node", 9, "assembles; decides nothing"},
 	{"ago/console", 9, "where people talk to a process"},
 	{"ago/localnet", 10, "a whole network in one process"},
@@ -58,6 +59,13 @@ var allowed = map[string][]string{
 	"ago/slotlog/local":    {"ago/store"},
 	"ago/slotlog/postgres": {"ago/store"}, // the same database, so that a block and what follows from it are one transaction
 	"ago/process":          {"ago/vm"},
+	"ago/codec/tx":         {"ago/codec/ans104"},
+	"ago/codec/flat":       {"ago/codec/structured"}, // every encoding of typed values stands on their texts
+	"ago/codec/json":       {"ago/codec/structured"},
+	"ago/codec/httpsig":    {"ago/codec/structured"},
+	"ago/slotlog/local":    {"ago/store"},
+	"ago/process":          {"ago/vm"},
+	"ago/checkpoint":       {"ago/client"},
 }
 
 // owners are outside packages that only these folders may import.

@@ -77,6 +77,12 @@ type Engine interface {
 	Close() error
 }
 
+// MemoryEngine is an engine that can begin with what Instance.Memory wrote, by itself or by another loader.
+type MemoryEngine interface {
+	// RestoreMemory gives an instance with that linear memory; the state outside it is that of a module that has just started.
+	RestoreMemory(ctx context.Context, m Module, l Limits, memory io.Reader) (Instance, error)
+}
+
 // Instance is the state of one process. Eval, Commit, Rollback and Close are called by one goroutine at a time; Fork,
 // Snapshot, Memory and Resident may be called at any time by any goroutine and do not wait for an evaluation.
 type Instance interface {

@@ -105,6 +105,9 @@ func runNode(o *out, l *settings.Loaded) error {
 	if c.Key, err = unitKey(l); err != nil {
 		return err
 	}
+	if c.Checkpoints, err = unitCheckpoints(l, dir); err != nil {
+		return err
+	}
 	for _, text := range l.Modules {
 		m, err := moduleFile(text)
 		if err != nil {
@@ -152,7 +155,10 @@ func runCU(o *out, l *settings.Loaded) error {
 	}
 	cfg := node.EvaluatorConfig{
 		Dir: dir, CacheDir: unitCache(l), Host: l.Listen, Port: l.Port, Gateway: first(l.ArweaveURL), SU: l.SchedulerURL,
-		VerifySignatures: l.VerifySigs, Profiling: l.Profiling, LiveMax: int64(l.LiveMax), Log: o.log, Address: key.Address().String(),
+		VerifySignatures: l.VerifySigs, Profiling: l.Profiling, LiveMax: int64(l.LiveMax), Log: o.log, Address: key.Address().String(), Key: key,
+	}
+	if cfg.Checkpoints, err = unitCheckpoints(l, dir); err != nil {
+		return err
 	}
 	e, err := node.StartEvaluator(cfg)
 	if err != nil {
