@@ -269,39 +269,51 @@ func (f *follower) Range(ctx context.Context, id message.ID, from, to slotlog.Sl
 	}
 }
 
-// Anchor makes a position that was trusted a place to read on from. What the scheduler sends next has to follow on it.
+// Anchor makes a position that was trusted a place to read on from, if the scheduler has the same assignment there. What it
+// sends next has to follow on it.
 func (f *follower) Anchor(ctx context.Context, at compute.Position) error {
 	p, err := f.process(ctx, at.Process)
 	if err != nil {
 		return err
 	}
-	other := fault.New(fault.Forged, "checkpoint-of-another", "the scheduler at %s has another assignment in slot %d", p.su.SU, at.Slot)
 	m, err := f.markBefore(p, at.Slot+1)
 	if err != nil {
 		return err
 	}
-	unread := (!m.known || m.slot < at.Slot) && !at.Assignment.IsZero() && !at.HashChain.IsZero()
-	if m.known && m.slot == at.Slot {
-		if m.timestamp != at.Timestamp || !at.Assignment.IsZero() && m.assignment != at.Assignment {
-			return other
-		}
-		return nil
-	}
-	if unread {
-		b := &store.Batch{}
-		b.Set(markKey(p.id, at.Slot), encodeMark(mark{slot: at.Slot, timestamp: at.Timestamp, assignment: at.Assignment, chain: at.HashChain}))
-		return f.store.Apply(b, false)
-	}
-	for a, err := range f.Range(ctx, at.Process, at.Slot, at.Slot+1) {
-		if err != nil {
+	if !(m.known && m.slot == at.Slot) {
+		if m, err = f.markAt(ctx, p, at); err != nil {
 			return err
 		}
-		if a.Timestamp != at.Timestamp || !at.Assignment.IsZero() && a.AssignmentID != at.Assignment {
-			return other
-		}
-		return nil
 	}
-	return other
+	if m.slot != at.Slot || m.timestamp != at.Timestamp || !at.Assignment.IsZero() && m.assignment != at.Assignment ||
+		!at.HashChain.IsZero() && m.chain != at.HashChain {
+		return fault.New(fault.Forged, "checkpoint-of-another", "the scheduler at %s has another assignment in slot %d", p.su.SU, at.Slot)
+	}
+	b := &store.Batch{}
+	b.Set(markKey(p.id, at.Slot), encodeMark(m))
+	return f.store.Apply(b, false)
+}
+
+// markAt asks for the slot of a position, by its assignment, or where that is not known through the log.
+func (f *follower) markAt(ctx context.Context, p *followed, at compute.Position) (mark, error) {
+	if at.Assignment.IsZero() {
+		for a, err := range f.Range(ctx, at.Process, at.Slot, at.Slot+1) {
+			return mark{a.Slot, true, a.Timestamp, a.AssignmentID, a.HashChain}, err
+		}
+		return mark{}, fault.New(fault.NotFound, "slot-unknown", "the scheduler at %s has no slot %d of process %s", p.su.SU, at.Slot, at.Process)
+	}
+	edge, err := again(ctx, func() (client.Edge, error) { return p.su.Slot(ctx, at.Process, at.Assignment) })
+	if err == nil && f.verify {
+		err = f.verifySlot(ctx, edge)
+	}
+	if err != nil {
+		return mark{}, err
+	}
+	s, err := edge.Read()
+	if err == nil && s.Process != p.id {
+		err = fault.New(fault.Forged, "checkpoint-of-another", "the assignment %s is one of process %s", at.Assignment, s.Process)
+	}
+	return mark{s.Slot, true, s.Timestamp, s.Assignment, s.HashChain}, err
 }
 
 // edges gives the slots after a mark: those that Find has just seen without asking again.
