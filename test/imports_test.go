@@ -59,12 +59,6 @@ var allowed = map[string][]string{
 	"ago/slotlog/local":    {"ago/store"},
 	"ago/slotlog/postgres": {"ago/store"}, // the same database, so that a block and what follows from it are one transaction
 	"ago/process":          {"ago/vm"},
-	"ago/codec/tx":         {"ago/codec/ans104"},
-	"ago/codec/flat":       {"ago/codec/structured"}, // every encoding of typed values stands on their texts
-	"ago/codec/json":       {"ago/codec/structured"},
-	"ago/codec/httpsig":    {"ago/codec/structured"},
-	"ago/slotlog/local":    {"ago/store"},
-	"ago/process":          {"ago/vm"},
 	"ago/checkpoint":       {"ago/client"},
 }
 
