@@ -47,7 +47,4 @@ const (
 	reservation = 4 << 30
 
 	wasmPage = 65536 // bytes
-
-	// tick is the period of the clock that looks whether an evaluation has to stop.
-	tick = 10 * time.Millisecond
 )

@@ -14,7 +14,6 @@ import (
 	"math"
 	"os"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"ago/vm"
@@ -46,11 +45,6 @@ type engine struct {
 
 	interpreterMu sync.Mutex
 	interpreters  map[string]*program // compiled, by format
-
-	running atomic.Int64
-	wake    chan struct{}
-	done    chan struct{}
-	ticker  sync.WaitGroup
 }
 
 var _ vm.Engine = (*engine)(nil)
@@ -62,7 +56,6 @@ func New(c Config) (vm.Engine, error) {
 	e := &engine{
 		cacheDir: c.CacheDir, timeMax: c.TimeMax, gasCeiling: GasCeiling, lateMax: lateMax, lateAfter: lateAfter, programArgs: c.ProgramArgs,
 		programs: map[variant]*building{}, compiling: make(chan struct{}, compileMax),
-		wake: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	e.formats, e.interpreters = map[string]*abi{}, map[string]*program{}
 	for _, in := range c.Interpreters {
@@ -84,32 +77,8 @@ func New(c Config) (vm.Engine, error) {
 		e.scanner.close()
 		return nil, err
 	}
-	e.codeVersion = fmt.Sprintf("%s engine=%s-1 cpu=%s reservation=%d stack=%d", rewrite.Version, nativeVersion, cpuIdentity(), uint64(reservation), stackMax)
-	e.ticker.Add(1)
-	go e.tick()
+	e.codeVersion = fmt.Sprintf("%s engine=%s-2 cpu=%s reservation=%d stack=%d", rewrite.Version, nativeVersion, cpuIdentity(), uint64(reservation), stackMax)
 	return e, nil
-}
-
-// tick lets the clock of running evaluations go on. It rests while nothing runs.
-func (e *engine) tick() {
-	defer e.ticker.Done()
-	t := time.NewTicker(tick)
-	defer t.Stop()
-	for {
-		if e.running.Load() == 0 {
-			select {
-			case <-e.wake:
-			case <-e.done:
-				return
-			}
-		}
-		select {
-		case <-t.C:
-			C.ago_engine_tick(e.native)
-		case <-e.done:
-			return
-		}
-	}
 }
 
 func (e *engine) Prepare(ctx context.Context, m vm.Module) error {
@@ -162,9 +131,7 @@ func (e *engine) machine(p *program, l vm.Limits) (*machine, error) {
 
 // launch instantiates a program and starts it. A start that does not end is an error of the module.
 func (e *engine) launch(p *program, memoryMax int64) (*machine, error) {
-	e.run()
-	defer e.rest()
-	m, err := newMachine(p, memoryMax, e.ticks(e.timeMax))
+	m, err := newMachine(p, memoryMax, e.timeMax)
 	if err != nil {
 		return nil, fmt.Errorf("%w: it cannot be instantiated: %w", vm.ErrModule, err)
 	}
@@ -176,33 +143,15 @@ func (e *engine) launch(p *program, memoryMax int64) (*machine, error) {
 		}
 		return m, nil
 	}
-	m.s.arm(e.ticks(e.timeMax))
-	if end := m.start(); end != nil {
+	disarm := m.s.arm(context.Background(), e.timeMax)
+	end := m.start()
+	disarm()
+	if end != nil {
 		err := fmt.Errorf("%w: it does not start: %s", vm.ErrModule, m.failure(end))
 		m.drop()
 		return nil, err
 	}
 	return m, nil
-}
-
-// run keeps the clock going until rest.
-func (e *engine) run() {
-	if e.running.Add(1) == 1 {
-		select {
-		case e.wake <- struct{}{}:
-		default:
-		}
-	}
-}
-
-func (e *engine) rest() { e.running.Add(-1) }
-
-// ticks is a time on the engine's clock. 0 is no end.
-func (e *engine) ticks(d time.Duration) uint64 {
-	if d <= 0 {
-		return 0
-	}
-	return uint64(d/tick) + 1
 }
 
 // retire frees a machine.
@@ -233,8 +182,6 @@ func (e *engine) Close() error {
 	for _, b := range building {
 		<-b.done
 	}
-	close(e.done)
-	e.ticker.Wait()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.unload()

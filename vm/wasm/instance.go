@@ -149,25 +149,11 @@ func (e *engine) eval(ctx context.Context, m *machine, gasMax uint64, timeMax ti
 			return out, err
 		}
 	}
-	stop := m.s.arm(e.ticks(timeMax))
-	if ctx.Done() != nil {
-		fired := make(chan struct{})
-		unwatch := context.AfterFunc(ctx, func() {
-			atomic.StoreUint32(stop, stoppedByCaller)
-			close(fired)
-		})
-		defer func() {
-			// The flag lies in memory that goes with the machine.
-			if !unwatch() {
-				<-fired
-			}
-		}()
-	}
+	disarm := m.s.arm(ctx, timeMax)
 	m.drive = driveState{of: in.Drive, ctx: ctx}
-	e.run()
 	response, end := m.handle(in.Message, in.Env)
-	e.rest()
 	m.drive.of, m.drive.ctx = nil, nil
+	stopped := disarm()
 	if metered {
 		used := m.s.get(m.gasUsed)
 		if m.abi.metered {
@@ -185,14 +171,12 @@ func (e *engine) eval(ctx context.Context, m *machine, gasMax uint64, timeMax ti
 	switch {
 	case m.fault != nil:
 		return out, m.fault
+	case stopped == stoppedByCaller:
+		return out, fmt.Errorf("%w: %w", vm.ErrUnfinished, context.Cause(ctx))
+	case stopped == stoppedByTime:
+		return out, errTime
 	case m.reason == "" && end.code < 0:
-		switch atomic.LoadUint32(stop) {
-		case stoppedByCaller:
-			return out, fmt.Errorf("%w: %w", vm.ErrUnfinished, context.Cause(ctx))
-		case stoppedByTime:
-			return out, errTime
-		}
-		// What is left is a longjmp that nobody caught. The reference throws the number infinity for one.
+		// A longjmp that nobody caught. The reference throws the number infinity for one.
 		m.reason = "Infinity"
 	}
 	out.Failure = m.failure(end)
@@ -224,7 +208,7 @@ func (i *instance) Commit() error {
 	i.dirty = false
 	defer i.work.Unlock()
 	i.steady++
-	if i.late && !i.machine.drive.used && i.machine.s.ticks() <= lateTicks && i.mayBeLate() {
+	if i.late && !i.machine.drive.used && i.machine.s.gate.took <= lateTime && i.mayBeLate() {
 		i.image.postpone(i.last)
 		return nil
 	}

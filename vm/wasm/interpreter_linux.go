@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"sync/atomic"
 	"unsafe"
 
 	"ago/vm"
@@ -218,24 +217,10 @@ func (e *engine) evalInterpreted(ctx context.Context, m *machine, gasMax uint64,
 	if gasMax > 0 {
 		limit = min(limit, gasMax)
 	}
-	// No clock stops it: the gas does.
-	stop := m.s.arm(0)
-	if ctx.Done() != nil {
-		fired := make(chan struct{})
-		unwatch := context.AfterFunc(ctx, func() {
-			atomic.StoreUint32(stop, stoppedByCaller)
-			close(fired)
-		})
-		defer func() {
-			if !unwatch() {
-				<-fired
-			}
-		}()
-	}
 	m.interpreted.ctx = ctx
-	e.run()
+	disarm := m.s.arm(ctx, 0) // no clock stops it: the gas does
 	response, end := m.interpret(limit, in.Message, in.Env)
-	e.rest()
+	stopped := disarm()
 	m.interpreted.ctx = nil
 	left := m.gasLeft()
 	out.Gas = uint64(int64(limit) - left)
@@ -244,7 +229,7 @@ func (e *engine) evalInterpreted(ctx context.Context, m *machine, gasMax uint64,
 	switch {
 	case m.fault != nil:
 		return out, m.fault
-	case end != nil && end.code < 0 && m.reason == "" && atomic.LoadUint32(stop) == stoppedByCaller:
+	case end != nil && stopped == stoppedByCaller:
 		return out, fmt.Errorf("%w: %w", vm.ErrUnfinished, context.Cause(ctx))
 	case left < 0:
 		// How far it went beyond the limit says nothing.
@@ -303,7 +288,6 @@ func (e *engine) buildInterpreted(text []byte, v variant, a *abi) (*program, err
 	}
 	defer m.drop()
 	e.scanner.prepare(m.mem)
-	m.s.arm(0)
 	if err := m.startInterpreter(text); err != nil {
 		return nil, fmt.Errorf("%w: %w", vm.ErrModule, err)
 	}
@@ -320,7 +304,7 @@ func (e *engine) interpreterCode(a *abi) (*program, error) {
 	if p := e.interpreters[a.format]; p != nil {
 		return p, nil
 	}
-	rewritten, info, err := rewrite.Rewrite(a.interpreter.Program, rewrite.Options{TranslateEH: true, ExportGlobals: true})
+	rewritten, info, err := rewrite.Rewrite(a.interpreter.Program, rewrite.Options{TranslateEH: true, ExportGlobals: true, Poll: true})
 	if err != nil {
 		return nil, err
 	}

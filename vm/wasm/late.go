@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"ago/vm"
 )
@@ -35,10 +36,10 @@ const (
 	lateAfter    = 32
 	lateAfterMax = 4096
 
-	// lateInputMax bounds the inputs that are kept, in bytes, and lateTicks the evaluations, on the engine's clock: what
-	// takes long itself gains nothing, and would have to be done again.
+	// lateInputMax bounds the inputs that are kept, in bytes, and lateTime the evaluations: what takes long itself gains
+	// nothing, and would have to be done again.
 	lateInputMax = 64 << 10
-	lateTicks    = 2
+	lateTime     = 20 * time.Millisecond
 )
 
 // mayBeLate tells whether the commit of the evaluation under way can come late.

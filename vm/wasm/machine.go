@@ -4,9 +4,13 @@ package wasm
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"fmt"
+	"time"
 	"unicode/utf8"
+
+	"ago/vm/wasm/rewrite"
 )
 
 // machine is one live wasm instance with the state its host functions keep outside the linear memory.
@@ -54,9 +58,12 @@ const clockStart = 10000
 // halt is the panic value by which a host function leaves through its frames; host turns it into a trap.
 type halt struct{}
 
-func newMachine(p *program, memoryMax int64, ticksMax uint64) (*machine, error) {
+func newMachine(p *program, memoryMax int64, timeMax time.Duration) (*machine, error) {
 	m := &machine{p: p, abi: p.abi, host: hostState{Clock: clockStart}}
-	s, err := instantiate(p.native, m, p.abi.export("memory"), p.abi.export("__indirect_function_table"), memoryMax, ticksMax)
+	if memoryMax >= 0 {
+		memoryMax = max(memoryMax, rewrite.GateSize) // the limit is that of each memory, and the gate is one
+	}
+	s, err := instantiate(p.native, m, p.abi.export("memory"), p.abi.export("__indirect_function_table"), p.info.Gate, memoryMax)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +80,31 @@ func newMachine(p *program, memoryMax int64, ticksMax uint64) (*machine, error) 
 		m.drop()
 		return nil, err
 	}
+	if err := m.begin(timeMax); err != nil {
+		m.drop()
+		return nil, err
+	}
 	return m, nil
+}
+
+// begin runs the module's start function, if it has one.
+func (m *machine) begin(timeMax time.Duration) error {
+	if m.p.info.Start == "" {
+		return nil
+	}
+	f, ok := m.s.function(m.p.info.Start)
+	if !ok {
+		return fmt.Errorf("the rewritten module does not export its start function")
+	}
+	disarm := m.s.arm(context.Background(), timeMax)
+	_, end := m.call(f)
+	if why := disarm(); end != nil {
+		if why != notStopped {
+			return errTime
+		}
+		return fmt.Errorf("its start function fails: %s", m.failure(end))
+	}
+	return nil
 }
 
 func (m *machine) drop() {

@@ -95,7 +95,7 @@ func (e *engine) build(module []byte, v variant, a *abi) (*program, error) {
 		return e.buildInterpreted(module, v, a)
 	}
 	p := &program{abi: a, hash: v.hash, args: e.programArgs}
-	rewritten, info, err := rewrite.Rewrite(module, rewrite.Options{Gas: v.gas, NativeEH: true, TranslateEH: true, ExportGlobals: true})
+	rewritten, info, err := rewrite.Rewrite(module, rewrite.Options{Gas: v.gas, NativeEH: true, TranslateEH: true, ExportGlobals: true, Poll: true})
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", vm.ErrModule, err)
 	}

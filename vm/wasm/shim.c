@@ -1,8 +1,10 @@
 //go:build linux && amd64 && cgo
 
 #include "shim.h"
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 typedef struct wasm_config_t wasm_config_t;
 typedef struct wasm_trap_t wasm_trap_t;
@@ -40,14 +42,12 @@ typedef wasm_trap_t *(*unchecked_callback)(void *env, wasmtime_caller_t *caller,
 wasm_config_t *wasm_config_new(void);
 wasm_engine_t *wasm_engine_new_with_config(wasm_config_t *);
 void wasm_engine_delete(wasm_engine_t *);
-void wasmtime_engine_increment_epoch(wasm_engine_t *);
 void wasmtime_config_wasm_exceptions_set(wasm_config_t *, bool);
 void wasmtime_config_wasm_function_references_set(wasm_config_t *, bool);
 void wasmtime_config_wasm_gc_set(wasm_config_t *, bool);
 void wasmtime_config_wasm_memory64_set(wasm_config_t *, bool);
 void wasmtime_config_wasm_threads_set(wasm_config_t *, bool);
 void wasmtime_config_wasm_relaxed_simd_set(wasm_config_t *, bool);
-void wasmtime_config_epoch_interruption_set(wasm_config_t *, bool);
 void wasmtime_config_consume_fuel_set(wasm_config_t *, bool);
 void wasmtime_config_cranelift_nan_canonicalization_set(wasm_config_t *, bool);
 void wasmtime_config_cranelift_opt_level_set(wasm_config_t *, uint8_t);
@@ -60,7 +60,6 @@ void wasmtime_config_native_unwind_info_set(wasm_config_t *, bool);
 void wasm_byte_vec_delete(byte_vec *);
 void wasmtime_error_message(const wasmtime_error_t *, byte_vec *);
 void wasmtime_error_delete(wasmtime_error_t *);
-wasmtime_error_t *wasmtime_error_new(const char *);
 
 wasmtime_error_t *wasmtime_module_new(wasm_engine_t *, const uint8_t *, size_t, wasmtime_module_t **);
 void wasmtime_module_delete(wasmtime_module_t *);
@@ -92,9 +91,6 @@ void wasmtime_store_delete(wasmtime_store_t *);
 wasmtime_context_t *wasmtime_store_context(wasmtime_store_t *);
 void wasmtime_store_limiter(wasmtime_store_t *, int64_t, int64_t, int64_t, int64_t, int64_t);
 void *wasmtime_context_get_data(const wasmtime_context_t *);
-void wasmtime_context_set_epoch_deadline(wasmtime_context_t *, uint64_t);
-void wasmtime_store_epoch_deadline_callback(wasmtime_store_t *,
-	wasmtime_error_t *(*)(wasmtime_context_t *, void *, uint64_t *, uint8_t *), void *, void (*)(void *));
 wasmtime_context_t *wasmtime_caller_context(wasmtime_caller_t *);
 
 wasmtime_error_t *wasmtime_func_call_unchecked(wasmtime_context_t *, const ago_func *, raw *, size_t, wasm_trap_t **);
@@ -148,7 +144,6 @@ char *ago_engine_new(uint64_t reservation, uint64_t stack, wasm_engine_t **out) 
 	wasmtime_config_wasm_exceptions_set(c, true);
 	wasmtime_config_wasm_threads_set(c, false);
 	wasmtime_config_wasm_relaxed_simd_set(c, false);
-	wasmtime_config_epoch_interruption_set(c, true);
 	wasmtime_config_consume_fuel_set(c, false);
 	wasmtime_config_cranelift_nan_canonicalization_set(c, false);
 	wasmtime_config_cranelift_opt_level_set(c, OPT_SPEED);
@@ -165,7 +160,6 @@ char *ago_engine_new(uint64_t reservation, uint64_t stack, wasm_engine_t **out) 
 }
 
 void ago_engine_delete(wasm_engine_t *engine) { wasm_engine_delete(engine); }
-void ago_engine_tick(wasm_engine_t *engine) { wasmtime_engine_increment_epoch(engine); }
 
 char *ago_compile(wasm_engine_t *engine, const uint8_t *bytes, size_t len, uint8_t **out, size_t *out_len) {
 	wasmtime_module_t *m = NULL;
@@ -196,19 +190,6 @@ static wasm_trap_t *on_import(void *env, wasmtime_caller_t *caller, raw *slots, 
 	ago_look(i);
 	if (agoHost(i->handle, im->index, args, im->nparams)) return wasmtime_trap_new("host", 4);
 	if (im->nresults) slots[0].v = im->result_narrow ? (uint32_t)args[0] : args[0];
-	return NULL;
-}
-
-static wasmtime_error_t *on_tick(wasmtime_context_t *ctx, void *data, uint64_t *delta, uint8_t *kind) {
-	ago_instance *i = data;
-	(void)ctx;
-	i->ticks++;
-	if (i->stop || (i->ticks_max && i->ticks > i->ticks_max)) {
-		i->stop = i->stop ? i->stop : 2;
-		return wasmtime_error_new("stopped");
-	}
-	*delta = 1;
-	*kind = 0;
 	return NULL;
 }
 
@@ -283,17 +264,14 @@ void ago_unload(ago_module *m) {
 	free(m);
 }
 
-char *ago_instantiate(ago_module *m, uintptr_t handle, const char *memory, const char *table, int64_t memory_max, uint64_t ticks_max, ago_instance **out) {
+char *ago_instantiate(ago_module *m, uintptr_t handle, const char *memory, const char *table, const char *gate, int64_t memory_max, ago_instance **out) {
 	ago_instance *i = calloc(1, sizeof *i);
 	wasm_trap_t *trap = NULL;
 	int code;
 	i->handle = handle;
-	i->ticks_max = ticks_max;
 	i->store = wasmtime_store_new(m->engine, i, NULL);
 	i->ctx = wasmtime_store_context(i->store);
 	wasmtime_store_limiter(i->store, memory_max, -1, 1, -1, -1);
-	wasmtime_store_epoch_deadline_callback(i->store, on_tick, i, NULL);
-	wasmtime_context_set_epoch_deadline(i->ctx, 1);
 	wasmtime_error_t *e = wasmtime_instance_pre_instantiate(m->pre, i->ctx, &i->instance, &trap);
 	char *err = e ? take_error(e) : trap ? take_trap(trap, &code) : NULL;
 	if (!err) {
@@ -304,6 +282,8 @@ char *ago_instantiate(ago_module *m, uintptr_t handle, const char *memory, const
 			i->table = x.of.memory;
 			i->has_table = true;
 		}
+		if (!err && wasmtime_instance_export_get(i->ctx, &i->instance, gate, strlen(gate), &x) && x.kind == KIND_MEMORY) i->gate = wasmtime_memory_data(i->ctx, &x.of.memory);
+		else if (!err) err = copy_text("the rewritten module exports no gate", 36);
 	}
 	if (err) {
 		ago_drop(i);
@@ -312,6 +292,10 @@ char *ago_instantiate(ago_module *m, uintptr_t handle, const char *memory, const
 	ago_look(i);
 	*out = i;
 	return NULL;
+}
+
+int ago_gate(ago_instance *i, bool closed) {
+	return mprotect(i->gate, AGO_GATE_SIZE, closed ? PROT_NONE : PROT_READ | PROT_WRITE) ? errno : 0;
 }
 
 void ago_drop(ago_instance *i) {

@@ -13,7 +13,6 @@ import "C"
 import (
 	"errors"
 	"runtime/cgo"
-	"sync/atomic"
 	"unsafe"
 
 	_ "github.com/bytecodealliance/wasmtime-go/v39" // brings the library that the shim calls
@@ -92,15 +91,17 @@ type (
 type store struct {
 	c      *C.ago_instance
 	handle cgo.Handle
-	result C.ago_result // of the last call; here so that a call allocates nothing
+	result *C.ago_result // of the last call; here so that a call allocates nothing, and apart since C is given it
+	gate   gate
 }
 
-func instantiate(n *native, owner *machine, memory, table string, memoryMax int64, ticksMax uint64) (*store, error) {
-	s := &store{handle: cgo.NewHandle(owner)}
-	m, t := C.CString(memory), C.CString(table)
+func instantiate(n *native, owner *machine, memory, table, gate string, memoryMax int64) (*store, error) {
+	s := &store{handle: cgo.NewHandle(owner), result: new(C.ago_result)}
+	m, t, g := C.CString(memory), C.CString(table), C.CString(gate)
 	defer C.free(unsafe.Pointer(m))
 	defer C.free(unsafe.Pointer(t))
-	if err := taken(C.ago_instantiate(n.c, C.uintptr_t(s.handle), m, t, C.int64_t(memoryMax), C.uint64_t(ticksMax), &s.c)); err != nil {
+	defer C.free(unsafe.Pointer(g))
+	if err := taken(C.ago_instantiate(n.c, C.uintptr_t(s.handle), m, t, g, C.int64_t(memoryMax), &s.c)); err != nil {
 		s.handle.Delete()
 		return nil, err
 	}
@@ -108,6 +109,9 @@ func instantiate(n *native, owner *machine, memory, table string, memoryMax int6
 }
 
 func (s *store) drop() {
+	s.gate.mu.Lock()
+	defer s.gate.mu.Unlock()
+	s.gate.running = false
 	C.ago_drop(s.c)
 	s.handle.Delete()
 	s.c = nil
@@ -150,7 +154,7 @@ type ended struct {
 }
 
 func (s *store) call(f fn, args ...uint64) (uint64, *ended) {
-	r := &s.result
+	r := s.result
 	if len(args) <= 3 {
 		var a [3]uint64
 		copy(a[:], args)
@@ -165,23 +169,6 @@ func (s *store) call(f fn, args ...uint64) (uint64, *ended) {
 	C.free(unsafe.Pointer(r.message))
 	return 0, &ended{host: r.code < 0, code: int(r.code), text: text}
 }
-
-// What the stop flag of an instance says.
-const (
-	stoppedByCaller = 1
-	stoppedByTime   = 2
-)
-
-// arm starts the clock of an evaluation and gives the flag that stops it.
-func (s *store) arm(ticksMax uint64) *uint32 {
-	s.c.ticks, s.c.ticks_max = 0, C.uint64_t(ticksMax)
-	stop := (*uint32)(unsafe.Pointer(&s.c.stop))
-	atomic.StoreUint32(stop, 0)
-	return stop
-}
-
-// ticks is how long the last evaluation took.
-func (s *store) ticks() uint64 { return uint64(s.c.ticks) }
 
 //export agoHost
 func agoHost(handle C.uintptr_t, index C.uint32_t, slots *C.uint64_t, n C.uint32_t) C.int {

@@ -21,7 +21,7 @@ typedef struct { struct { uint64_t store_id; uint32_t priv1; } head; uint32_t pr
 typedef ago_memory ago_table;
 typedef struct { uint64_t store_id; uint32_t priv1, priv2, priv3; } ago_global;
 
-enum { AGO_ARGS_MAX = 16 };
+enum { AGO_ARGS_MAX = 16, AGO_GATE_SIZE = 1 << 16 };
 
 // One imported function: which one it is, and how its arguments lie in the raw slots.
 typedef struct {
@@ -52,9 +52,7 @@ typedef struct {
 	uintptr_t handle;
 	uint8_t *base;          // of the linear memory, as of the last look
 	uint64_t size;          // bytes
-	uint64_t ticks;         // clock ticks of the evaluation under way
-	uint64_t ticks_max;     // 0: no end
-	volatile uint32_t stop; // set from outside: stop at the next tick
+	uint8_t *gate;          // the page that the module reads to be stoppable
 } ago_instance;
 
 // How a call ended.
@@ -69,14 +67,15 @@ typedef struct {
 
 char *ago_engine_new(uint64_t reservation, uint64_t stack, wasm_engine_t **out);
 void ago_engine_delete(wasm_engine_t *engine);
-void ago_engine_tick(wasm_engine_t *engine);
 
 char *ago_compile(wasm_engine_t *engine, const uint8_t *bytes, size_t len, uint8_t **out, size_t *out_len);
 void ago_free_compiled(uint8_t *bytes, size_t len);
 char *ago_load(wasm_engine_t *engine, const char *path, const uint8_t *bytes, size_t len, ago_module **out);
 void ago_unload(ago_module *m);
 
-char *ago_instantiate(ago_module *m, uintptr_t handle, const char *memory, const char *table, int64_t memory_max, uint64_t ticks_max, ago_instance **out);
+char *ago_instantiate(ago_module *m, uintptr_t handle, const char *memory, const char *table, const char *gate, int64_t memory_max, ago_instance **out);
+// ago_gate closes the gate of an instance or opens it, at any time and from any thread. It answers 0 or an errno.
+int ago_gate(ago_instance *i, bool closed);
 void ago_drop(ago_instance *i);
 bool ago_table_func(ago_instance *i, uint64_t index, ago_func *out);
 bool ago_export_func(ago_instance *i, const char *name, size_t len, ago_func *out);

@@ -11,9 +11,9 @@ import (
 // something the engine accepts.
 func FuzzRewrite(f *testing.F) {
 	for _, tc := range gasCases {
-		f.Add(assemble(f, tc.text), byte(15))
+		f.Add(assemble(f, tc.text), byte(31))
 	}
-	f.Add(emscriptenModule(f, true, true, false), byte(15))
+	f.Add(emscriptenModule(f, true, true, false), byte(31))
 	f.Add(emscriptenModule(f, false, false, true), byte(2))
 	f.Add(everyInstruction(), byte(1))
 	f.Add(assemble(f, `(tag $t (param i32)) (func (param i32) (result i32)
@@ -25,7 +25,7 @@ func FuzzRewrite(f *testing.F) {
 		(func i32.const 0 i32.const 0 i32.const 1 memory.copy 0 1)`), byte(1))
 	f.Add([]byte(header), byte(0))
 	f.Fuzz(func(t *testing.T, mod []byte, bits byte) {
-		o := Options{Gas: bits&1 != 0, NativeEH: bits&2 != 0, TranslateEH: bits&4 != 0, ExportGlobals: bits&8 != 0}
+		o := Options{Gas: bits&1 != 0, NativeEH: bits&2 != 0, TranslateEH: bits&4 != 0, ExportGlobals: bits&8 != 0, Poll: bits&16 != 0}
 		out, _, err := Rewrite(mod, o)
 		if err != nil {
 			if !errors.Is(err, ErrMalformed) || out != nil {

@@ -393,6 +393,20 @@ func (m *module) addGlobal(b []byte) uint32 {
 	return m.globalCount() - 1
 }
 
+// addMemory adds a memory with 32-bit addresses and the given limits in pages.
+func (m *module) addMemory(low, high uint32) uint32 {
+	r := reader{b: m.memory}
+	n := uint32(0)
+	if len(m.memory) > 0 {
+		n = r.u32()
+	}
+	payload := append(appendU32(nil, n+1), m.memory[r.pos:]...)
+	m.memory = appendU32(appendU32(append(payload, 1), low), high)
+	m.present[secMemory] = true
+	m.memories = append(m.memories, limits{min: uint64(low), max: uint64(high), hasMax: true})
+	return uint32(len(m.memories) - 1)
+}
+
 // addCounter appends a mutable i64 global.
 func (m *module) addCounter(initial int64) uint32 {
 	return m.addGlobal(append(appendS64([]byte{valI64, 1, byte(opI64Const)}, initial), byte(opEnd)))

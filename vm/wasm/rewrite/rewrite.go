@@ -2,14 +2,15 @@
 // exceptions into the one the engine runs, and exports the globals that belong to a process's state.
 //
 // It is a function of bytes to bytes without dependencies. The order of the rewrites is fixed: old exception
-// instructions, then gas, then setjmp and longjmp, then globals; so the functions made for setjmp cost no gas.
+// instructions, then gas, then setjmp and longjmp, then globals, then polls; so the functions made for setjmp cost no gas,
+// and polls neither.
 package rewrite
 
 import "fmt"
 
 // Version of the rewrites. It changes whenever the bytes made of some module change, and belongs into the
 // key of every cache of compiled modules.
-const Version = "1"
+const Version = "2"
 
 // Options choose the rewrites. The zero value gives the module back as it is, decoded and encoded.
 type Options struct {
@@ -25,6 +26,9 @@ type Options struct {
 	TranslateEH bool
 	// ExportGlobals exports all mutable globals.
 	ExportGlobals bool
+	// Poll makes the module stoppable from outside, see poll.go: Info.Gate is the page to close. The start function, if
+	// there is one, is exported as Info.Start instead of being run by the instantiation.
+	Poll bool
 }
 
 // Import is something the rewritten module needs.
@@ -39,6 +43,7 @@ type Import struct {
 type Info struct {
 	GasUsedGlobal, GasLimitGlobal string   // export names, empty if not metered
 	MutableGlobals                []string // export names in index order, the module's own; only with ExportGlobals
+	Gate, Start                   string   // export names; only with Poll, Start empty if the module has none
 	Memory64                      bool     // addresses are 64 bits wide
 	MemoryMin, MemoryMax          uint64   // in pages; a MemoryMax of 0 means that none is declared
 	Imports                       []Import
@@ -80,6 +85,12 @@ func Rewrite(mod []byte, o Options) ([]byte, Info, error) {
 	}
 	if o.ExportGlobals {
 		exportGlobals(m, mutable, &info)
+	}
+	if o.Poll {
+		if err := poll(m, &info); err != nil {
+			return nil, Info{}, err
+		}
+		exportStart(m, &info)
 	}
 	describe(m, &info)
 	return m.encode(len(mod) + len(mod)/2), info, nil
