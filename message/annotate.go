@@ -38,7 +38,7 @@ const (
 // under its key with the suffix +link. Commitments stay nested in either way.
 func (m Message) Annotate(n Nesting) Message {
 	fs := make([]Field, 0, m.Len()+1)
-	types := typeList{}
+	types := Types{}
 	for key, v := range m.All() {
 		f := Field{key, v}
 		switch {
@@ -56,7 +56,7 @@ func (m Message) Annotate(n Nesting) Message {
 }
 
 // annotated puts the types with the fields; a message that brings its own text of types keeps it if none are added.
-func annotated(fs []Field, types typeList) Message {
+func annotated(fs []Field, types Types) Message {
 	if len(types) > 0 {
 		fs = append(fs, Field{KeyTypes, Bytes(types.String())})
 	}
@@ -66,33 +66,45 @@ func annotated(fs []Field, types typeList) Message {
 // numbered is the form of a list: members under 1, 2, 3...
 func (l List) numbered(n Nesting) Message {
 	fs := make([]Field, 0, len(l)+1)
-	types := typeList{{keyList, TypeList}}
+	types := Types{{keyList, TypeList}}
 	for i, v := range l {
 		fs = append(fs, types.field(Field{strconv.Itoa(i + 1), v}, n))
 	}
 	return annotated(fs, types)
 }
 
-// typeList is what ao-types says: the type of each key that has one.
-type typeList []struct{ key, kind string }
+// Types is what ao-types says: the name of the type of each key that has one, in any order.
+type Types []struct{ Key, Type string }
+
+// Note adds the type of a key; nothing for a text, whose name is "".
+func (t *Types) Note(key, name string) {
+	if name != "" {
+		*t = append(*t, struct{ Key, Type string }{key, name})
+	}
+}
+
+// TextOf gives the text of a value that has one, and the name of its type in ao-types; it is not ok for maps, lists and links.
+func TextOf(v Value) (text, name string, ok bool) {
+	switch v := v.(type) {
+	case Bytes:
+		return string(v), "", true
+	case Int:
+		return strconv.FormatInt(int64(v), 10), TypeInteger, true
+	case BigInt:
+		return string(v), TypeInteger, true
+	case Float:
+		return FloatText(float64(v)), TypeFloat, true
+	case Atom:
+		return string(v), TypeAtom, true
+	}
+	return "", "", false
+}
 
 // field gives a field in its annotated form and notes its type.
-func (t *typeList) field(f Field, n Nesting) Field {
-	note := func(kind, text string) Field {
-		*t = append(*t, struct{ key, kind string }{f.Key, kind})
-		return Field{f.Key, Bytes(text)}
-	}
+func (t *Types) field(f Field, n Nesting) Field {
 	switch v := f.Value.(type) {
 	case Bytes:
 		return f
-	case Int:
-		return note(TypeInteger, strconv.FormatInt(int64(v), 10))
-	case BigInt:
-		return note(TypeInteger, string(v))
-	case Float:
-		return note(TypeFloat, FloatText(float64(v)))
-	case Atom:
-		return note(TypeAtom, string(v))
 	case Link:
 		return Field{f.Key + linkSuffix, Bytes(v.To.String())}
 	case List:
@@ -107,14 +119,19 @@ func (t *typeList) field(f Field, n Nesting) Field {
 		}
 		return Field{f.Key + linkSuffix, Bytes(v.SignedID().String())}
 	}
-	panic(fmt.Sprintf("message: key %q has no value", f.Key))
+	text, name, ok := TextOf(f.Value)
+	if !ok {
+		panic(fmt.Sprintf("message: key %q has no value", f.Key))
+	}
+	t.Note(f.Key, name)
+	return Field{f.Key, Bytes(text)}
 }
 
 // String writes the members in the order of their escaped keys.
-func (t typeList) String() string {
+func (t Types) String() string {
 	members := make([]string, len(t))
 	for i, m := range t {
-		members[i] = EscapeKey(m.key) + `="` + m.kind + `"`
+		members[i] = EscapeKey(m.Key) + `="` + m.Type + `"`
 	}
 	slices.SortFunc(members, func(a, b string) int {
 		return strings.Compare(a[:strings.IndexByte(a, '=')], b[:strings.IndexByte(b, '=')])

@@ -9,6 +9,7 @@ import (
 	"net/http"
 
 	"ago/codec/ans104"
+	_ "ago/codec/tx" // brings the check of commitments that transactions made
 	"ago/commitment"
 	"ago/compute"
 	"ago/drive"

@@ -54,6 +54,7 @@ var levels = []struct {
 var allowed = map[string][]string{
 	"ago/codec/tx":         {"ago/codec/ans104"},
 	"ago/codec/flat":       {"ago/codec/structured"}, // every encoding of typed values stands on their texts
+	"ago/codec/ans104":     {"ago/codec/structured"},
 	"ago/codec/json":       {"ago/codec/structured"},
 	"ago/codec/httpsig":    {"ago/codec/structured"},
 	"ago/slotlog/local":    {"ago/store"},

@@ -25,7 +25,7 @@ func draftOf(m message.Message, depth int) (Draft, error) {
 		return Draft{}, tooLarge("message-too-deep", "messages nest at most %d deep in a data item", nestingMax)
 	}
 	var d Draft
-	var types []string
+	var types message.Types
 	var members []member // of the bundle
 	dataKey := keyData
 	if _, ok := m.Get(keyData); !ok {
@@ -35,7 +35,7 @@ func draftOf(m message.Message, depth int) (Draft, error) {
 		if strings.HasPrefix(key, keyPrivate) || key == keyTypes {
 			continue
 		}
-		text, kind, flat := scalar(v)
+		text, kind, flat := message.TextOf(v)
 		switch {
 		case !flat:
 			it, err := nestedItem(key, v, depth-1)
@@ -57,9 +57,7 @@ func draftOf(m message.Message, depth int) (Draft, error) {
 			members = append(members, member{key, it})
 			continue
 		}
-		if kind != "" {
-			types = append(types, message.EscapeKey(key)+`="`+kind+`"`)
-		}
+		types.Note(key, kind)
 		d.Tags = append(d.Tags, Tag{Name: key, Value: text})
 	}
 	return d.finish(types, members, dataKey)
@@ -83,10 +81,9 @@ func (d *Draft) takes(key, text string) bool {
 }
 
 // finish adds what only the whole message tells: the types, the bundle, the key of the data.
-func (d Draft) finish(types []string, members []member, dataKey string) (Draft, error) {
+func (d Draft) finish(types message.Types, members []member, dataKey string) (Draft, error) {
 	if len(types) > 0 {
-		slices.Sort(types)
-		d.Tags = append(d.Tags, Tag{Name: keyTypes, Value: strings.Join(types, ", ")})
+		d.Tags = append(d.Tags, Tag{Name: keyTypes, Value: types.String()})
 	}
 	if len(d.Data) > 0 && len(members) > 0 {
 		it, err := binaryItem(string(d.Data))
@@ -181,21 +178,4 @@ func (d Draft) asList() Draft {
 	}
 	d.Tags = slices.Insert(d.Tags, at, Tag{Name: keyTypes, Value: mark})
 	return d
-}
-
-// scalar gives the text of a value that is one, with its type if it is not a text.
-func scalar(v message.Value) (text, kind string, ok bool) {
-	switch v := v.(type) {
-	case message.Bytes:
-		return string(v), "", true
-	case message.Atom:
-		return string(v), "atom", true
-	case message.Int:
-		return strconv.FormatInt(int64(v), 10), "integer", true
-	case message.BigInt:
-		return string(v), "integer", true
-	case message.Float:
-		return message.FloatText(float64(v)), "float", true
-	}
-	return "", "", false
 }

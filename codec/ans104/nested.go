@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"ago/codec/structured"
 	"ago/message"
 )
 
@@ -74,8 +75,8 @@ func (it *Item) value(depth int) message.Value {
 
 // asList reads a message with the keys "1", "2" and so on as the list that ao-types says it is, by the member "." of the type list.
 func asList(m message.Message, types string) (message.List, bool) {
-	want, ok := parseTypes(types)
-	if !ok || want["."] != "list" {
+	want, err := structured.ParseTypes(types)
+	if err != nil || want["."] != message.TypeList {
 		return nil, false
 	}
 	l := make(message.List, m.Len())

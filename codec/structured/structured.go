@@ -192,19 +192,14 @@ func (d decoder) value(kind, text string, depth int) (message.Value, error) {
 		return nil, fault.New(fault.TooLarge, "message-too-deep", "lists are nested at most %d deep", DepthMax)
 	}
 	switch kind {
-	case message.TypeInteger:
-		if n, ok := message.Whole(text); ok {
-			return n, nil
+	case message.TypeInteger, message.TypeFloat, message.TypeAtom:
+		if kind == message.TypeAtom && d.generation == GenA {
+			return message.Atom(quotedAtom(text)), nil
 		}
-		return nil, malformed("%.60q is not a whole number", text)
-	case message.TypeFloat:
-		f, err := strconv.ParseFloat(text, 64)
-		if err != nil || strings.Trim(text, "0123456789+-.eE") != "" {
-			return nil, malformed("%.60q is not a number", text)
+		if v, ok := Scalar(kind, text); ok {
+			return v, nil
 		}
-		return message.Float(f), nil
-	case message.TypeAtom:
-		return message.Atom(d.atom(text)), nil
+		return nil, malformed("%.60q is no %s", text, kind)
 	case message.TypeList:
 		return d.inlineList(text, depth)
 	case typeMap:
@@ -221,16 +216,30 @@ func (d decoder) value(kind, text string, depth int) (message.Value, error) {
 	return nil, malformed("no type is named %.60q", kind)
 }
 
-// atom reads the text of an atom: the first generation quotes it, the second takes quotes off.
-func (d decoder) atom(text string) string {
-	if d.generation == GenA && strings.HasPrefix(text, `"`) {
+// Scalar reads the text of a value of the types integer, float and atom; it is not ok for a text that is none of its type, and
+// for other types.
+func Scalar(kind, text string) (message.Value, bool) {
+	switch kind {
+	case message.TypeInteger:
+		return message.Whole(text)
+	case message.TypeFloat:
+		f, err := strconv.ParseFloat(text, 64)
+		return message.Float(f), err == nil && strings.Trim(text, "0123456789+-.eE") == ""
+	case message.TypeAtom:
+		for n := len(text); n >= 2 && text[0] == '"' && text[n-1] == '"'; n = len(text) {
+			text = text[1 : n-1]
+		}
+		return message.Atom(text), true
+	}
+	return nil, false
+}
+
+// quotedAtom reads an atom of the first generation, which quotes them.
+func quotedAtom(text string) string {
+	if strings.HasPrefix(text, `"`) {
 		if items, err := sfv.ParseList(text); err == nil && len(items) == 1 && items[0].Kind == sfv.String && len(items[0].Params) == 0 {
 			return items[0].Text
 		}
-		return text
-	}
-	for n := len(text); n >= 2 && text[0] == '"' && text[n-1] == '"'; n = len(text) {
-		text = text[1 : n-1]
 	}
 	return text
 }
