@@ -127,12 +127,13 @@ func (q *question) run(ctx context.Context) (next at, consumed int, err error) {
 	inner := &frame{trail: q.trail, parent: q.frame, depth: q.depth + 1, how: q.how, device: q.device, key: q.key, base: q.base, req: q.req}
 	c := q.prepare(ctx, inner)
 	began := q.frame.now()
-	v, status, err := device.Settle(q.invoke(c))
-	if o, ok := device.OutcomeOf(err); ok && o.Status < device.OK {
-		return at{}, 0, err
-	}
+	v, err := q.invoke(c)
 	q.stage.Took = append(q.stage.Took, Timing{"call", q.since(began)})
 	looked, consumed := c.Looked()
+	if o, ok := device.OutcomeOf(err); ok && o.Status < device.OK {
+		return at{}, consumed, err // how a stack of devices goes on is for the stack to see
+	}
+	v, status, err := device.Settle(v, err)
 	if err != nil {
 		return at{}, consumed, err
 	}
