@@ -18,7 +18,7 @@ func (d *Device) Describe() message.Message {
 	fs := []message.Field{
 		{Key: "name", Value: message.Bytes(d.Name)},
 		{Key: "description", Value: message.Bytes(d.Doc)},
-		{Key: "keys", Value: message.New(keys...)},
+		{Key: "answers", Value: message.New(keys...)}, // "keys" would be answered by message@1.0
 	}
 	if d.Default != nil {
 		fs = append(fs, message.Field{Key: "default", Value: d.DefaultKey.describe()})
@@ -64,40 +64,38 @@ func (in Input) words() string {
 // Markdown writes the page of a device for people.
 func (d *Device) Markdown() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "## %s\n\n%s\n", d.Name, sentence(d.Doc))
+	fmt.Fprintf(&b, "# %s\n\n%s\n", d.Name, sentence(d.Doc))
 	if len(d.Aliases) > 0 {
 		fmt.Fprintf(&b, "\nAlso known as %s.\n", strings.Join(d.Aliases, ", "))
-	}
-	if len(d.Keys) > 0 || d.Default != nil {
-		b.WriteString("\n| key | answers | arguments |\n| --- | --- | --- |\n")
-	}
-	for _, name := range slices.Sorted(maps.Keys(d.Keys)) {
-		d.Keys[name].row(&b, "`"+name+"`")
-	}
-	if d.Default != nil {
-		d.DefaultKey.row(&b, "any other")
 	}
 	for _, e := range d.Examples {
 		if e.Base.Len() > 0 {
 			continue // a page shows what one can type
 		}
-		fmt.Fprintf(&b, "\n```\nGET %s\n%s\n```\n", e.Path, e.Want)
 		for _, text := range []string{e.Doc, e.Needs} {
 			if text != "" {
 				fmt.Fprintf(&b, "\n%s\n", sentence(text))
 			}
 		}
+		fmt.Fprintf(&b, "\n    GET %s\n    %s\n", e.Path, strings.ReplaceAll(e.Want, "\n", "\n    "))
+	}
+	for _, name := range slices.Sorted(maps.Keys(d.Keys)) {
+		d.Keys[name].section(&b, "`"+name+"`")
+	}
+	if d.Default != nil {
+		d.DefaultKey.section(&b, "Any other key")
 	}
 	return b.String()
 }
 
-func (k Key) row(b *strings.Builder, name string) {
-	var inputs []string
-	for _, in := range k.Inputs {
-		inputs = append(inputs, "`"+in.Name+"` ("+in.words()+")")
+func (k Key) section(b *strings.Builder, name string) {
+	fmt.Fprintf(b, "\n## %s\n\nAnswers %s\n", name, strings.TrimSuffix(k.Doc, ".")+".")
+	if len(k.Inputs) > 0 {
+		b.WriteString("\n")
 	}
-	row := fmt.Sprintf("| %s | %s | %s |", name, k.Doc, strings.Join(inputs, "; "))
-	b.WriteString(strings.ReplaceAll(row, "\n", " ") + "\n")
+	for _, in := range k.Inputs {
+		fmt.Fprintf(b, "- `%s`: %s\n", in.Name, in.words())
+	}
 }
 
 // sentence gives a text a capital letter and a full stop.
@@ -112,12 +110,12 @@ func sentence(s string) string {
 	return s + "."
 }
 
-// Markdown writes the reference of all devices of a registry, in the order of their names.
+// Markdown lists the devices of a registry with what they do, each linking to its page.
 func (r *Registry) Markdown() string {
 	var b strings.Builder
-	b.WriteString("# Devices\n\nEvery device answers the keys below; all keys of `message@1.0` work on every message.\n")
+	b.WriteString("| device | what it does |\n| --- | --- |\n")
 	for _, name := range r.names {
-		b.WriteString("\n" + r.by[name].Markdown())
+		fmt.Fprintf(&b, "| [%s](%s.md) | %s |\n", name, name, r.by[name].Doc)
 	}
 	return b.String()
 }

@@ -323,10 +323,16 @@ func messageCommit(c *device.Call, base, req message.Message) (message.Value, er
 	if by == "" || by == device.Default {
 		by = "httpsig@1.0"
 	}
-	if by == c.Device || base.Text("device") == by {
+	if d, ok := c.Node.Registry.Find(by); ok && !messageAnswers(d, "commit") { // it would ask here again
 		return nil, fault.New(fault.Unsupported, "device-cannot-commit", "%s does not commit to messages", by)
 	}
 	return c.As(by, base, req.With("path", message.Bytes("commit")))
+}
+
+// messageAnswers tells whether a device answers a key itself.
+func messageAnswers(d *device.Device, key string) bool {
+	_, _, ok := d.Find(key)
+	return ok && d.Name != device.Default
 }
 
 func messageIndex(c *device.Call, base, req message.Message) (message.Value, error) {
@@ -343,6 +349,9 @@ func messageIndex(c *device.Call, base, req message.Message) (message.Value, err
 	}
 	name, _ := device.Text(v)
 	if name == "" || name == device.Default {
+		return nil, device.Absent("index")
+	}
+	if d, ok := c.Node.Registry.Find(name); ok && !messageAnswers(d, key) {
 		return nil, device.Absent("index")
 	}
 	return c.As(name, base, req.With("path", message.Bytes(key)))

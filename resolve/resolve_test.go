@@ -468,6 +468,7 @@ func TestAnExplanationSaysWhatWasDone(t *testing.T) {
 		if _, err := r.Resolve(t.Context(), resolve.Request{Path: "/" + id.String() + "~lab@1.0/pure", Explain: e}); err != nil {
 			t.Fatal(err)
 		}
+		t.Logf("\n%s", e)
 		lines := strings.Split(strings.TrimSpace(e.String()), "\n")
 		if len(lines) != len(want) || len(e.Message()) != len(want) {
 			t.Fatalf("%s", e)

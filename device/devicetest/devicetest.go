@@ -33,36 +33,60 @@ const patience = 20 * time.Second
 // Run checks the device: its examples are true, it leaves its input alone, it answers the same twice, it fails by the rules for
 // keys it does not know, and no argument makes it panic, hang or report a defect of the node.
 func Run(t *testing.T, s Subject) {
-	t.Run("examples", s.examples)
-	t.Run("unknown keys", s.unknown)
-	t.Run("any arguments", s.arguments)
+	t.Helper()
+	for _, p := range s.Problems(t.Context()) {
+		t.Error(p)
+	}
 }
 
-func (s Subject) examples(t *testing.T) {
-	if len(s.Device.Examples) == 0 {
-		t.Error("a device shows at least one example")
+// Problems lists the rules that the device breaks, and how.
+func (s Subject) Problems(ctx context.Context) []string {
+	c := &check{Subject: s, ctx: ctx}
+	c.examples()
+	c.unknown()
+	c.arguments()
+	return c.problems
+}
+
+// check is one run of the suite.
+type check struct {
+	Subject
+	ctx      context.Context
+	problems []string
+}
+
+// problem notes one; a device that breaks a rule at every argument is not listed for ever.
+func (c *check) problem(format string, args ...any) {
+	if len(c.problems) < 20 {
+		c.problems = append(c.problems, fmt.Sprintf(format, args...))
 	}
-	for _, e := range s.Device.Examples {
+}
+
+func (c *check) examples() {
+	if len(c.Device.Examples) == 0 {
+		c.problem("a device shows at least one example")
+	}
+	for _, e := range c.Device.Examples {
 		if e.Needs != "" {
 			continue
 		}
-		runner := s.Runner(s.Node)
+		runner := c.Runner(c.Node)
 		steps, err := runner.Parse(e.Path, message.Message{})
 		if err != nil {
-			t.Errorf("%s: %v", e.Path, err)
+			c.problem("%s: %v", e.Path, err)
 			continue
 		}
 		var base message.Value
 		if e.Base.Len() > 0 {
 			base = e.Base
 		}
-		r, err := runner.Run(t.Context(), base, steps, device.How{})
+		r, err := runner.Run(c.ctx, base, steps, device.How{})
 		if err != nil {
-			t.Errorf("%s: %v", e.Path, err)
+			c.problem("%s: %v", e.Path, err)
 			continue
 		}
 		if got := Show(r.Value); got != e.Want {
-			t.Errorf("%s answers %s, the example says %s", e.Path, got, e.Want)
+			c.problem("%s answers %s, the example says %s", e.Path, got, e.Want)
 		}
 	}
 }
@@ -92,14 +116,14 @@ func Show(v message.Value) string {
 	return text
 }
 
-func (s Subject) unknown(t *testing.T) {
-	if s.Device.Default != nil || s.Device.Handler != nil {
-		t.Skip("answers every key")
+func (c *check) unknown() {
+	if c.Device.Default != nil || c.Device.Handler != nil {
+		return // answers every key
 	}
-	base := message.New(message.Field{Key: "device", Value: message.Bytes(s.Device.Name)})
-	_, err := s.Runner(s.Node).Run(t.Context(), base, []device.Step{device.Ask("no-such-key")}, device.How{})
+	base := message.New(message.Field{Key: "device", Value: message.Bytes(c.Device.Name)})
+	_, err := c.Runner(c.Node).Run(c.ctx, base, []device.Step{device.Ask("no-such-key")}, device.How{})
 	if !device.IsNotFound(err) {
-		t.Errorf("an unknown key ends with %v, not with NotFound", err)
+		c.problem("an unknown key ends with %v, not with NotFound", err)
 	}
 }
 
@@ -122,20 +146,20 @@ func hostile() []message.Value {
 	}
 }
 
-func (s Subject) arguments(t *testing.T) {
+func (c *check) arguments() {
 	keys := []string{"no-such-key"}
-	for key := range s.Device.Keys { // sorted below
+	for key := range c.Device.Keys { // sorted below
 		keys = append(keys, key)
 	}
 	slices.Sort(keys)
 	for _, key := range keys {
-		do, k, ok := s.Device.Find(key)
+		_, k, ok := c.Device.Find(key)
 		if !ok {
 			continue
 		}
 		for _, req := range requests(key, k) {
-			for _, base := range append([]message.Message{message.New()}, s.Bases...) {
-				s.try(t, do, key, base.With("device", message.Bytes(s.Device.Name)), req)
+			for _, base := range append([]message.Message{message.New()}, c.Bases...) {
+				c.try(key, base.With("device", message.Bytes(c.Device.Name)), req)
 			}
 		}
 	}
@@ -153,22 +177,21 @@ func requests(key string, k device.Key) []message.Message {
 	return out
 }
 
-func (s Subject) try(t *testing.T, do device.Func, key string, base, req message.Message) {
-	t.Helper()
+func (c *check) try(key string, base, req message.Message) {
 	before, asked := clone(base), clone(req)
-	first, err := s.call(t, do, key, base, req)
+	first, err := c.call(key, base, req)
 	if !message.Equal(base, before) || !message.Equal(req, asked) {
-		t.Errorf("%s changes what it is given: base %v, request %v", key, before, asked)
+		c.problem("%s changes what it is given: base %.300v, request %.300v", key, before, asked)
 	}
 	if _, is := device.OutcomeOf(err); err != nil && !is && fault.KindOf(err) == fault.Internal {
-		t.Errorf("%s reports a defect of the node for a bad argument: %v (request %.300v)", key, err, req)
+		c.problem("%s reports a defect of the node for a bad argument: %.600v (request %.300v)", key, err, req)
 	}
-	if s.Effects {
+	if c.Effects {
 		return
 	}
-	second, again := s.call(t, do, key, base, req)
+	second, again := c.call(key, base, req)
 	if fault.CodeOf(err) != fault.CodeOf(again) || device.StatusOf(err) != device.StatusOf(again) || err == nil && !same(first, second) {
-		t.Errorf("%s answers %.300v, then %.300v (%v, %v)", key, first, second, err, again)
+		c.problem("%s answers %.300v, then %.300v (%v, %v)", key, first, second, err, again)
 	}
 }
 
@@ -176,17 +199,13 @@ func same(a, b message.Value) bool {
 	return a == nil && b == nil || a != nil && b != nil && message.Equal(a, b)
 }
 
-// call asks through the resolver, which checks the arguments first, or calls the function itself for a key that only it names.
-func (s Subject) call(t *testing.T, do device.Func, key string, base, req message.Message) (v message.Value, err error) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+// call asks through the resolver, which checks the arguments first.
+func (c *check) call(key string, base, req message.Message) (message.Value, error) {
+	ctx, cancel := context.WithTimeout(c.ctx, patience)
 	defer cancel()
-	if do == nil {
-		t.Fatalf("%s has no function", key)
-	}
-	r, err := s.Runner(s.Node).Run(ctx, base, []device.Step{{Request: req}}, device.How{CacheControl: "no-store, no-cache"})
+	r, err := c.Runner(c.Node).Run(ctx, base, []device.Step{{Request: req}}, device.How{CacheControl: "no-store, no-cache"})
 	if ctx.Err() != nil {
-		t.Fatalf("%s takes longer than %v", key, patience)
+		c.problem("%s takes longer than %v (request %.300v)", key, patience, req)
 	}
 	return r.Value, err
 }
