@@ -13,6 +13,7 @@ import (
 	"ago/clock"
 	"ago/fault"
 	"ago/message"
+	"ago/process"
 	"ago/store"
 )
 
@@ -41,6 +42,7 @@ type Blocks struct {
 	mu       sync.Mutex
 	segments []segment
 	top      uint64 // highest block told of, durable
+	mined    []func()
 }
 
 // moment is the current block and the span of the clock in which it stays that.
@@ -94,7 +96,7 @@ func openBlocks(s store.Store, c clock.Clock, start uint64, interval time.Durati
 		return b, b.begin(segment{First: b.top + 1, Base: b.top, Start: now, Interval: b.interval, Floor: b.time(b.top)})
 	case last.Interval != b.interval:
 		b.top = height
-		return b, b.begin(segment{First: height + 1, Base: height, Start: last.natural(height), Interval: b.interval, Floor: b.time(height)})
+		return b, b.begin(segment{First: height + 1, Base: height, Start: now, Interval: b.interval, Floor: b.time(height)}) // the next one an interval from now: none in the past
 	}
 	return b, nil
 }
@@ -245,14 +247,59 @@ func (b *Blocks) Mine(n uint64) (Block, error) {
 		return Block{}, fault.New(fault.TooLarge, "mine-count", "one call mines 1 to %d blocks, not %d", mineMax, n).
 			WithHint("GET /mine/5 mines 5 blocks")
 	}
-	now := b.clock.Now().UnixMilli()
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	now := b.clock.Now().UnixMilli() // under the lock: no block may come before a time that Between has answered for
 	top := b.current(now)
 	s := segment{First: top.Height + 1, Base: top.Height + n, Start: now, Interval: b.interval, Floor: top.Time}
 	b.now.Store(nil)
 	if err := b.begin(s); err != nil {
 		return Block{}, err
 	}
+	for _, f := range b.mined {
+		f()
+	}
 	return b.current(now), nil
+}
+
+// OnMine registers a function that hears of blocks that came before their time. It must not block, nor ask for blocks.
+func (b *Blocks) OnMine(f func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.mined = append(b.mined, f)
+}
+
+// Next tells when the next block comes by itself, in ms.
+func (b *Blocks) Next() int64 {
+	now := b.clock.Now().UnixMilli()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	height := b.current(now).Height
+	last := b.segments[len(b.segments)-1]
+	return max(last.natural(height+1), last.Floor)
+}
+
+// Between gives the moments of the blocks with from <= time < to, oldest first, for a time to that has come. What it
+// answered once stays: no further block gets a time before it.
+func (b *Blocks) Between(from, to int64) ([]process.Moment, error) {
+	b.mu.Lock()
+	now := b.clock.Now().UnixMilli()
+	b.current(now)
+	top, segments := b.top, slices.Clone(b.segments)
+	b.mu.Unlock()
+	last := segments[len(segments)-1]
+	if last.height(min(now, to-1)) > top {
+		return nil, fault.New(fault.Unavailable, "blocks-unwritable", "the block clock stands, since its height cannot be written")
+	}
+	first := segments[0].First
+	n := sort.Search(int(top-first)+1, func(i int) bool { return timeOf(segments, first+uint64(i)) >= from })
+	var out []process.Moment
+	for h := first + uint64(n); h <= top; h++ {
+		at := timeOf(segments, h)
+		if at >= to {
+			break
+		}
+		out = append(out, process.Moment{Timestamp: at, Height: h})
+	}
+	return out, nil
 }

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"ago/clock"
+	"ago/process"
 	"ago/store/memory"
 )
 
@@ -70,7 +72,10 @@ func TestWhatWasToldOfTheChainStaysTrue(t *testing.T) {
 		c := clock.NewPaused(now)
 		b := openTestBlocks(t, s, c, interval)
 		told := map[uint64]Block{}
+		answered := now.UnixMilli() // blocks before it were asked for
 		last := uint64(0)
+		var pieces []process.Moment
+		setBack := false
 		for range rapid.IntRange(1, 25).Draw(t, "steps") {
 			switch rapid.SampledFrom([]string{"advance", "mine", "restart", "set back", "interval"}).Draw(t, "step") {
 			case "advance":
@@ -85,6 +90,7 @@ func TestWhatWasToldOfTheChainStaysTrue(t *testing.T) {
 					t.Fatalf("mined %d blocks on %d: %d, %v", n, before, blk.Height, err)
 				}
 			case "set back":
+				setBack = true
 				now = now.Add(-time.Duration(rapid.IntRange(0, 900_000).Draw(t, "ms")) * time.Millisecond)
 				c = clock.NewPaused(now)
 				b = openTestBlocks(t, s, c, interval)
@@ -111,6 +117,27 @@ func TestWhatWasToldOfTheChainStaysTrue(t *testing.T) {
 				if h > b.First() && (blk.Previous != told[h-1].Hash || blk.Time < told[h-1].Time) {
 					t.Fatalf("block %+v does not follow %+v", blk, told[h-1])
 				}
+			}
+			// What is asked for piece by piece is what the whole range holds, unless the clock was set back.
+			if to := now.UnixMilli(); to > answered {
+				piece, err := b.Between(answered, to)
+				if err != nil {
+					t.Fatal(err)
+				}
+				pieces = append(pieces, piece...)
+				answered = to
+				whole, err := b.Between(start.UnixMilli(), to)
+				if err != nil || !setBack && !slices.Equal(whole, pieces) {
+					t.Fatalf("piece by piece %v, at once %v, %v", pieces, whole, err)
+				}
+				for _, m := range whole {
+					if told[m.Height].Time != m.Timestamp {
+						t.Fatalf("block %d has the time %d here and %d there", m.Height, m.Timestamp, told[m.Height].Time)
+					}
+				}
+			}
+			if next := b.Next(); next < cur.Time {
+				t.Fatalf("the next block comes at %d, before the newest at %d", next, cur.Time)
 			}
 			if got, ok := b.At(cur.Height); !ok || got != cur {
 				t.Fatalf("the current block is %+v and %+v", cur, got)

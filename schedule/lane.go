@@ -25,6 +25,7 @@ type lane struct {
 	waiting   []*request // guarded by Scheduler.mu, as is busy
 	busy      bool
 	head      *slotlog.Head // nil: to be read from the log
+	floor     int64         // ms; no further slot gets an earlier time. Read with the head
 	unsettled *composed
 }
 
@@ -154,12 +155,23 @@ func (s *Scheduler) compose(ctx context.Context, l *lane, batch []*request) (*co
 		if err != nil {
 			return nil, nil, fault.Wrap(err, fault.Unavailable, "log-unreadable", "the log of process %s cannot be read", l.process)
 		}
+		if l.floor, err = s.floorOf(l.process); err != nil {
+			return nil, nil, err
+		}
 		l.head = &h
 	}
 	c := &composed{block: slotlog.Block{Process: l.process, Epoch: epoch, First: l.head.Next, Head: *l.head}, extra: &store.Batch{}, placed: map[message.ID]bool{}}
 	fresh := map[message.ID]int{} // message id or dedup key -> position in the block
 	var repeats []answer
 	for _, r := range batch {
+		if r.horizon {
+			if err := s.raise(l); err != nil {
+				r.done <- outcome{err: err}
+				continue
+			}
+			repeats = append(repeats, answer{r, Receipt{Process: l.process, Slot: c.block.Head.Next, Timestamp: l.floor}})
+			continue
+		}
 		if i, ok := fresh[r.id]; ok {
 			repeats = append(repeats, answer{r, repeated(c.receipts[i].receipt, r)})
 			continue
@@ -175,7 +187,7 @@ func (s *Scheduler) compose(ctx context.Context, l *lane, batch []*request) (*co
 			repeats = append(repeats, answer{r, got})
 			continue
 		}
-		if err := s.extend(c, r); err != nil {
+		if err := s.extend(c, r, l.floor); err != nil {
 			r.done <- outcome{err: err}
 			continue
 		}
@@ -222,8 +234,8 @@ func (s *Scheduler) known(ctx context.Context, p message.ID, r *request) (Receip
 	return Receipt{}, false, fault.Wrap(err, fault.Unavailable, "log-unreadable", "the log of process %s cannot be read", p)
 }
 
-// extend adds one message to the block: slot, time, hash chain, assignment.
-func (s *Scheduler) extend(c *composed, r *request) error {
+// extend adds one message to the block: slot, time (not before the floor), hash chain, assignment.
+func (s *Scheduler) extend(c *composed, r *request, floor int64) error {
 	h := &c.block.Head
 	if r.spawn && h.Next != 0 {
 		return fault.New(fault.Conflict, "process-exists", "process %s exists with another definition", c.block.Process)
@@ -231,7 +243,7 @@ func (s *Scheduler) extend(c *composed, r *request) error {
 	height, hash, blockTime := s.c.Blocks.Tip()
 	e := slotlog.Entry{
 		Process: c.block.Process, Slot: h.Next, Message: r.id, Item: r.raw, Form: r.form,
-		Timestamp:   max(s.c.Clock.Now().UnixMilli(), h.Timestamp+1),
+		Timestamp:   max(s.c.Clock.Now().UnixMilli(), h.Timestamp+1, floor),
 		BlockHeight: height, BlockHash: hash, BlockTime: blockTime,
 		ByID: r.byID, Exclude: r.remove, DedupKey: r.dedup,
 	}

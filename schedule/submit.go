@@ -27,6 +27,8 @@ type request struct {
 	dedup   message.ID         // further key of repeats, zero if none
 	byID    bool
 	remove  []string // fields left out, for a message assigned by id
+	// horizon asks for no slot, but for the time before which none will be given any more.
+	horizon bool
 	done    chan outcome
 }
 

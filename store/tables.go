@@ -13,6 +13,7 @@ const (
 
 	TablePlaces      byte = 'W' // schedule: message or assignment id, process -> slot
 	TableAssignments byte = 'A' // schedule: process, slot, form -> signature of an assignment that follows from its entry
+	TableHorizons    byte = 'H' // schedule: process -> time before which it gives no slot any more
 
 	TableResults     byte = 'R' // compute: process, slot -> result
 	TableCursors     byte = 'U' // compute: process -> next slot without a result
@@ -22,6 +23,8 @@ const (
 	TableTasks     byte = 'O' // push: process, slot, index -> task
 	TablePushed    byte = 'o' // push: id of a pushed message -> task
 	TablePushIndex byte = 'q' // push: further indexes over the tasks
+
+	TableMonitors byte = 'Y' // cron: process whose timers are watched
 
 	TableGateway byte = 'G' // gateway: everything, by a second byte
 	TableTags    byte = 'T' // gateway: tag index
