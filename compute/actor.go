@@ -27,13 +27,17 @@ type actor struct {
 	u  *Computer
 	id message.ID
 
-	work   sync.Mutex // held by whoever uses inst for evaluation, snapshot or replacement
-	def    process.Definition
-	loaded *lived // what inst was made from
+	work sync.Mutex // held by whoever uses inst for evaluation, snapshot or replacement
+	def  process.Definition
+	// loaded is what inst was made from.
+	loaded *lived
 	inst   vm.Instance
 	at     slotlog.Slot // guarded by work
-	last   moment       // of slot at-1
-	snap   snapshots
+	last   moment       // of slot at-1, or of the last tick after it
+	// ticks are those of the timers, from the instance's position on; nil if it has none, or if they are to be loaded.
+	ticks    *ticking
+	ticksRun uint64 // results of ticks that were handed to the writer
+	snap     snapshots
 
 	spent time.Duration // evaluating since the last checkpoint
 	held  held          // results that wait to be written together
@@ -47,18 +51,27 @@ type actor struct {
 	known   bool         // stored was read
 	stored  slotlog.Slot // first slot without a durable result
 	target  slotlog.Slot // evaluate up to here
-	running bool
-	broken  error     // why evaluation does not go on; tried again by the next request
-	failing time.Time // since when it fails without a success in between
-	changed chan struct{}
-	pins    int    // dry runs under way: the instance is not evicted
-	live    *lived // the instance as dry runs see it, nil if there is none
+	due     int64        // evaluate the ticks before this time,
+	dueFrom slotlog.Slot // once the slots below this one are evaluated
+	ticked  int64        // the ticks before this time are evaluated and durable
+	told    int64        // so were they before this time, when the instance was loaded
+	next    int64        // when the next tick by time is due
+	// storedTick is the last durable tick, ticksStored counts them as ticksRun does.
+	storedTick  tickAt
+	ticksStored uint64
+	running     bool
+	broken      error     // why evaluation does not go on; tried again by the next request
+	failing     time.Time // since when it fails without a success in between
+	changed     chan struct{}
+	pins        int    // dry runs under way: the instance is not evicted
+	live        *lived // the instance as dry runs see it, nil if there is none
 }
 
 // moment is the position of the last evaluated message, which dry runs are stamped with.
 type moment struct {
 	timestamp int64
 	height    uint64
+	place     uint16 // of the timer, if it was a tick
 }
 
 // lived is an instance as dry runs see it.
@@ -131,7 +144,7 @@ func (a *actor) run() {
 	for {
 		seen, err := a.evaluate()
 		a.mu.Lock()
-		if err == nil && a.target <= seen {
+		if err == nil && a.target <= seen && a.due <= a.ticked {
 			// All was done, or the log ended before the target: nothing to do until it grows.
 			a.target = a.stored
 			a.running, a.failing = false, time.Time{}
@@ -198,44 +211,73 @@ func (a *actor) evaluate() (seen slotlog.Slot, err error) {
 	return seen, err
 }
 
-// follow evaluates slot after slot, also those that arrive meanwhile, until the log has no more and all is on disk.
+// follow evaluates slot after slot, also those that arrive meanwhile, until the log has no more, the ticks that are due are
+// evaluated, and all is on disk.
 func (a *actor) follow(ctx context.Context, f *flight) (seen slotlog.Slot, err error) {
 	for {
 		a.mu.Lock()
 		seen = max(a.target, a.stored)
-		stored, changed := a.stored, a.changed
+		stored, ticksStored, due, dueFrom, changed := a.stored, a.ticksStored, a.due, a.dueFrom, a.changed
 		a.mu.Unlock()
-		if a.at >= seen {
-			a.flush(f)
-			if stored >= a.at || f.failed() {
-				return seen, nil
-			}
-			<-changed
-			continue
-		}
-		from := a.at
-		for as, err := range a.u.c.Schedule.Range(ctx, a.id, a.at, seen) {
-			if err != nil {
+		if from := a.at; from < seen {
+			if err := a.slots(ctx, seen, f); err != nil {
 				return seen, err
 			}
-			if as.Slot != a.at {
-				return seen, fault.New(fault.Unavailable, "slot-missing", "slot %d of process %s is missing from the log", a.at, a.id)
-			}
-			if err := a.step(ctx, as, f); err != nil {
-				return seen, err
-			}
-			if a.spent >= 8*checkpointEvery { // a long way to go: do not lose it all
-				a.flush(f)
-				if err := f.wait(); err != nil {
-					return seen, err
-				}
-				a.trySave()
+			if a.at != from {
+				continue
 			}
 		}
-		if a.at == from {
+		if a.at < dueFrom {
+			return seen, fault.New(fault.Unavailable, "slot-missing", "slot %d of process %s is missing from the log", a.at, a.id)
+		}
+		if err := a.runTicks(ctx, due, f); err != nil {
+			return seen, err
+		}
+		a.flush(f)
+		if f.failed() {
 			return seen, nil
 		}
+		if stored >= a.at && ticksStored >= a.ticksRun {
+			a.settled(due)
+			return seen, nil
+		}
+		<-changed
 	}
+}
+
+// slots evaluates the slots before seen, with the ticks between them.
+func (a *actor) slots(ctx context.Context, seen slotlog.Slot, f *flight) error {
+	for as, err := range a.u.c.Schedule.Range(ctx, a.id, a.at, seen) {
+		if err != nil {
+			return err
+		}
+		if as.Slot != a.at {
+			return fault.New(fault.Unavailable, "slot-missing", "slot %d of process %s is missing from the log", a.at, a.id)
+		}
+		if err := a.runTicks(ctx, as.Timestamp, f); err != nil {
+			return err
+		}
+		if err := a.step(ctx, as, f); err != nil {
+			return err
+		}
+		if err := a.saveOnTheWay(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// saveOnTheWay writes a checkpoint when there is a long way to go: it is not to be lost all.
+func (a *actor) saveOnTheWay(f *flight) error {
+	if a.spent < 8*checkpointEvery {
+		return nil
+	}
+	a.flush(f)
+	if err := f.wait(); err != nil {
+		return err
+	}
+	a.trySave()
+	return nil
 }
 
 // step evaluates one slot and hands its result to the writer.
@@ -258,30 +300,9 @@ func (a *actor) step(ctx context.Context, as process.Assigned, f *flight) error 
 			return nil
 		}
 	}
-	start := time.Now()
-	in, done := a.u.input(a.loaded, process.MessageJSON(a.def, as), as.BlockHeight)
-	out, err := a.u.eval(ctx, a.inst, a.id, as.Slot, in)
-	done()
-	a.spend(time.Since(start), out.Gas)
+	r, err := a.apply(ctx, as.Slot, process.MessageJSON(a.def, as), as.BlockHeight)
 	if err != nil {
-		if rerr := a.inst.Rollback(); rerr != nil {
-			a.drop()
-		}
-		return fault.Wrap(err, fault.Unfinished, "evaluation-unfinished", "slot %d of process %s could not be evaluated", as.Slot, a.id)
-	}
-	r := process.ResultOf(out)
-	if r.KeepState {
-		err = a.inst.Rollback()
-	} else {
-		err = a.inst.Commit()
-	}
-	if err != nil {
-		a.drop()
-		return fault.Wrap(err, fault.Internal, "state-lost", "the state of process %s after slot %d could not be kept", a.id, as.Slot)
-	}
-	a.u.evaluated.Add(1)
-	if r.HasError() {
-		a.u.failed.Add(1)
+		return err
 	}
 	if !replay {
 		if err := a.store(as, r, f); err != nil {
@@ -293,10 +314,43 @@ func (a *actor) step(ctx context.Context, as process.Assigned, f *flight) error 
 	return nil
 }
 
+// apply evaluates a message, the one of a slot or of a tick after it, and keeps the state it leaves or the one before.
+func (a *actor) apply(ctx context.Context, slot slotlog.Slot, text []byte, height uint64) (process.Result, error) {
+	start := time.Now()
+	in, done := a.u.input(a.loaded, text, height)
+	out, err := a.u.eval(ctx, a.inst, a.id, slot, in)
+	done()
+	a.spend(time.Since(start), out.Gas)
+	if err != nil {
+		if rerr := a.inst.Rollback(); rerr != nil {
+			a.drop()
+		}
+		return process.Result{}, fault.Wrap(err, fault.Unfinished, "evaluation-unfinished", "slot %d of process %s could not be evaluated", slot, a.id)
+	}
+	r := process.ResultOf(out)
+	if r.KeepState {
+		err = a.inst.Rollback()
+	} else {
+		err = a.inst.Commit()
+	}
+	if err != nil {
+		a.drop()
+		return r, fault.Wrap(err, fault.Internal, "state-lost", "the state of process %s after slot %d could not be kept", a.id, slot)
+	}
+	a.u.evaluated.Add(1)
+	if r.HasError() {
+		a.u.failed.Add(1)
+	}
+	return r, nil
+}
+
 // passed moves the position behind a slot.
 func (a *actor) passed(as process.Assigned) {
 	a.at = as.Slot + 1
-	a.last = moment{as.Timestamp, as.BlockHeight}
+	a.last = moment{as.Timestamp, as.BlockHeight, 0}
+	if a.ticks != nil {
+		a.ticks.passed(as)
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.live != nil {
@@ -338,11 +392,12 @@ func (a *actor) store(as process.Assigned, r process.Result, f *flight) error {
 	return nil
 }
 
-// held are results of consecutive slots that are to be written in one batch.
+// held are results of consecutive slots, and of the ticks between them, that are to be written in one batch.
 type held struct {
 	batch store.Batch
 	first slotlog.Slot
 	count int
+	ticks []process.Tick
 }
 
 const (
@@ -352,10 +407,11 @@ const (
 
 // flush hands the held results to the writer.
 func (a *actor) flush(f *flight) {
-	if a.held.count == 0 {
+	if a.held.count == 0 && len(a.held.ticks) == 0 {
 		return
 	}
-	batch, first, next := &store.Batch{Ops: a.held.batch.Ops}, a.held.first, a.held.first+slotlog.Slot(a.held.count)
+	batch, ticks := &store.Batch{Ops: a.held.batch.Ops}, a.held.ticks
+	first, next := a.held.first, a.held.first+slotlog.Slot(a.held.count)
 	a.held = held{}
 	f.begin()
 	a.u.writer.write(batch, func(err error) {
@@ -365,9 +421,15 @@ func (a *actor) flush(f *flight) {
 				a.u.c.Outbox.Committed(a.id, s)
 			}
 		}
+		if err == nil && a.u.c.Ticks != nil {
+			for _, k := range ticks {
+				a.u.c.Ticks.TickCommitted(k)
+			}
+		}
 		a.mu.Lock()
 		if err == nil {
 			a.stored = max(a.stored, next)
+			a.noteTicks(ticks)
 		}
 		a.tell()
 		a.mu.Unlock()

@@ -1,6 +1,7 @@
 package compute
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/binary"
@@ -35,22 +36,45 @@ func (r checkpointRow) encode() []byte {
 	}
 	b = append(b, r.blob[:]...)
 	b = binary.BigEndian.AppendUint64(b, uint64(r.last.timestamp))
-	return binary.BigEndian.AppendUint64(b, r.last.height)
+	b = binary.BigEndian.AppendUint64(b, r.last.height)
+	if r.last.place != 0 {
+		b = binary.BigEndian.AppendUint16(b, r.last.place)
+	}
+	return b
 }
 
 func decodeCheckpoint(slot slotlog.Slot, b []byte) (checkpointRow, error) {
-	if len(b) != 50 || b[0] != checkpointVersion {
+	if len(b) != 50 && len(b) != 52 || b[0] != checkpointVersion {
 		return checkpointRow{}, errors.New("a checkpoint entry has an unknown form")
 	}
-	return checkpointRow{slot: slot, full: b[1] == 1, blob: message.ID(b[2:34]),
-		last: moment{int64(binary.BigEndian.Uint64(b[34:])), binary.BigEndian.Uint64(b[42:])}}, nil
+	r := checkpointRow{slot: slot, full: b[1] == 1, blob: message.ID(b[2:34]),
+		last: moment{int64(binary.BigEndian.Uint64(b[34:])), binary.BigEndian.Uint64(b[42:]), 0}}
+	if len(b) == 52 {
+		r.last.place = binary.BigEndian.Uint16(b[50:])
+	}
+	return r, nil
 }
 
 func checkpointKey(p message.ID, slot slotlog.Slot) []byte {
 	return slotKey(store.TableCheckpoints, p, slot)
 }
 
-// chains gives the checkpoints before or at a slot, newest first.
+// position is what the key of a checkpoint and the head of its blob say of the state: the slot it comes before, and the tick
+// it comes after if there was one since the slot before.
+func (r checkpointRow) position() []byte {
+	b := binary.BigEndian.AppendUint64(nil, uint64(r.slot))
+	if r.last.place != 0 {
+		b = binary.BigEndian.AppendUint64(b, uint64(r.last.timestamp))
+		b = binary.BigEndian.AppendUint16(b, r.last.place)
+	}
+	return b
+}
+
+func (r checkpointRow) key(p message.ID) []byte {
+	return append(append([]byte{store.TableCheckpoints}, p[:]...), r.position()...)
+}
+
+// checkpoints gives those before or at a slot, newest first.
 func (u *Computer) checkpoints(p message.ID, at slotlog.Slot) ([]checkpointRow, error) {
 	var rows []checkpointRow
 	for kv, err := range u.c.Store.Scan(checkpointKey(p, 0), checkpointKey(p, at+1), true) {
@@ -78,7 +102,7 @@ func (a *actor) load(ctx context.Context) error {
 		a.mu.Unlock()
 	}
 	if a.inst != nil {
-		return nil
+		return a.loadTicks(ctx)
 	}
 	def, err := a.u.c.Schedule.Process(ctx, a.id)
 	if err != nil {
@@ -89,15 +113,22 @@ func (a *actor) load(ctx context.Context) error {
 		return err
 	}
 	l := &lived{def: def, mod: mod, lim: lim, env: process.EnvironmentJSON(def, mod)}
-	if l.inst, l.at, l.last, err = a.u.restore(ctx, l, a.reach()); err != nil {
+	if l.inst, l.at, l.last, err = a.u.restore(ctx, l, a.reach(), true); err != nil {
 		return err
 	}
 	a.awaitFree()
 	a.def, a.loaded, a.inst, a.at, a.last, a.snap, a.spent = def, l, l.inst, l.at, l.last, snapshots{kept: a.snap.kept, keptAt: a.snap.keptAt, giving: a.snap.giving}, 0
 	a.resident.Store(l.inst.Resident())
 	a.mu.Lock()
-	a.live = l
 	a.stored = max(a.stored, a.at) // further only where the slots between may be left out: see reach
+	a.mu.Unlock()
+	a.ticks = nil
+	if err := a.loadTicks(ctx); err != nil {
+		a.drop()
+		return err
+	}
+	a.mu.Lock()
+	a.live = l
 	a.tell()
 	a.mu.Unlock()
 	return nil
@@ -122,14 +153,15 @@ type candidate struct {
 }
 
 // restore gives an instance in the newest state before or at a slot that can be read: from the newest chain of checkpoints or
-// a whole memory from elsewhere, an older one if it is damaged, or the module's first state.
-func (u *Computer) restore(ctx context.Context, l *lived, at slotlog.Slot) (vm.Instance, slotlog.Slot, moment, error) {
+// a whole memory from elsewhere, an older one if it is damaged, or the module's first state. With ticks, it may be one after ticks that follow
+// the last slot.
+func (u *Computer) restore(ctx context.Context, l *lived, at slotlog.Slot, ticks bool) (vm.Instance, slotlog.Slot, moment, error) {
 	bytes, err := l.mod.Bytes(ctx)
 	if err != nil {
 		return nil, 0, moment{}, err
 	}
 	m := vm.Module{ID: l.mod.ID.String(), Format: l.mod.Format, Bytes: bytes}
-	for _, c := range u.candidates(ctx, m, l, at) {
+	for _, c := range u.candidates(ctx, m, l, at, ticks) {
 		inst, last, err := c.open()
 		if err == nil {
 			u.restored.Add(1)
@@ -148,13 +180,16 @@ func (u *Computer) restore(ctx context.Context, l *lived, at slotlog.Slot) (vm.I
 }
 
 // candidates gives the states that can be gone on from, newest first; of equals, the unit's own.
-func (u *Computer) candidates(ctx context.Context, m vm.Module, l *lived, at slotlog.Slot) []candidate {
+func (u *Computer) candidates(ctx context.Context, m vm.Module, l *lived, at slotlog.Slot, ticks bool) []candidate {
 	rows, err := u.checkpoints(l.def.ID, at)
 	if err != nil {
 		u.c.Logger.Error("checkpoints unreadable, evaluating from the start", "process", l.def.ID, "err", err)
 	}
 	var found []candidate
 	for i := range rows {
+		if rows[i].slot == at && rows[i].last.place != 0 && !ticks {
+			continue
+		}
 		end := slices.IndexFunc(rows[i:], func(r checkpointRow) bool { return r.full })
 		if end < 0 {
 			break
@@ -181,7 +216,7 @@ func (u *Computer) candidates(ctx context.Context, m vm.Module, l *lived, at slo
 		if memory.Slot < at {
 			found = append(found, candidate{memory.Slot + 1, memory.Source, func() (vm.Instance, moment, error) {
 				inst, err := u.openMemory(ctx, m, l, memory)
-				return inst, moment{memory.Timestamp, memory.BlockHeight}, err
+				return inst, moment{memory.Timestamp, memory.BlockHeight, 0}, err
 			}})
 		}
 	}
@@ -197,11 +232,12 @@ func (u *Computer) open(ctx context.Context, m vm.Module, l *lived, chain []chec
 			return nil, err
 		}
 		defer b.Close()
-		var head [40]byte
-		if _, err := io.ReadFull(b, head[:]); err != nil {
+		want := append(l.def.ID[:len(l.def.ID):len(l.def.ID)], r.position()...)
+		head := make([]byte, len(want))
+		if _, err := io.ReadFull(b, head); err != nil {
 			return nil, err
 		}
-		if message.ID(head[:32]) != l.def.ID || slotlog.Slot(binary.BigEndian.Uint64(head[32:])) != r.slot {
+		if !bytes.Equal(head, want) {
 			return nil, fmt.Errorf("blob %s is not the snapshot of slot %d", r.blob, r.slot)
 		}
 		readers = append(readers, b)
@@ -224,7 +260,7 @@ func (a *actor) prune(at slotlog.Slot) error {
 			continue
 		}
 		b := &store.Batch{}
-		b.DeleteRange(checkpointKey(a.id, 0), checkpointKey(a.id, r.slot))
+		b.DeleteRange(checkpointKey(a.id, 0), r.key(a.id))
 		if err := a.u.c.Store.Apply(b, false); err != nil {
 			return err
 		}

@@ -62,8 +62,10 @@ type Config struct {
 	Engine   vm.Engine
 	Schedule Schedule
 	Modules  Modules
-	Drives   Drives // nil: processes read nothing but their messages
-	Outbox   Outbox // nil: results cause nothing
+	Drives   Drives   // nil: processes read nothing but their messages
+	Outbox   Outbox   // nil: results cause nothing
+	Timeline Timeline // nil: processes with timers are refused
+	Ticks    Ticks    // nil: results of ticks cause nothing
 	Clock    clock.Clock
 	Logger   *slog.Logger
 
@@ -180,11 +182,15 @@ func (u *Computer) Advance(p message.ID, next slotlog.Slot) {
 }
 
 // Admit refuses a process that could not be evaluated: an unknown or unsupported module, one that does not run, limits
-// beyond this unit's, below what the module needs, or none at all. A module is compiled on this occasion if it was not before.
+// beyond this unit's, below what the module needs, or none at all; timers that would never be due. A module is compiled on
+// this occasion if it was not before.
 func (u *Computer) Admit(ctx context.Context, d process.Definition) error {
 	if d.ExecutionDevice != "" && d.ExecutionDevice != process.DeviceLegacy {
 		return fault.New(fault.Unsupported, "execution-device-unsupported", "no process is run here by the execution device %.100q", d.ExecutionDevice).
 			WithHint("use %s", process.DeviceLegacy)
+	}
+	if err := process.CheckCrons(d.Tags); err != nil {
+		return err
 	}
 	m, l, err := u.module(ctx, d)
 	if err != nil {

@@ -90,7 +90,7 @@ func unfinishedDryRun(err error, p message.ID) error {
 
 // dryRunAt is a dry run on the state after an earlier slot.
 func (u *Computer) dryRunAt(ctx context.Context, a *actor, slot slotlog.Slot, d process.DryMessage) (process.Result, error) {
-	inst, last, l, err := u.stateAfter(ctx, a, slot)
+	inst, last, l, err := u.stateAfter(ctx, a, slot, false)
 	if err != nil {
 		return process.Result{}, err
 	}
@@ -107,9 +107,9 @@ func (u *Computer) dryRunAt(ctx context.Context, a *actor, slot slotlog.Slot, d 
 	return process.ResultOf(out), nil
 }
 
-// stateAfter gives an instance of its own in the state after a slot: the nearest checkpoint before it, and the messages from
-// there evaluated again. Their results are known, so nothing is stored.
-func (u *Computer) stateAfter(ctx context.Context, a *actor, slot slotlog.Slot) (vm.Instance, moment, *lived, error) {
+// stateAfter gives an instance of its own in the state after a slot, or after the ticks that follow it so far: the nearest
+// checkpoint before it, and what came from there evaluated again. Those results are known, so nothing is stored.
+func (u *Computer) stateAfter(ctx context.Context, a *actor, slot slotlog.Slot, ticks bool) (vm.Instance, moment, *lived, error) {
 	if _, err := u.At(ctx, a.id, slot); err != nil {
 		return nil, moment{}, nil, err
 	}
@@ -118,30 +118,81 @@ func (u *Computer) stateAfter(ctx context.Context, a *actor, slot slotlog.Slot) 
 		return nil, moment{}, nil, err
 	}
 	defer a.unpin()
-	inst, at, last, err := u.restore(ctx, l, slot+1)
+	a.mu.Lock()
+	end := a.storedTick
+	a.mu.Unlock()
+	inst, at, last, err := u.restore(ctx, l, slot+1, ticks)
 	if err != nil {
 		return nil, last, nil, err
 	}
-	for as, err := range u.c.Schedule.Range(ctx, a.id, at, slot+1) {
-		if err != nil {
-			inst.Close()
-			return nil, last, nil, err
-		}
-		in, done := u.input(l, process.MessageJSON(l.def, as), as.BlockHeight)
-		out, err := inst.Eval(ctx, in)
-		done()
-		if err == nil && !process.ResultOf(out).KeepState {
-			err = inst.Commit()
-		} else if rerr := inst.Rollback(); err == nil {
-			err = rerr
-		}
-		if err != nil {
-			inst.Close()
-			return nil, last, nil, fault.Wrap(err, fault.Unfinished, "evaluation-unfinished", "slot %d of process %s could not be evaluated again", as.Slot, a.id)
-		}
-		last = moment{as.Timestamp, as.BlockHeight}
+	again := &again{u: u, l: l, inst: inst, last: last}
+	if again.ticks, err = u.ticking(ctx, l.def, at, last); err == nil {
+		err = again.run(ctx, at, slot+1)
 	}
-	return inst, last, l, nil
+	if err == nil && ticks && end.slot == slot && end.place != 0 {
+		err = again.until(ctx, end.timestamp+1)
+	}
+	if err != nil {
+		inst.Close()
+		return nil, last, nil, err
+	}
+	return inst, again.last, l, nil
+}
+
+// again evaluates what has its results already.
+type again struct {
+	u     *Computer
+	l     *lived
+	inst  vm.Instance
+	last  moment
+	ticks *ticking
+}
+
+func (g *again) run(ctx context.Context, at, to slotlog.Slot) error {
+	for as, err := range g.u.c.Schedule.Range(ctx, g.l.def.ID, at, to) {
+		if err == nil {
+			err = g.until(ctx, as.Timestamp)
+		}
+		if err == nil {
+			err = g.eval(ctx, as.Slot, process.MessageJSON(g.l.def, as), as.BlockHeight)
+		}
+		if err != nil {
+			return err
+		}
+		g.last = moment{as.Timestamp, as.BlockHeight, 0}
+		if g.ticks != nil {
+			g.ticks.passed(as)
+		}
+	}
+	return nil
+}
+
+func (g *again) until(ctx context.Context, before int64) error {
+	if g.ticks == nil {
+		return nil
+	}
+	for {
+		k, ok, err := g.ticks.next(ctx, before)
+		if err != nil || !ok {
+			return err
+		}
+		if err := g.eval(ctx, k.Slot, process.TickJSON(g.l.def, k), k.Height); err != nil {
+			return err
+		}
+		g.last = moment{k.Timestamp, k.Height, k.Place}
+	}
+}
+
+func (g *again) eval(ctx context.Context, slot slotlog.Slot, text []byte, height uint64) error {
+	in, done := g.u.input(g.l, text, height)
+	out, err := g.inst.Eval(ctx, in)
+	done()
+	if err == nil && !process.ResultOf(out).KeepState {
+		err = g.inst.Commit()
+	} else if rerr := g.inst.Rollback(); err == nil {
+		err = rerr
+	}
+	return fault.Wrap(err, fault.Unfinished, "evaluation-unfinished", "slot %d of process %s could not be evaluated again", slot, g.l.def.ID)
 }
 
 // State is a position of a process's state.
@@ -177,7 +228,7 @@ func (u *Computer) Memory(ctx context.Context, p message.ID, to *message.ID) (St
 		}
 		slot = next - 1
 	}
-	inst, last, _, err := u.stateAfter(ctx, a, slot)
+	inst, last, _, err := u.stateAfter(ctx, a, slot, to == nil)
 	if err != nil {
 		return State{}, err
 	}
@@ -201,7 +252,7 @@ func (a *actor) pin(ctx context.Context) (*lived, error) {
 		if a.live == nil && !a.running && a.broken == nil {
 			a.start() // it was evicted in between
 		}
-		if a.live == nil || !a.known || a.live.at < a.stored || a.live.at == 0 || a.u.c.Foreign && a.live.at < next {
+		if a.live == nil || !a.known || a.live.at < a.stored || a.live.at == 0 || a.ticked < a.told || a.u.c.Foreign && a.live.at < next {
 			return false
 		}
 		l = a.live

@@ -108,6 +108,9 @@ func (u *Computer) slot(ctx context.Context, p message.ID, s slotlog.Slot) (proc
 // done a moment ago. a.work is held.
 func (a *actor) beginKeep(now bool) {
 	c, snap := &a.u.c, &a.snap
+	if a.last.place != 0 { // a memory is of the state after a slot, and this one is after a tick
+		return
+	}
 	if c.Memories == nil || a.inst == nil || a.at == 0 || a.at == snap.kept || snap.giving != nil && !snap.giving.over() ||
 		!now && !snap.keptAt.IsZero() && time.Since(snap.keptAt) < c.KeepEvery {
 		return

@@ -18,49 +18,77 @@ import (
 type Evaluation struct {
 	Process     message.ID
 	Slot        slotlog.Slot
-	Message     message.ID
-	Timestamp   int64 // ms, of the slot
+	Message     message.ID // zero for a tick
+	Timestamp   int64      // ms, of the slot or the tick
 	BlockHeight uint64
 	EvaluatedAt int64  // ms, of the node's clock
 	Failed      bool   // it has an error, and legacy pages leave it out
+	Cron        string // name of the timer, if this is a tick after the slot; else ""
 	JSON        []byte // as process.Result.AppendJSON wrote it
 }
 
 // Result reads the JSON into its parts.
 func (e Evaluation) Result() (process.Result, error) { return process.ParseResult(e.JSON) }
 
-// Stored form of a result: version, flags, timestamp, height, evaluated at, message id, JSON.
+// Stored form of a result: version, flags, timestamp, height, evaluated at, message id, JSON. That of a tick has the size of the
+// timer's name and the name where others have the message.
 const (
 	resultVersion = 1
-	resultHead    = 2 + 8 + 8 + 8 + 32
+	resultHead    = resultTimes + 32
+	resultTimes   = 2 + 8 + 8 + 8
+
+	resultFailed = 1
+	resultTick   = 2
 )
 
 func encodeResult(as process.Assigned, r process.Result, now int64) []byte {
-	b := make([]byte, 0, resultHead+128+len(r.Messages)+len(r.Output)+len(r.Error)+len(r.Spawns)+len(r.Assignments))
-	flags := byte(0)
-	if r.HasError() {
-		flags = 1
-	}
-	b = append(b, resultVersion, flags)
-	b = binary.BigEndian.AppendUint64(b, uint64(as.Timestamp))
-	b = binary.BigEndian.AppendUint64(b, as.BlockHeight)
-	b = binary.BigEndian.AppendUint64(b, uint64(now))
+	b := appendHead(make([]byte, 0, resultHead+128+r.Size()), 0, r, as.Timestamp, as.BlockHeight, now)
 	b = append(b, as.Message[:]...)
 	return r.AppendJSON(b)
 }
 
-func decodeResult(p message.ID, slot slotlog.Slot, b []byte) (Evaluation, error) {
-	if len(b) < resultHead || b[0] != resultVersion {
-		return Evaluation{}, fault.New(fault.Internal, "result-unreadable", "the stored result of slot %d of process %s has an unknown form", slot, p)
+func encodeTick(k process.Tick, r process.Result, now int64) []byte {
+	b := appendHead(make([]byte, 0, resultHead+128+r.Size()), resultTick, r, k.Timestamp, k.Height, now)
+	b = binary.BigEndian.AppendUint16(b, uint16(len(k.Name)))
+	b = append(b, k.Name...)
+	return r.AppendJSON(b)
+}
+
+func appendHead(b []byte, flags byte, r process.Result, timestamp int64, height uint64, now int64) []byte {
+	if r.HasError() {
+		flags |= resultFailed
 	}
-	return Evaluation{
-		Process: p, Slot: slot, Failed: b[1]&1 == 1,
+	b = append(b, resultVersion, flags)
+	b = binary.BigEndian.AppendUint64(b, uint64(timestamp))
+	b = binary.BigEndian.AppendUint64(b, height)
+	return binary.BigEndian.AppendUint64(b, uint64(now))
+}
+
+func decodeResult(p message.ID, slot slotlog.Slot, b []byte) (Evaluation, error) {
+	bad := fault.New(fault.Internal, "result-unreadable", "the stored result of slot %d of process %s has an unknown form", slot, p)
+	if len(b) < resultTimes || b[0] != resultVersion {
+		return Evaluation{}, bad
+	}
+	e := Evaluation{
+		Process: p, Slot: slot, Failed: b[1]&resultFailed != 0,
 		Timestamp:   int64(binary.BigEndian.Uint64(b[2:])),
 		BlockHeight: binary.BigEndian.Uint64(b[10:]),
 		EvaluatedAt: int64(binary.BigEndian.Uint64(b[18:])),
-		Message:     message.ID(b[26:58]),
-		JSON:        b[resultHead:],
-	}, nil
+	}
+	rest := b[resultTimes:]
+	if b[1]&resultTick == 0 {
+		if len(rest) < 32 {
+			return Evaluation{}, bad
+		}
+		e.Message, e.JSON = message.ID(rest[:32]), rest[32:]
+		return e, nil
+	}
+	if len(rest) < 2 || len(rest) < 2+int(binary.BigEndian.Uint16(rest)) {
+		return Evaluation{}, bad
+	}
+	n := 2 + int(binary.BigEndian.Uint16(rest))
+	e.Cron, e.JSON = string(rest[2:n]), rest[n:]
+	return e, nil
 }
 
 func slotKey(table byte, p message.ID, slot slotlog.Slot) []byte {
@@ -189,10 +217,12 @@ func (a *actor) wait(ctx context.Context, until func() bool) error {
 	}
 }
 
-// Cursor is a position among the results of a process: a time, and a slot of that time if one is meant.
+// Cursor is a position among the results of a process: a time, a slot of that time if one is meant, and the name of a timer
+// if a tick after that slot is meant.
 type Cursor struct {
 	Timestamp int64 // ms
 	Slot      *slotlog.Slot
+	Cron      string
 }
 
 // Query selects results. From with a slot is exclusive, without one inclusive; To is inclusive. Descending gives the newest
@@ -202,6 +232,7 @@ type Query struct {
 	Limit      int
 	Descending bool
 	Failed     bool // with those that have an error
+	Ticks      bool // ticks only
 }
 
 // Page is a run of results. More tells that the range holds further ones.
@@ -211,30 +242,22 @@ type Page struct {
 }
 
 // Results gives stored results; it starts no evaluation.
-func (u *Computer) Results(_ context.Context, p message.ID, q Query) (Page, error) {
+func (u *Computer) Results(ctx context.Context, p message.ID, q Query) (Page, error) {
 	var page Page
 	lower, upper := resultKey(p, 0), store.PrefixEnd(append([]byte{store.TableResults}, p[:]...))
 	if q.From != nil {
-		if q.From.Slot != nil {
-			lower = append(resultKey(p, *q.From.Slot), 0)
-		} else {
-			s, err := u.firstSince(p, q.From.Timestamp)
-			if err != nil {
-				return page, err
-			}
-			lower = resultKey(p, s)
+		key, err := u.bound(ctx, p, *q.From, 0)
+		if err != nil {
+			return page, err
 		}
+		lower = key
 	}
 	if q.To != nil {
-		if q.To.Slot != nil {
-			upper = append(resultKey(p, *q.To.Slot), 0)
-		} else {
-			s, err := u.firstSince(p, q.To.Timestamp+1)
-			if err != nil {
-				return page, err
-			}
-			upper = resultKey(p, s)
+		key, err := u.bound(ctx, p, *q.To, 1)
+		if err != nil {
+			return page, err
 		}
+		upper = key
 	}
 	for kv, err := range u.c.Store.Scan(lower, upper, q.Descending) {
 		if err != nil {
@@ -244,7 +267,7 @@ func (u *Computer) Results(_ context.Context, p message.ID, q Query) (Page, erro
 		if err != nil {
 			return page, err
 		}
-		if e.Failed && !q.Failed {
+		if e.Failed && !q.Failed || e.Cron == "" && q.Ticks {
 			continue
 		}
 		if len(page.Evaluations) == q.Limit {
@@ -254,6 +277,44 @@ func (u *Computer) Results(_ context.Context, p message.ID, q Query) (Page, erro
 		page.Evaluations = append(page.Evaluations, e)
 	}
 	return page, nil
+}
+
+// bound gives the first key behind a cursor. If it is only a time, that is the first of that time, or of as many ms later.
+func (u *Computer) bound(ctx context.Context, p message.ID, c Cursor, later int64) ([]byte, error) {
+	switch {
+	case c.Slot != nil && c.Cron != "":
+		place, err := u.placeOf(ctx, p, c.Cron)
+		if err != nil {
+			return nil, err
+		}
+		return append(tickKey(p, tickAt{*c.Slot, c.Timestamp, place}), 0), nil
+	case c.Slot != nil:
+		return append(resultKey(p, *c.Slot), 0), nil
+	}
+	s, err := u.firstSince(p, c.Timestamp+later)
+	if err != nil || s == 0 {
+		return resultKey(p, s), err
+	}
+	return tickKey(p, tickAt{s - 1, max(c.Timestamp+later, 0), 0}), nil // ticks of that time come before the slot
+}
+
+// placeOf finds a timer of a process by its name.
+func (u *Computer) placeOf(ctx context.Context, p message.ID, name string) (uint16, error) {
+	def, err := u.c.Schedule.Process(ctx, p)
+	if err != nil {
+		return 0, err
+	}
+	crons, err := process.Crons(def.Tags)
+	if err != nil {
+		return 0, err
+	}
+	for i, c := range crons {
+		if c.Name == name {
+			return uint16(i + 1), nil
+		}
+	}
+	return 0, fault.New(fault.Malformed, "cursor-malformed", "process %s has no timer %.80q", p, name).
+		WithHint("pass the cursor of an edge as it was given")
 }
 
 // firstSince is the first slot whose time is not before ts. Times grow with slots, so it is found by halving.

@@ -3,7 +3,6 @@ package compute
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"io"
 	"sync"
@@ -121,14 +120,16 @@ func (a *actor) beginSave() {
 
 // write stores a snapshot with its row.
 func (a *actor) write(snapshot io.Reader, full bool, at slotlog.Slot, last moment) error {
-	// The blob begins with process and slot, so that equal states of two processes are two blobs and each can be deleted.
-	head := binary.BigEndian.AppendUint64(a.id[:], uint64(at))
+	row := checkpointRow{slot: at, full: full, last: last}
+	// The blob begins with process and position, so that equal states of two processes are two blobs and each can be deleted.
+	head := append(a.id[:len(a.id):len(a.id)], row.position()...)
 	blob, size, err := a.u.c.Blobs.Put(a.u.stopless(), io.MultiReader(bytes.NewReader(head), snapshot))
 	if err != nil {
 		return err
 	}
 	b := &store.Batch{}
-	b.Set(checkpointKey(a.id, at), checkpointRow{blob: blob, full: full, last: last}.encode())
+	row.blob = blob
+	b.Set(row.key(a.id), row.encode())
 	if err := a.u.c.Store.Apply(b, true); err != nil {
 		return err
 	}

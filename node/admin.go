@@ -302,6 +302,7 @@ func (n *Node) observe() {
 	m.registry.MustRegister(n.pusher)
 	computed(m, n.computer)
 	m.counter("ao_su_appends_total", "Durable appends to the log, each of one or more slots of a process.", func() float64 { return float64(n.appended.Load()) })
+	m.gauge("ao_mu_monitors", "Processes whose timers are watched.", func() float64 { return float64(n.monitors.Count()) })
 	m.gauge("ao_gateway_height_blocks", "Height of the newest block.", func() float64 { return float64(n.gateway.Blocks().Height()) })
 }
 

@@ -1,15 +1,12 @@
 package node
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -195,50 +192,5 @@ func TestAMessageForAWalletIsKept(t *testing.T) {
 	}
 	if data, err := n.client.Data(context.Background(), it.ID()); err != nil || string(data) != "dear wallet" {
 		t.Errorf("%q, %v", data, err)
-	}
-}
-
-// lines is a log that a test reads while the node writes.
-type lines struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
-// TestTimersAreSaidToBeMissing: a process with a timer is taken, and its maker is told that nothing ticks.
-func TestTimersAreSaidToBeMissing(t *testing.T) {
-	log := &lines{}
-	n := startNetwork(t, func(c *Config) { c.Log = slog.New(slog.NewTextHandler(log, nil)) })
-	for _, c := range []struct {
-		address string
-		tag     Tag
-		warned  bool
-	}{
-		{n.Addresses().MU, Tag{Name: "Cron-Interval", Value: "1-minute"}, true},
-		{n.Addresses().SU, Tag{Name: "Cron-Interval", Value: "1-minute"}, true},
-		{n.Addresses().MU, Tag{Name: "Name", Value: "Cron-Interval"}, false},
-	} {
-		before := strings.Count(log.String(), "does not do yet")
-		answer, err := http.Post(c.address, "application/octet-stream", bytes.NewReader(n.signed(t, n.spawn(c.tag))))
-		if err != nil {
-			t.Fatal(err)
-		}
-		answer.Body.Close()
-		warned := strings.Contains(answer.Header.Get("Warning"), "cron-unsupported")
-		logged := strings.Count(log.String(), "does not do yet") == before+1
-		if answer.StatusCode/100 != 2 || warned != c.warned || logged != c.warned {
-			t.Errorf("%v: %d, warned %t, logged %t", c.tag, answer.StatusCode, warned, logged)
-		}
 	}
 }

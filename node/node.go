@@ -23,6 +23,7 @@ import (
 	"ago/codec/ans104"
 	"ago/commitment"
 	"ago/compute"
+	"ago/cron"
 	"ago/drive"
 	"ago/fault"
 	"ago/gateway"
@@ -56,6 +57,7 @@ type Node struct {
 	engine    vm.Engine
 	computer  *compute.Computer
 	pusher    *push.Pusher
+	monitors  *cron.Monitors
 	verifier  *commitment.Verifier
 	metrics   *Metrics
 
@@ -103,6 +105,7 @@ func (n *Node) start(ctx, background context.Context) error {
 	if err := n.pusher.Start(); err != nil {
 		return err
 	}
+	n.monitors.Start()
 	n.observe()
 	n.wg.Go(func() { n.catchUp(background) })
 	n.wg.Go(func() { n.warm(background) })
@@ -314,10 +317,17 @@ func (n *Node) openUnits(context.Context) error {
 			return err
 		}
 	}
+	n.monitors, err = cron.Open(cron.Config{
+		Store: n.store, Clock: n.c.Clock, Tick: n.tick, NextBlock: n.gateway.Blocks().Next, Log: n.c.Log.With("unit", "mu"),
+	})
+	if err != nil {
+		return err
+	}
 	cc := compute.Config{
 		Store: n.store, Blobs: n.blobs, Engine: n.engine, Schedule: slots{n.scheduler}, Modules: modules{a}, Outbox: n.pusher,
-		Drives: drive.Drives{Archive: weave{n.gateway}},
-		Clock:  n.c.Clock, LiveMax: n.c.LiveMax, Logger: n.c.Log.With("unit", "cu"),
+		Drives:   drive.Drives{Archive: weave{n.gateway}},
+		Timeline: timeline{n.scheduler, n.gateway}, Ticks: ticks{n.pusher, n.monitors},
+		Clock: n.c.Clock, LiveMax: n.c.LiveMax, Logger: n.c.Log.With("unit", "cu"),
 	}
 	n.c.Checkpoints.apply(&cc, n.c.Key)
 	if n.computer, err = compute.Open(cc); err != nil {
@@ -325,24 +335,23 @@ func (n *Node) openUnits(context.Context) error {
 	}
 	n.scheduler.OnAppend(n.computer.Advance)
 	n.scheduler.OnAppend(func(message.ID, slotlog.Slot) { n.appended.Add(1) })
+	n.scheduler.OnAppend(func(p message.ID, _ slotlog.Slot) { n.monitors.Moved(p) })
+	n.gateway.Blocks().OnMine(n.monitors.Mined)
 	return nil
 }
 
-// admit takes a process that the compute unit can run, and says what it asks for that nothing here does.
+// admit takes a process that the compute unit can run.
 func (n *Node) admit(ctx context.Context, d process.Definition) error {
 	if err := n.admitFiles(ctx, d); err != nil {
 		return err
 	}
-	if err := n.computer.Admit(ctx, d); err != nil {
-		return err
-	}
-	for _, t := range d.Tags {
-		if strings.HasPrefix(t.Name, "Cron-") {
-			n.c.Log.Warn("a process wants to be called by a timer, which this node does not do yet: send it a message whenever it should act", "process", d.ID, "tag", t.Name, "value", t.Value)
-			break
-		}
-	}
-	return nil
+	return n.computer.Admit(ctx, d)
+}
+
+// tick evaluates the ticks of a process that are due.
+func (n *Node) tick(ctx context.Context, p message.ID) (cron.Due, error) {
+	d, err := n.computer.Tick(ctx, p, 0)
+	return cron.Due(d), err
 }
 
 // importModules makes the built-in process and the modules of this start known.
@@ -367,7 +376,7 @@ func (n *Node) listen(context.Context) error {
 	own := n.c.Key.Address().String()
 	n.addresses = Addresses{Scheduler: own, Authority: n.c.Key.ProcessAddress(), Data: n.c.Dir, Module: builtin.ID().String()}
 	su := &legacy.SU{Scheduler: n.scheduler, Verifier: n.verifier, Clock: n.c.Clock, Height: n.gateway.Blocks().Height, Address: own}
-	mu := &legacy.MU{Scheduler: n.scheduler, Archive: archive{n.gateway}, Verifier: n.verifier}
+	mu := &legacy.MU{Scheduler: n.scheduler, Archive: archive{n.gateway}, Monitors: n.monitors, Verifier: n.verifier}
 	cu := &legacy.CU{Computer: n.computer, Places: n.scheduler, Clock: n.c.Clock, Address: own, Patience: n.c.Patience, Busy: n.c.Busy}
 	metrics := n.metrics.handler()
 	withMetrics := func(h http.Handler) http.Handler {
@@ -506,6 +515,9 @@ func (n *Node) Close() error {
 		}
 		servers.Wait()
 		n.stop()
+		if n.monitors != nil {
+			n.monitors.Close()
+		}
 		if n.pusher != nil {
 			n.pusher.Close()
 		}

@@ -12,6 +12,7 @@ import (
 	_ "ago/codec/tx" // brings the check of commitments that transactions made
 	"ago/commitment"
 	"ago/compute"
+	"ago/cron"
 	"ago/drive"
 	"ago/fault"
 	"ago/gateway"
@@ -213,6 +214,39 @@ func (s slots) Next(ctx context.Context, p message.ID) (slotlog.Slot, error) {
 	return h.Next, err
 }
 
+// timeline is the time that processes with timers live in: the scheduler's, with the gateway's blocks.
+type timeline struct {
+	s *schedule.Scheduler
+	g *gateway.Gateway
+}
+
+func (t timeline) Horizon(ctx context.Context, p message.ID) (int64, slotlog.Slot, error) {
+	return t.s.Horizon(ctx, p)
+}
+
+func (t timeline) Blocks(_ context.Context, _ message.ID, from, to int64) ([]process.Moment, error) {
+	return t.g.Blocks().Between(from, to)
+}
+
+// ticks has what a tick sends delivered if somebody watches the process.
+type ticks struct {
+	p *push.Pusher
+	m *cron.Monitors
+}
+
+func (t ticks) PlanTick(b *store.Batch, def process.Definition, k process.Tick, r process.Result) error {
+	if !t.m.Watches(def.ID) {
+		return nil
+	}
+	return t.p.PlanCron(b, def, tickPosition(k), r)
+}
+
+func (t ticks) TickCommitted(k process.Tick) { t.p.CommittedCron(tickPosition(k)) }
+
+func tickPosition(k process.Tick) push.Position {
+	return push.Position{Process: k.Process, Slot: k.Slot, Tick: k.Timestamp, Cron: k.Place}
+}
+
 // target is the scheduler as the messenger pushes to it.
 type target struct{ s *schedule.Scheduler }
 
@@ -248,6 +282,8 @@ func unknown(r *http.Request) error {
 var (
 	_ compute.Schedule = slots{}
 	_ compute.Modules  = modules{}
+	_ compute.Timeline = timeline{}
+	_ compute.Ticks    = ticks{}
 	_ push.Scheduler   = target{}
 	_ push.Archive     = archive{}
 )

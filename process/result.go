@@ -146,6 +146,11 @@ func (r Result) AppendJSON(b []byte) []byte {
 	return append(b, '}')
 }
 
+// Size is about that of its JSON.
+func (r Result) Size() int {
+	return len(r.Messages) + len(r.Output) + len(r.Error) + len(r.Spawns) + len(r.Assignments)
+}
+
 // JSON is AppendJSON to a slice of its own.
 func (r Result) JSON() []byte { return r.AppendJSON(nil) }
 

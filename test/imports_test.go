@@ -36,6 +36,7 @@ var levels = []struct {
 	{"ago/compute", 6, "a unit meets the others only through interfaces it declares, so that each can be another machine"},
 	{"ago/push", 6, "a unit meets the others only through interfaces it declares, so that each can be another machine"},
 	{"ago/drive", 6, "what processes may read of the chain; knows no unit and no gateway"},
+	{"ago/cron", 6, "a unit meets the others only through interfaces it declares, so that each can be another machine"},
 	{"ago/builtin", 6, "the process that needs no module file, and the blueprints"},
 	{"ago/devices", 7, "thin: translates keys to a unit's calls"},
 	{"ago/gateway", 8, "Arweave's face"},

@@ -35,6 +35,8 @@ type CU struct {
 const (
 	resultsDefault = 25     // edges of /results nobody gave a limit for
 	resultsMax     = 10_000 // edges of one answer, so that a page fits in memory; clients ask for 1000
+	cronDefault    = 500
+	cronMax        = 1000
 	assignedPoll   = 20 * time.Millisecond
 )
 
@@ -134,6 +136,38 @@ func (c *CU) results(w http.ResponseWriter, r *http.Request) {
 		Fail(w, err)
 		return
 	}
+	c.page(w, r, p, q)
+}
+
+// cron answers the results of ticks, oldest first, having evaluated those that are due.
+func (c *CU) cron(w http.ResponseWriter, r *http.Request) {
+	p, err := pathID(r, "id")
+	if err != nil {
+		Fail(w, err)
+		return
+	}
+	q, err := resultsQuery(r)
+	if err == nil {
+		q.Descending, q.Ticks = false, true
+		if !hasQuery(r, "limit") {
+			q.Limit = cronDefault
+		}
+		q.Limit = min(q.Limit, cronMax)
+		var before int64
+		if q.To != nil {
+			before = q.To.Timestamp + 1 // to is inclusive
+		}
+		_, err = c.Computer.Tick(r.Context(), p, before)
+	}
+	if err != nil {
+		Fail(w, err)
+		return
+	}
+	c.page(w, r, p, q)
+}
+
+// page answers the results that a query selects.
+func (c *CU) page(w http.ResponseWriter, r *http.Request, p message.ID, q compute.Query) {
 	page, err := c.Computer.Results(r.Context(), p, q)
 	if err == nil && len(page.Evaluations) == 0 {
 		_, err = c.Places.Process(r.Context(), p)
@@ -157,23 +191,10 @@ func (c *CU) results(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		b = appendNode(append(b, `{"node":`...), result)
-		at := cursor{Timestamp: e.Timestamp, Slot: &e.Slot, Sort: order}
+		at := cursor{Timestamp: e.Timestamp, Slot: &e.Slot, Cron: e.Cron, Sort: order}
 		b = fmt.Appendf(b, `,"cursor":%q}`, at)
 	}
 	answer(w, http.StatusOK, append(b, `]}`...))
-}
-
-// cron answers the results of cron ticks, of which there are none as long as none are made.
-func (c *CU) cron(w http.ResponseWriter, r *http.Request) {
-	p, err := pathID(r, "id")
-	if err == nil {
-		_, err = c.Places.Process(r.Context(), p)
-	}
-	if err != nil {
-		Fail(w, err)
-		return
-	}
-	answer(w, http.StatusOK, []byte(`{"pageInfo":{"hasNextPage":false},"edges":[]}`))
 }
 
 func resultsQuery(r *http.Request) (compute.Query, error) {
@@ -213,7 +234,7 @@ func resultsQuery(r *http.Request) (compute.Query, error) {
 		if at.Sort != "" {
 			sort = at.Sort
 		}
-		*bound.to = &compute.Cursor{Timestamp: at.Timestamp, Slot: at.Slot}
+		*bound.to = &compute.Cursor{Timestamp: at.Timestamp, Slot: at.Slot, Cron: at.Cron}
 	}
 	q.Descending = sort == descending
 	return q, nil

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -170,8 +171,40 @@ func TestCUPages(t *testing.T) {
 	if body != want {
 		t.Errorf("%s\nwant\n%s", body, want)
 	}
-	if status, body, _ := call(t, cu, "GET", "/cron/"+s.process.String(), nil); status != 200 || body != `{"pageInfo":{"hasNextPage":false},"edges":[]}` {
-		t.Errorf("cron: %d %s", status, body)
+}
+
+func TestCUCron(t *testing.T) {
+	s := newFakeScheduler(t, 2)
+	var asked compute.Query
+	var ticked []int64
+	cu := newCU(fakeComputer{tick: func(before int64) error { ticked = append(ticked, before); return nil }, results: func(q compute.Query) (compute.Page, error) {
+		asked = q
+		return compute.Page{Evaluations: []compute.Evaluation{{Timestamp: 61000, Slot: 1, Cron: "0-1-minute", JSON: []byte(resultJSON)}}}, nil
+	}}, s, 0, 0)
+	text := `{"timestamp":61000,"ordinate":"1","cron":"0-1-minute","sort":"ASC"}`
+	edge := base64.StdEncoding.EncodeToString([]byte(text))
+	want := `{"pageInfo":{"hasNextPage":false},"edges":[{"node":{"Messages":[],"Assignments":[],"Spawns":[],"Output":"ok"},"cursor":"` + edge + `"}]}`
+	for _, c := range []struct {
+		query string
+		tick  int64
+		limit int
+		from  string
+	}{
+		{"", 0, 500, ""},
+		{"?limit=3", 0, 3, ""},
+		{"?limit=5000&sort=DESC", 0, 1000, ""}, // there is one order only
+		{"?from=" + url.QueryEscape(edge), 0, 500, "61000 0-1-minute"},
+		{"?from=5&to=60000", 60001, 500, "5 "},
+		{"?to=" + url.QueryEscape(edge), 61001, 500, ""},
+	} {
+		status, body, _ := call(t, cu, "GET", "/cron/"+s.process.String()+c.query, nil)
+		from := ""
+		if asked.From != nil {
+			from = fmt.Sprint(asked.From.Timestamp, " ", asked.From.Cron)
+		}
+		if status != 200 || body != want || !asked.Ticks || asked.Descending || asked.Limit != c.limit || from != c.from || ticked[len(ticked)-1] != c.tick {
+			t.Errorf("%s: %d %s, asked %+v from %q, ticks before %v", c.query, status, body, asked, from, ticked)
+		}
 	}
 }
 

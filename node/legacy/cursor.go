@@ -15,6 +15,7 @@ import (
 type cursor struct {
 	Timestamp int64
 	Slot      *slotlog.Slot // nil for a plain timestamp
+	Cron      string        // name of the timer, for a tick after that slot
 	Sort      string        // "" for a plain timestamp
 }
 
@@ -32,7 +33,13 @@ func (c cursor) String() string {
 	} else {
 		b = append(strconv.AppendUint(append(b, '"'), uint64(*c.Slot), 10), '"')
 	}
-	b = append(append(b, `,"cron":null,"sort":"`...), c.Sort...)
+	b = append(b, `,"cron":`...)
+	if c.Cron == "" {
+		b = append(b, `null`...)
+	} else {
+		b = appendText(b, c.Cron)
+	}
+	b = append(append(b, `,"sort":"`...), c.Sort...)
 	return base64.StdEncoding.EncodeToString(append(b, `"}`...))
 }
 
@@ -52,6 +59,7 @@ func parseCursor(name, s string) (cursor, error) {
 	var v struct {
 		Timestamp *json.Number    `json:"timestamp"`
 		Ordinate  json.RawMessage `json:"ordinate"`
+		Cron      *string         `json:"cron"`
 		Sort      string          `json:"sort"`
 	}
 	if json.Unmarshal(raw, &v) != nil || v.Timestamp == nil {
@@ -68,6 +76,9 @@ func parseCursor(name, s string) (cursor, error) {
 		}
 		slot := slotlog.Slot(n)
 		c.Slot = &slot
+	}
+	if v.Cron != nil {
+		c.Cron = *v.Cron
 	}
 	switch v.Sort {
 	case "", ascending, descending:

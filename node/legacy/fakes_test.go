@@ -142,6 +142,14 @@ type fakeComputer struct {
 	results func(q compute.Query) (compute.Page, error)
 	dryRun  func(to *message.ID, d process.DryMessage) (process.Result, error)
 	memory  func(to *message.ID) (compute.State, error)
+	tick    func(before int64) error
+}
+
+func (c fakeComputer) Tick(_ context.Context, _ message.ID, before int64) (compute.Due, error) {
+	if c.tick == nil {
+		return compute.Due{}, nil
+	}
+	return compute.Due{Timed: true}, c.tick(before)
 }
 
 func (c fakeComputer) Result(ctx context.Context, p, id message.ID) (compute.Evaluation, error) {
@@ -159,6 +167,12 @@ func (c fakeComputer) DryRun(_ context.Context, _ message.ID, to *message.ID, d 
 func (c fakeComputer) Memory(_ context.Context, _ message.ID, to *message.ID) (compute.State, error) {
 	return c.memory(to)
 }
+
+// fakeMonitors notes what is watched.
+type fakeMonitors map[message.ID]bool
+
+func (m fakeMonitors) Add(p message.ID) error    { m[p] = true; return nil }
+func (m fakeMonitors) Remove(p message.ID) error { delete(m, p); return nil }
 
 type fakeArchive struct{ uploaded []message.ID }
 

@@ -42,8 +42,15 @@ type Scheduler interface {
 type Computer interface {
 	Result(ctx context.Context, process, id message.ID) (compute.Evaluation, error)
 	Results(ctx context.Context, process message.ID, q compute.Query) (compute.Page, error)
+	Tick(ctx context.Context, process message.ID, before int64) (compute.Due, error)
 	DryRun(ctx context.Context, process message.ID, to *message.ID, body process.DryMessage) (process.Result, error)
 	Memory(ctx context.Context, process message.ID, to *message.ID) (compute.State, error)
+}
+
+// Monitors keeps the processes whose timers are watched.
+type Monitors interface {
+	Add(process message.ID) error
+	Remove(process message.ID) error
 }
 
 // Archive keeps items that are for nobody who evaluates: messages to wallets.

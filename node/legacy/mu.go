@@ -3,13 +3,11 @@ package legacy
 import (
 	"fmt"
 	"net/http"
-	"strings"
 
 	"ago/codec/ans104"
 	"ago/commitment"
 	"ago/fault"
 	"ago/message"
-	"ago/process"
 )
 
 // MU is the messenger's address: it takes what clients send and sees that it gets its slot. What evaluations emit is
@@ -17,6 +15,7 @@ import (
 type MU struct {
 	Scheduler Scheduler
 	Archive   Archive
+	Monitors  Monitors
 	Verifier  *commitment.Verifier
 }
 
@@ -46,7 +45,6 @@ func (m *MU) post(w http.ResponseWriter, r *http.Request) {
 		Fail(w, err)
 		return
 	}
-	warnCron(w, it)
 	_, err = m.Scheduler.Submit(r.Context(), v)
 	if fault.CodeOf(err) == "process-unknown" && err != nil {
 		// What is for a wallet is kept as a plain item; nobody can tell a wallet from a process that is not here.
@@ -64,54 +62,46 @@ func (m *MU) post(w http.ResponseWriter, r *http.Request) {
 	accepted(w, "Processing DataItem", it.ID())
 }
 
-// warnCron says what a process with a timer gets here: it is a process like any other, and nothing ticks.
-func warnCron(w http.ResponseWriter, it *ans104.Item) {
-	if kind, _ := process.FirstTag(it.Tags, "Type"); kind != "Process" {
-		return
-	}
-	for _, t := range it.Tags {
-		if strings.HasPrefix(t.Name, "Cron-") {
-			w.Header().Set("Warning", `299 - "cron-unsupported: this node does not run Cron-Interval processes yet"`)
-			return
-		}
-	}
-}
-
 func accepted(w http.ResponseWriter, text string, id message.ID) {
 	answer(w, http.StatusAccepted, fmt.Appendf(nil, `{"message":%s,"id":%q}`, quote(text), id))
 }
 
-// monitor refuses: a client that was told "monitoring" would wait for ticks that never come.
+// monitor watches a process: its timers run from now on, and what they send is delivered.
 func (m *MU) monitor(w http.ResponseWriter, r *http.Request) {
-	if _, _, err := m.monitored(w, r); err != nil {
-		Fail(w, err)
-		return
-	}
-	Fail(w, fault.New(fault.Unsupported, "cron-unsupported", "this node does not run Cron-Interval processes yet").
-		WithHint("send the process a message whenever it should act"))
+	m.watch(w, r, m.Monitors.Add, "Monitoring process")
 }
 
-// unmonitor agrees, since nothing is monitored.
+// unmonitor ends that. Both may be repeated.
 func (m *MU) unmonitor(w http.ResponseWriter, r *http.Request) {
-	if _, _, err := m.monitored(w, r); err != nil {
+	m.watch(w, r, m.Monitors.Remove, "Process deleted")
+}
+
+func (m *MU) watch(w http.ResponseWriter, r *http.Request, change func(message.ID) error, done string) {
+	it, err := m.monitored(w, r)
+	if err == nil {
+		err = change(it.Target)
+	}
+	if err != nil {
 		Fail(w, err)
 		return
 	}
-	answerText(w, "Process deleted")
+	answerText(w, done)
 }
 
-func (m *MU) monitored(w http.ResponseWriter, r *http.Request) (commitment.Verified, *ans104.Item, error) {
+// monitored reads which process is meant: the path and the signed item have to name the same one.
+func (m *MU) monitored(w http.ResponseWriter, r *http.Request) (*ans104.Item, error) {
 	id, err := pathID(r, "id")
 	if err != nil {
-		return commitment.Verified{}, nil, err
+		return nil, err
 	}
-	v, it, err := readItem(w, r, m.Verifier)
+	_, it, err := readItem(w, r, m.Verifier)
 	if err != nil {
-		return v, nil, err
+		return nil, err
 	}
 	if it.Target != id {
-		return v, nil, fault.New(fault.Malformed, "target-mismatch", "the signed item is for %s, the address says %s", it.Target, id)
+		return nil, fault.New(fault.Malformed, "target-mismatch", "the signed item is for %s, the address says %s", it.Target, id).
+			WithHint("name the same process in both")
 	}
 	_, err = m.Scheduler.Process(r.Context(), id)
-	return v, it, err
+	return it, err
 }

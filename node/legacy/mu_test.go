@@ -16,7 +16,7 @@ import (
 )
 
 func newMU(s *fakeScheduler, a *fakeArchive) http.Handler {
-	return (&MU{Scheduler: s, Archive: a, Verifier: commitment.NewVerifier(16)}).Handler()
+	return (&MU{Scheduler: s, Archive: a, Monitors: fakeMonitors{}, Verifier: commitment.NewVerifier(16)}).Handler()
 }
 
 func TestMUTakesItemsAndAssignments(t *testing.T) {
@@ -57,6 +57,7 @@ func TestMURefuses(t *testing.T) {
 	it := item(t, ans104.Draft{Target: s.process, HasTarget: true, Data: []byte("x")})
 	forged := bytes.Clone(it.Raw)
 	forged[len(forged)-1] ^= 1
+	unknown := item(t, ans104.Draft{Target: message.HashOf([]byte("unknown")), HasTarget: true, Data: []byte("x")})
 	monitor := "/monitor/" + s.process.String()
 	other := "/monitor/" + it.ID().String()
 	for _, c := range []struct {
@@ -69,7 +70,7 @@ func TestMURefuses(t *testing.T) {
 		{"a flipped byte", "POST", "/", bytes.NewReader(forged), 400, "signature-invalid"},
 		{"too large", "POST", "/", io.LimitReader(zeros{}, BodyMax+1), 413, "body-too-large"},
 		{"process without assign", "POST", "/?process-id=" + s.process.String(), nil, 400, "query-missing"},
-		{"monitor", "POST", monitor, bytes.NewReader(it.Raw), 422, "cron-unsupported"},
+		{"monitor of an unknown process", "POST", "/monitor/" + unknown.Target.String(), bytes.NewReader(unknown.Raw), 404, "process-unknown"},
 		{"monitor by a forged item", "POST", monitor, bytes.NewReader(forged), 400, "signature-invalid"},
 		{"monitor of another process", "POST", other, bytes.NewReader(it.Raw), 400, "target-mismatch"},
 		{"unmonitor of another process", "DELETE", other, bytes.NewReader(it.Raw), 400, "target-mismatch"},
@@ -84,7 +85,24 @@ func TestMURefuses(t *testing.T) {
 	s.refuse = fault.New(fault.Denied, "scheduler-is-another", "not ours")
 	status, body, _ := call(t, mu, "POST", "/", bytes.NewReader(it.Raw))
 	failure(t, "the scheduler's word", status, body, 403, "scheduler-is-another")
-	if status, body, _ := call(t, mu, "DELETE", monitor, bytes.NewReader(it.Raw)); status != 200 || body != "Process deleted" {
-		t.Errorf("unmonitor: %d %s", status, body)
+}
+
+func TestMUMonitors(t *testing.T) {
+	s, watched := newFakeScheduler(t, 1), fakeMonitors{}
+	mu := (&MU{Scheduler: s, Archive: &fakeArchive{}, Monitors: watched, Verifier: commitment.NewVerifier(16)}).Handler()
+	it := item(t, ans104.Draft{Target: s.process, HasTarget: true, Data: []byte(" ")})
+	for _, c := range []struct {
+		method, answer string
+		watched        bool
+	}{
+		{"DELETE", "Process deleted", false}, // of one that is not watched
+		{"POST", "Monitoring process", true},
+		{"POST", "Monitoring process", true},
+		{"DELETE", "Process deleted", false},
+	} {
+		status, body, _ := call(t, mu, c.method, "/monitor/"+s.process.String(), bytes.NewReader(it.Raw))
+		if status != 200 || body != c.answer || watched[s.process] != c.watched {
+			t.Errorf("%s: %d %q, watched %v", c.method, status, body, watched)
+		}
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"ago/clock"
-	"ago/codec/ans104"
 	"ago/commitment"
 	"ago/fault"
 	"ago/message"
@@ -61,9 +60,7 @@ func (s *SU) post(w http.ResponseWriter, r *http.Request) {
 		receipt, err = assign(r, s.Scheduler, "If sending assign or process-id, you must send both.")
 	} else {
 		var v commitment.Verified
-		var it *ans104.Item
-		if v, it, err = readItem(w, r, s.Verifier); err == nil {
-			warnCron(w, it)
+		if v, _, err = readItem(w, r, s.Verifier); err == nil {
 			receipt, err = s.Scheduler.Submit(r.Context(), v)
 		}
 	}

@@ -4,8 +4,6 @@ import { after, before, test } from 'node:test'
 import { at, network, skip } from './network.mjs'
 import { session, until } from './session.mjs'
 
-const noCron = 'the node has no cron yet: docs/compatibility.md'
-
 let net, me
 before(async () => {
   if (skip) return
@@ -14,7 +12,7 @@ before(async () => {
 })
 after(() => net?.close())
 
-test('cron ticks are evaluated and their messages pushed', { skip: skip || noCron, timeout: 120000 }, async () => {
+test('cron ticks are evaluated and their messages pushed', { skip, timeout: 120000 }, async () => {
   const sink = await me.spawn({ name: 'sink' })
   const pid = await me.spawn({ name: 'cron', tags: [{ name: 'Cron-Interval', value: '2-seconds' }, { name: 'Cron-Tag-Action', value: 'Cron' }] })
   await me.evalLua(pid, `Ticks = 0 Handlers.add("cron", "Cron", function(m) Ticks = Ticks + 1 assert(m.Cron) ao.send({Target = "${sink}", Action = "Tick", Data = tostring(Ticks)}) end)`)
@@ -30,7 +28,7 @@ test('cron ticks are evaluated and their messages pushed', { skip: skip || noCro
   assert.equal(data, '1,2,3', 'in order, none twice')
 })
 
-test('a tick between two messages is seen by the second', { skip: skip || noCron, timeout: 60000 }, async () => {
+test('a tick between two messages is seen by the second', { skip, timeout: 60000 }, async () => {
   const pid = await me.spawn({ name: 'cron', tags: [{ name: 'Cron-Interval', value: '1-second' }, { name: 'Cron-Tag-Action', value: 'Cron' }] })
   await me.evalLua(pid, 'Ticks = 0 Handlers.add("cron", "Cron", function(m) Ticks = Ticks + 1 end)')
   await until('ticks', async () => Number(await me.value(pid, 'return Ticks')) >= 2, 30)
