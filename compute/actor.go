@@ -234,7 +234,7 @@ func (a *actor) follow(ctx context.Context, f *flight) (seen slotlog.Slot, err e
 			return seen, err
 		}
 		a.flush(f)
-		if f.failed() {
+		if f.fault() != nil {
 			return seen, nil
 		}
 		if stored >= a.at && ticksStored >= a.ticksRun {
@@ -414,7 +414,7 @@ func (a *actor) flush(f *flight) {
 	first, next := a.held.first, a.held.first+slotlog.Slot(a.held.count)
 	a.held = held{}
 	f.begin()
-	a.u.writer.write(batch, func(err error) {
+	a.u.writer.write(batch, f.fault, func(err error) {
 		f.note(err)
 		if err == nil && a.u.c.Outbox != nil {
 			for s := first; s < next; s++ {
@@ -463,15 +463,14 @@ func (f *flight) end() {
 	f.wg.Done()
 }
 
-func (f *flight) failed() bool {
+// fault tells whether one was not written. Those after it must not be, or a result would be missing for ever.
+func (f *flight) fault() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.err != nil
+	return f.err
 }
 
 func (f *flight) wait() error {
 	f.wg.Wait()
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.err
+	return f.fault()
 }

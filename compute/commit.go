@@ -19,8 +19,9 @@ type writer struct {
 }
 
 type pending struct {
-	batch *store.Batch
-	then  func(error)
+	batch  *store.Batch
+	before func() error
+	then   func(error)
 }
 
 const writeMax = 1024 // batches written at once
@@ -31,10 +32,11 @@ func newWriter(s store.Store) *writer {
 	return w
 }
 
-// write queues a batch; then is called once it is durable, or with the reason why it is not.
-func (w *writer) write(b *store.Batch, then func(error)) {
+// write queues a batch; then is called once it is durable, or with the reason why it is not. A batch is not written if before
+// gives an error when it is its turn: what it follows was not written.
+func (w *writer) write(b *store.Batch, before func() error, then func(error)) {
 	w.mu.Lock()
-	w.queue = append(w.queue, pending{b, then})
+	w.queue = append(w.queue, pending{b, before, then})
 	w.mu.Unlock()
 	select {
 	case w.wake <- struct{}{}:
@@ -58,15 +60,20 @@ func (w *writer) run() {
 			<-w.wake
 			continue
 		}
-		all := group[0].batch
-		if n > 1 {
-			all = &store.Batch{}
-			for _, p := range group {
-				all.Add(p.batch)
+		all, written := &store.Batch{}, group[:0]
+		for _, p := range group {
+			if err := p.before(); err != nil {
+				p.then(err)
+				continue
 			}
+			written = append(written, p)
+			all.Add(p.batch)
+		}
+		if len(written) == 0 {
+			continue
 		}
 		err := fault.Wrap(w.s.Apply(all, true), fault.Unavailable, "store-unwritable", "results could not be stored")
-		for _, p := range group {
+		for _, p := range written {
 			p.then(err)
 		}
 	}

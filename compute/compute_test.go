@@ -70,15 +70,15 @@ func (s *schedule) Next(_ context.Context, p message.ID) (slotlog.Slot, error) {
 }
 
 // spawn adds a process whose boot message is slot 0.
-func (s *schedule) spawn(t testing.TB, name, format string) message.ID {
+func (s *schedule) spawn(t testing.TB, name, format string, tags ...process.Tag) message.ID {
 	t.Helper()
 	k, err := commitment.NewAgent().FromSeed(commitment.Ed25519, bytes.Repeat([]byte{1}, 32))
 	if err != nil {
 		t.Fatal(err)
 	}
-	it, err := ans104.Sign(ans104.Draft{Data: []byte("0"), Tags: []process.Tag{{Name: "Type", Value: "Process"}, {Name: "Name", Value: name},
+	it, err := ans104.Sign(ans104.Draft{Data: []byte("0"), Tags: append([]process.Tag{{Name: "Type", Value: "Process"}, {Name: "Name", Value: name},
 		{Name: "Module", Value: message.HashOf([]byte(format)).String()}, {Name: "Scheduler", Value: "x"},
-		{Name: "Memory-Limit", Value: "1-gb"}, {Name: "Compute-Limit", Value: "9000000000000"}}}, k)
+		{Name: "Memory-Limit", Value: "1-gb"}, {Name: "Compute-Limit", Value: "9000000000000"}}, tags...)}, k)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,6 +95,13 @@ func (s *schedule) spawn(t testing.TB, name, format string) message.ID {
 
 func (s *schedule) add(p message.ID, data string) message.ID {
 	s.mu.Lock()
+	n := len(s.logs[p])
+	s.mu.Unlock()
+	return s.addAt(p, data, process.Moment{Timestamp: int64(1000 + 10*n), Height: 5})
+}
+
+func (s *schedule) addAt(p message.ID, data string, at process.Moment) message.ID {
+	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := len(s.logs[p])
 	id := p
@@ -102,7 +109,7 @@ func (s *schedule) add(p message.ID, data string) message.ID {
 		id = message.HashOf(fmt.Appendf(nil, "%s %d", p, n))
 	}
 	s.logs[p] = append(s.logs[p], process.Assigned{
-		Entry:   slotlog.Entry{Process: p, Slot: slotlog.Slot(n), Message: id, Timestamp: int64(1000 + 10*n), BlockHeight: 5},
+		Entry:   slotlog.Entry{Process: p, Slot: slotlog.Slot(n), Message: id, Timestamp: at.Timestamp, BlockHeight: at.Height},
 		Content: process.Content{ID: id, Data: []byte(data), Owner: "o"}})
 	return id
 }

@@ -87,7 +87,10 @@ func (c *counter) run(ctx context.Context, in vm.Input, sum int64) (vm.Output, i
 		c.e.fail.Add(-1)
 		return vm.Output{}, sum, vm.ErrUnfinished
 	}
-	var m struct{ Data string }
+	var m struct {
+		Data string
+		Cron bool
+	}
 	if err := json.Unmarshal(in.Message, &m); err != nil {
 		return vm.Output{}, sum, err
 	}
@@ -108,6 +111,8 @@ func (c *counter) run(ctx context.Context, in vm.Input, sum int64) (vm.Output, i
 		return vm.Output{Failure: "unreachable"}, sum + 1000, nil
 	case strings.HasPrefix(m.Data, "error"):
 		return vm.Output{Response: []byte(`{"ok":true,"response":{"Error":"told to"}}`)}, sum + 1000, nil
+	case m.Cron:
+		n = 1
 	default:
 		fmt.Sscan(m.Data, &n)
 	}
