@@ -134,7 +134,7 @@ func (u *Computer) ticking(ctx context.Context, def process.Definition, at slotl
 			return nil, err
 		}
 	}
-	t.line.Seek(last.timestamp, last.place)
+	t.line.SkipTo(last.timestamp, last.place)
 	return t, nil
 }
 

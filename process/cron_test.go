@@ -194,7 +194,7 @@ func TestTicksAreThoseOfEachSecondLookedAt(t *testing.T) {
 			i := rapid.IntRange(0, len(ticks)-1).Draw(t, "from")
 			line := NewLine(message.ID{1}, crons, origin, left, 3)
 			line.Learn(blocks, right)
-			line.Seek(ticks[i].Timestamp, ticks[i].Place)
+			line.SkipTo(ticks[i].Timestamp, ticks[i].Place)
 			for j := i + 1; j < len(ticks); j++ {
 				if k, ok := line.Next(right); !ok || text(k) != got[j] {
 					t.Fatalf("behind %s came %v %v, want %s", got[i], k, ok, got[j])

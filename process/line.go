@@ -134,8 +134,8 @@ func (l *Line) add(i int, at int64, height uint64) {
 	l.ready = append(l.ready, Tick{Process: l.process, Slot: l.slot, Timestamp: at, Place: uint16(i + 1), Name: c.Name, Height: height, Tags: c.Tags})
 }
 
-// Seek passes over all ticks up to a position. The blocks up to and including its time have to be known.
-func (l *Line) Seek(timestamp int64, place uint16) {
+// SkipTo passes over all ticks up to a position. The blocks up to and including its time have to be known.
+func (l *Line) SkipTo(timestamp int64, place uint16) {
 	for len(l.blocks) > 0 && l.blocks[0].Timestamp < timestamp {
 		l.height = l.blocks[0].Height
 		l.blocks = l.blocks[1:]
