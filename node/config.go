@@ -15,6 +15,7 @@ import (
 // Config says what a node is made of. The zero value is a network in memory on free ports of the loopback address.
 type Config struct {
 	Dir      string          // folder of the data; "" keeps everything in memory
+	Database Database        // instead of the folder, which then only has the key
 	CacheDir string          // folder of compiled modules; "" compiles anew in every process
 	Engine   vm.Engine       // shared with other nodes, and closed by whoever opened it; nil: one of its own
 	Key      *commitment.Key // of scheduler, messenger and gateway; nil: the one in Dir, made on first use

@@ -6,8 +6,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strconv"
 	"sync"
 
@@ -18,15 +16,13 @@ import (
 	"ago/fault"
 	"ago/node/legacy"
 	"ago/store"
-	"ago/store/file"
-	"ago/store/memory"
-	"ago/store/pebble"
 	"ago/vm"
 )
 
 // EvaluatorConfig says what a compute unit alone stands on: another network's gateway and schedulers.
 type EvaluatorConfig struct {
 	Dir      string          // folder of results and checkpoints; "" keeps them in memory
+	Database Database        // instead of the folder
 	CacheDir string          // folder of compiled modules
 	Host     string          // to listen on; "" is loopback
 	Port     int             // 0 is a free one
@@ -74,29 +70,17 @@ func StartEvaluator(c EvaluatorConfig) (*Evaluator, error) {
 }
 
 func (e *Evaluator) start(c EvaluatorConfig) error {
-	var blobs store.Blobs
-	if c.Dir == "" {
-		e.store, blobs = memory.New(), memory.NewBlobs()
-	} else {
-		if err := os.MkdirAll(c.Dir, 0o700); err != nil {
-			return fault.Wrap(err, fault.Unavailable, "data-unwritable", "the data folder cannot be made")
-		}
-		s, err := pebble.Open(pebble.Options{Dir: filepath.Join(c.Dir, tablesDir), Log: c.Log})
-		if err != nil {
-			return err
-		}
-		e.store = s
-		if blobs, err = file.Open(filepath.Join(c.Dir, blobsDir)); err != nil {
-			return err
-		}
+	d, err := openData(context.Background(), c.Dir, c.Database, c.Log)
+	e.store = d.store
+	if err != nil {
+		return err
 	}
-	var err error
 	if e.engine, err = OpenEngine(c.CacheDir); err != nil {
 		return err
 	}
 	f := newFollower(&client.Network{Gateway: c.Gateway, SU: c.SU, Anchors: c.VerifySignatures}, e.store, c.VerifySignatures)
 	cc := compute.Config{
-		Store: e.store, Blobs: blobs, Engine: e.engine, Schedule: f, Modules: f, Clock: clock.System{}, LiveMax: c.LiveMax,
+		Store: e.store, Blobs: d.blobs, Engine: e.engine, Schedule: f, Modules: f, Clock: clock.System{}, LiveMax: c.LiveMax,
 		Foreign: true, Logger: c.Log,
 	}
 	if c.Checkpoints.Gateway == "" {

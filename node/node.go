@@ -33,10 +33,7 @@ import (
 	"ago/push"
 	"ago/schedule"
 	"ago/slotlog"
-	"ago/slotlog/local"
 	"ago/store"
-	"ago/store/file"
-	"ago/store/memory"
 	"ago/store/pebble"
 	"ago/vm"
 )
@@ -51,7 +48,7 @@ type Node struct {
 	c         Config
 	store     store.Store
 	blobs     store.Blobs
-	log       *local.Log
+	log       itemLog
 	gateway   *gateway.Gateway
 	scheduler *schedule.Scheduler
 	engine    vm.Engine
@@ -140,25 +137,14 @@ func (n *Node) host() string {
 	return "127.0.0.1"
 }
 
-func (n *Node) openStore(context.Context) error {
-	if n.c.Dir == "" {
-		n.store, n.blobs = memory.New(), memory.NewBlobs()
-	} else {
-		if err := os.MkdirAll(n.c.Dir, 0o700); err != nil {
-			return fault.Wrap(err, fault.Unavailable, "data-unwritable", "the data folder cannot be made")
-		}
-		s, err := pebble.Open(pebble.Options{Dir: filepath.Join(n.c.Dir, tablesDir), Log: n.c.Log})
-		if err != nil {
-			return err
-		}
-		n.store = s
-		if n.blobs, err = file.Open(filepath.Join(n.c.Dir, blobsDir)); err != nil {
-			return err
-		}
-	}
-	n.log = local.New(n.store, n.blobs)
-	return nil
+func (n *Node) openStore(ctx context.Context) error {
+	d, err := openData(ctx, n.c.Dir, n.c.Database, n.c.Log)
+	n.store, n.blobs, n.log = d.store, d.blobs, d.log
+	return err
 }
+
+// lasting tells whether the data outlives the process.
+func (n *Node) lasting() bool { return n.c.Dir != "" || n.c.Database.URL != "" }
 
 // Names in the data folder.
 const (
@@ -176,7 +162,7 @@ const (
 // openKey opens the key of the node, which has to be the one that the data belongs to: processes name their scheduler for
 // good, and with another key nothing could be sent to any of them.
 func (n *Node) openKey(context.Context) error {
-	owner, err := n.row(rowKey)
+	owner, err := n.owner()
 	if err != nil {
 		return err
 	}
@@ -188,25 +174,37 @@ func (n *Node) openKey(context.Context) error {
 	if n.c.Key == nil {
 		if n.c.Dir != "" && used {
 			if _, err := os.Stat(filepath.Join(n.c.Dir, keyFile)); errors.Is(err, os.ErrNotExist) {
-				return refuse("the data in %s belongs to the scheduler %s, whose key %s is gone", n.c.Dir, owner, keyFile)
+				return refuse("the data belongs to the scheduler %s, whose key %s is not in %s", owner, keyFile, n.c.Dir)
 			}
+		}
+		if n.c.Dir == "" && n.lasting() {
+			return fault.New(fault.Malformed, "settings-malformed", "the data is in a database, and there is neither a wallet nor a folder for a key").
+				WithHint("name the wallet of the scheduler with --wallet, the same for all nodes on the database")
 		}
 		if n.c.Key, err = OpenKey(n.c.Dir); err != nil {
 			return err
 		}
 	}
 	if own := n.c.Key.Address(); used && own != owner {
-		return refuse("the data in %s belongs to the scheduler %s, and the key is that of %s", n.c.Dir, owner, own)
+		return refuse("the data belongs to the scheduler %s, and the key is that of %s", owner, own)
 	}
 	return nil
 }
 
+// owner is the scheduler that the data belongs to; zero if it is nobody's yet.
+func (n *Node) owner() (message.ID, error) {
+	if n.c.Database.URL != "" {
+		return n.row(store.TableCommon, rowKey)
+	}
+	return n.row(store.TableNode, rowKey)
+}
+
 // remember notes whose data it is, and a blob by which the next start knows that the blobs are still there.
 func (n *Node) remember(ctx context.Context) error {
-	if n.c.Dir == "" {
+	if !n.lasting() {
 		return nil
 	}
-	mark, err := n.row(rowBlobs)
+	mark, err := n.row(store.TableNode, rowBlobs)
 	if err != nil {
 		return err
 	}
@@ -224,12 +222,15 @@ func (n *Node) remember(ctx context.Context) error {
 	var b store.Batch
 	b.Set([]byte{store.TableNode, rowKey}, own[:])
 	b.Set([]byte{store.TableNode, rowBlobs}, mark[:])
+	if n.c.Database.URL != "" {
+		b.Set([]byte{store.TableCommon, rowKey}, own[:])
+	}
 	return n.store.Apply(&b, true)
 }
 
 // row reads an id of the node's own rows; zero if there is none.
-func (n *Node) row(name byte) (message.ID, error) {
-	v, err := n.store.Get([]byte{store.TableNode, name})
+func (n *Node) row(table, name byte) (message.ID, error) {
+	v, err := n.store.Get([]byte{table, name})
 	if errors.Is(err, store.ErrNotFound) || err == nil && len(v) != len(message.ID{}) {
 		return message.ID{}, nil
 	}

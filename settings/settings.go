@@ -49,7 +49,8 @@ type Settings struct {
 	// The database.
 	DBMode             string `flag:"db-mode" units:"su mu cu node" default:"embedded" choices:"embedded remote" legacy:"DB_MODE@su,mu,cu,node" help:"Where the data is kept: embedded in the unit, or in a remote PostgreSQL."`
 	DBURL              string `flag:"db-url" units:"su mu cu node" kind:"dburl" legacy:"DATABASE_URL@su,node DB_URL@mu,cu,node" help:"Remote: the address of the database, postgres://. Embedded: a name for the folder of the tables inside the data folder."`
-	DBReadURL          string `flag:"db-read-url" units:"su node" kind:"dburl" legacy:"DATABASE_READ_URL@su,node" help:"Remote: another address of the same database to read from."`
+	DBReadURL          string `flag:"db-read-url" units:"su node" kind:"dburl" legacy:"DATABASE_READ_URL@su,node" help:"Remote: the address of a replica that old slots are read from."`
+	DBName             string `flag:"db-name" units:"su mu cu node" default:"${unit}" help:"Remote: name of this unit's part of the database. Two units on one database need different ones; one that is started under the name of another takes its place."`
 	DBWriteConnections int    `flag:"db-write-connections" units:"su cu node" default:"10" min:"1" legacy:"DB_WRITE_CONNECTIONS@su,node" help:"Remote: most connections that write."`
 	DBReadConnections  int    `flag:"db-read-connections" units:"su node" default:"10" min:"1" legacy:"DB_READ_CONNECTIONS@su,node" help:"Remote: most connections that read."`
 

@@ -29,6 +29,7 @@ const (
 	TableGateway byte = 'G' // gateway: everything, by a second byte
 	TableTags    byte = 'T' // gateway: tag index
 	TableNode    byte = 'N' // node: its own settings
+	TableCommon  byte = 'K' // node: what all nodes on one database agree in
 )
 
 // PrefixEnd is the upper bound of the keys that begin with the prefix; nil if there is none.

@@ -68,6 +68,14 @@ func unitDir(l *settings.Loaded) (string, error) {
 	return dir, fault.Wrap(os.MkdirAll(dir, 0o700), fault.Unavailable, "data-unwritable", "the data folder cannot be made")
 }
 
+// unitDatabase is the database that the settings name instead of a folder.
+func unitDatabase(l *settings.Loaded) node.Database {
+	if l.DBMode != "remote" {
+		return node.Database{}
+	}
+	return node.Database{URL: l.DBURL, ReadURL: l.DBReadURL, Name: l.DBName, Connections: l.DBWriteConnections, Scans: l.DBReadConnections}
+}
+
 // unitKey opens the wallet that the settings name, or nil if they name none.
 func unitKey(l *settings.Loaded) (*commitment.Key, error) {
 	switch {
@@ -92,7 +100,7 @@ func runNode(o *out, l *settings.Loaded) error {
 		return err
 	}
 	c := node.Config{
-		Dir: dir, CacheDir: unitCache(l), Host: l.Listen, Name: l.Name, Ports: node.PortsDefault, Upstream: l.ArweaveURL, BlockInterval: l.BlockInterval,
+		Dir: dir, Database: unitDatabase(l), CacheDir: unitCache(l), Host: l.Listen, Name: l.Name, Ports: node.PortsDefault, Upstream: l.ArweaveURL, BlockInterval: l.BlockInterval,
 		Patience: l.Patience, Busy: l.Busy, Profiling: l.Profiling, NewKey: l.NewKey, LiveMax: int64(l.LiveMax), Log: o.log,
 		Clock: clock.System{}, Closed: true,
 	}
@@ -154,7 +162,7 @@ func runCU(o *out, l *settings.Loaded) error {
 		return err
 	}
 	cfg := node.EvaluatorConfig{
-		Dir: dir, CacheDir: unitCache(l), Host: l.Listen, Port: l.Port, Gateway: first(l.ArweaveURL), SU: l.SchedulerURL,
+		Dir: dir, Database: unitDatabase(l), CacheDir: unitCache(l), Host: l.Listen, Port: l.Port, Gateway: first(l.ArweaveURL), SU: l.SchedulerURL,
 		VerifySignatures: l.VerifySigs, Profiling: l.Profiling, LiveMax: int64(l.LiveMax), Log: o.log, Address: key.Address().String(), Key: key,
 	}
 	if cfg.Checkpoints, err = unitCheckpoints(l, dir); err != nil {

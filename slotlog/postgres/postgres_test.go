@@ -2,8 +2,12 @@ package postgres_test
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"ago/slotlog"
 	"ago/slotlog/postgres"
@@ -65,4 +69,43 @@ func TestLog(t *testing.T) {
 			return open(t, database.Options{URL: l.(*node).url, Name: "peer" + string(rune('a'+peers))})
 		},
 	})
+}
+
+// A log that reads from a replica gives all slots, whether the replica has all of them, some, or does not answer.
+func TestARangeFromAReplicaIsComplete(t *testing.T) {
+	server := pgtest.Shared(t)
+	url := server.Database(t)
+	first := open(t, database.Options{URL: url, Name: "a"})
+	p := slotlogtest.ID("process")
+	half := slotlogtest.Block(p, 0, 0, 40, 0)
+	if err := first.Append(t.Context(), half); err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Close(); err != nil { // a database that somebody uses cannot be copied
+		t.Fatal(err)
+	}
+	replicas := map[string]string{"behind": server.Copy(t, url), "without tables": server.Database(t), "all": url, "gone": "postgres://nobody@127.0.0.1:1/none?sslmode=disable"}
+	rest := slotlogtest.Block(p, 0, 40, 50, 0)
+	if err := open(t, database.Options{URL: url, Name: "a"}).Append(t.Context(), rest); err != nil {
+		t.Fatal(err)
+	}
+	want := append(slices.Clone(half.Entries), rest.Entries...)
+	for name, replica := range replicas {
+		l := open(t, database.Options{URL: url, Name: name, ReadURL: replica})
+		for _, test := range []struct{ from, to, low, high slotlog.Slot }{{0, 1000, 0, 90}, {39, 41, 39, 41}, {89, 10, 11, 90}, {200, 0, 0, 0}, {90, 95, 0, 0}, {5, 6, 5, 6}} {
+			var got []slotlog.Entry
+			for e, err := range l.Range(t.Context(), p, test.from, test.to) {
+				if err != nil {
+					t.Fatalf("%s: %v", name, err)
+				}
+				got = append(got, e)
+			}
+			if test.from > test.to {
+				slices.Reverse(got)
+			}
+			if diff := cmp.Diff(want[test.low:test.high], got, cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("%s, slots %d to %d: %s", name, test.from, test.to, diff)
+			}
+		}
+	}
 }

@@ -29,12 +29,17 @@ const rangeDown = `select s.slot, s.message, s.time, s.block_height, s.block_has
 	case when s.has_item then (select r.value from ago_rows r where r.space = 0 and r.key = '\x4d'::bytea || s.message) end
 	from ago_slots s where s.process = $1 and s.slot <= $2 and s.slot > $3 order by s.slot desc limit $4`
 
-// Range reads in pages. Slots never change, so they need no common snapshot.
+// Range reads in pages. Slots never change, so they need no common snapshot, and can come from a replica: only what is missing
+// there is asked of the database itself.
 func (l *Log) Range(ctx context.Context, p message.ID, from, to slotlog.Slot) iter.Seq2[slotlog.Entry, error] {
 	return func(yield func(slotlog.Entry, error) bool) {
-		limit := slotsFirst
+		limit, pool := slotsFirst, l.db.Replica()
 		for want := from; want != to; limit = slotsNext {
-			page, err := l.page(ctx, p, want, to, limit)
+			page, err := l.page(ctx, pool, p, want, to, limit)
+			if pool != nil && ctx.Err() == nil && (err != nil || len(page) == 0 || page[0].Slot != want) {
+				pool = nil
+				page, err = l.page(ctx, nil, p, want, to, limit)
+			}
 			if err != nil {
 				yield(slotlog.Entry{}, err)
 				return
@@ -42,6 +47,9 @@ func (l *Log) Range(ctx context.Context, p message.ID, from, to slotlog.Slot) it
 			for i := range page {
 				e := &page[i]
 				if e.Slot != want {
+					if pool != nil {
+						break
+					}
 					return
 				}
 				if e.Item != nil {
@@ -59,15 +67,15 @@ func (l *Log) Range(ctx context.Context, p message.ID, from, to slotlog.Slot) it
 					want--
 				}
 			}
-			if len(page) < limit {
+			if len(page) < limit && pool == nil {
 				return
 			}
 		}
 	}
 }
 
-// page reads slots whose items are still the rows of the table of items.
-func (l *Log) page(ctx context.Context, p message.ID, from, to slotlog.Slot, limit int) (page []slotlog.Entry, err error) {
+// page reads slots whose items are still the rows of the table of items, from a replica or, if that is nil, from the database.
+func (l *Log) page(ctx context.Context, replica *pgxpool.Pool, p message.ID, from, to slotlog.Slot, limit int) (page []slotlog.Entry, err error) {
 	done, err := l.begin(ctx)
 	if err != nil {
 		return nil, err
@@ -77,15 +85,18 @@ func (l *Log) page(ctx context.Context, p message.ID, from, to slotlog.Slot, lim
 	if from > to {
 		sql = rangeDown
 	}
-	err = l.db.Again(ctx, func(ctx context.Context, pool *pgxpool.Pool) error {
+	read := func(ctx context.Context, pool *pgxpool.Pool) error {
 		rows, err := pool.Query(ctx, sql, p[:], number(from), number(to), limit)
 		if err != nil {
 			return err
 		}
 		page, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (slotlog.Entry, error) { return entry(p, row) })
 		return err
-	})
-	return page, database.Fault(err)
+	}
+	if replica != nil {
+		return page, read(ctx, replica)
+	}
+	return page, database.Fault(l.db.Again(ctx, read))
 }
 
 func entry(p message.ID, row pgx.CollectableRow) (slotlog.Entry, error) {

@@ -46,10 +46,12 @@ var settings = map[string]string{
 	"idle_in_transaction_session_timeout": "600000", // a scan that nobody goes on with
 }
 
-func connect(o Options) (*pgxpool.Pool, error) {
-	c, err := pgxpool.ParseConfig(o.URL)
+func connect(o Options, url string, most int) (*pgxpool.Pool, error) {
+	c, err := pgxpool.ParseConfig(url)
 	if err != nil {
-		return nil, fault.Wrap(err, fault.Malformed, "settings-malformed", "the address of the database")
+		f := fault.New(fault.Malformed, "settings-malformed", "the address of the database")
+		f.Cause = err
+		return nil, f.WithHint("write it like postgres://USER:PASSWORD@HOST/DATABASE")
 	}
 	for name, value := range settings {
 		if _, given := c.ConnConfig.RuntimeParams[name]; !given {
@@ -65,9 +67,7 @@ func connect(o Options) (*pgxpool.Pool, error) {
 	if _, given := c.ConnConfig.RuntimeParams["statement_timeout"]; !given {
 		c.ConnConfig.RuntimeParams["statement_timeout"] = strconv.FormatInt(o.Timeout.Milliseconds(), 10)
 	}
-	if !strings.Contains(o.URL, "pool_max_conns") {
-		c.MaxConns = int32(o.Connections)
-	}
+	c.MaxConns = int32(most)
 	c.ConnConfig.ConnectTimeout = connectTimeout
 	c.ConnConfig.DialFunc = (&net.Dialer{KeepAlive: keepAlive}).DialContext
 	pool, err := pgxpool.NewWithConfig(context.Background(), c)

@@ -35,7 +35,9 @@ type Options struct {
 	URL         string        // postgres://user:password@host:port/database, or a libpq text; further parameters are sent to the server
 	Name        string        // of the space; two nodes on one database need different ones
 	Shared      []byte        // first bytes of the keys that all spaces have together
-	Connections int           // at most; 16. pool_max_conns in the URL wins
+	ReadURL     string        // of a replica that may lag, for Replica; "" if there is none
+	Connections int           // at most, besides those of scans; 16
+	Scans       int           // connections of scans, at most; as many
 	Timeout     time.Duration // of one statement; 30 s. statement_timeout in the URL wins
 	Patience    time.Duration // how long a database that restarts is waited for; 20 s
 	Log         *slog.Logger
@@ -45,6 +47,7 @@ type Options struct {
 type Store struct {
 	pool     *pgxpool.Pool
 	scans    *pgxpool.Pool // a scan holds its connection while its reader does other things with the store
+	replica  *pgxpool.Pool // nil without one
 	shared   []byte
 	space    int32
 	epoch    int64
@@ -67,6 +70,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.Connections == 0 {
 		o.Connections = connectionsDefault
 	}
+	if o.Scans == 0 {
+		o.Scans = o.Connections
+	}
 	if o.Timeout == 0 {
 		o.Timeout = timeoutDefault
 	}
@@ -76,18 +82,19 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	pool, err := connect(o)
-	if err != nil {
-		return nil, err
-	}
-	scans, err := connect(o)
-	if err != nil {
-		pool.Close()
-		return nil, err
-	}
-	s := &Store{pool: pool, scans: scans, shared: o.Shared, timeout: o.Timeout, patience: o.Patience, log: o.Log}
+	s := &Store{shared: o.Shared, timeout: o.Timeout, patience: o.Patience, log: o.Log}
 	s.ctx, s.stop = context.WithCancel(context.Background())
-	if err := s.open(ctx, o.Name); err != nil {
+	var err error
+	if s.pool, err = connect(o, o.URL, o.Connections); err == nil {
+		s.scans, err = connect(o, o.URL, o.Scans)
+	}
+	if err == nil && o.ReadURL != "" {
+		s.replica, err = connect(o, o.ReadURL, o.Scans)
+	}
+	if err == nil {
+		err = s.open(ctx, o.Name)
+	}
+	if err != nil {
 		return nil, errors.Join(Fault(err), s.Close())
 	}
 	return s, nil
@@ -147,10 +154,16 @@ func (s *Store) Close() error {
 	s.mu.Unlock()
 	s.users.Wait()
 	s.stop()
-	s.pool.Close()
-	s.scans.Close()
+	for _, pool := range []*pgxpool.Pool{s.pool, s.scans, s.replica} {
+		if pool != nil {
+			pool.Close()
+		}
+	}
 	return nil
 }
+
+// Replica is a copy of the database that may lag behind it, or nil: for what never changes once it is there.
+func (s *Store) Replica() *pgxpool.Pool { return s.replica }
 
 // spaceOf is where a key is kept.
 func (s *Store) spaceOf(key []byte) int32 {

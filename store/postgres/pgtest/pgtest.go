@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"os/user"
@@ -269,6 +270,18 @@ func (s *Server) Database(t testing.TB) string {
 	t.Helper()
 	name := fmt.Sprintf("test%d", s.made.Add(1))
 	s.Exec(t, s.url("postgres"), "create database "+name+" template template0")
+	return s.url(name)
+}
+
+// Copy makes a database like another, which nobody may be using, and gives its address.
+func (s *Server) Copy(t testing.TB, of string) string {
+	t.Helper()
+	u, err := url.Parse(of)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := fmt.Sprintf("test%d", s.made.Add(1))
+	s.Exec(t, s.url("postgres"), "create database "+name+" template "+strings.TrimPrefix(u.Path, "/"))
 	return s.url(name)
 }
 
