@@ -143,6 +143,14 @@ func (n *Node) openStore(ctx context.Context) error {
 	return err
 }
 
+// place names where the data is.
+func (n *Node) place() string {
+	if n.c.Database.URL != "" {
+		return "the database"
+	}
+	return n.c.Dir
+}
+
 // lasting tells whether the data outlives the process.
 func (n *Node) lasting() bool { return n.c.Dir != "" || n.c.Database.URL != "" }
 
@@ -174,7 +182,7 @@ func (n *Node) openKey(context.Context) error {
 	if n.c.Key == nil {
 		if n.c.Dir != "" && used {
 			if _, err := os.Stat(filepath.Join(n.c.Dir, keyFile)); errors.Is(err, os.ErrNotExist) {
-				return refuse("the data belongs to the scheduler %s, whose key %s is not in %s", owner, keyFile, n.c.Dir)
+				return refuse("the data in %s belongs to the scheduler %s, whose key %s is gone", n.place(), owner, keyFile)
 			}
 		}
 		if n.c.Dir == "" && n.lasting() {
@@ -186,7 +194,7 @@ func (n *Node) openKey(context.Context) error {
 		}
 	}
 	if own := n.c.Key.Address(); used && own != owner {
-		return refuse("the data belongs to the scheduler %s, and the key is that of %s", owner, own)
+		return refuse("the data in %s belongs to the scheduler %s, and the key is that of %s", n.place(), owner, own)
 	}
 	return nil
 }
