@@ -2,7 +2,6 @@ package process
 
 import (
 	"crypto/sha256"
-	"strings"
 
 	"ago/message"
 )
@@ -44,17 +43,7 @@ func (a Assigned) assignment(body message.Value) message.Message {
 
 // path is the key that the message asks the process for. One that begins with a slash was the address of a request.
 func (a Assigned) path() string {
-	path := ""
-	if c := a.Content; c.item != nil {
-		for _, t := range c.Tags {
-			if strings.EqualFold(t.Name, "path") {
-				path = t.Value
-				break
-			}
-		}
-	} else {
-		path = keyText(c.message, "path", "")
-	}
+	path := a.Content.Key("path")
 	if path == "" || path[0] == '/' || a.ByID {
 		return pathCompute
 	}

@@ -76,6 +76,19 @@ func (c Content) Message() message.Message {
 	return message.New(fs...)
 }
 
+// Key gives the text under a key of the message: of a data item the first tag of the name in any case, as AO-Core reads tags.
+func (c Content) Key(name string) string {
+	if c.item == nil {
+		return keyText(c.message, name, "")
+	}
+	for _, t := range c.Tags {
+		if strings.EqualFold(t.Name, name) {
+			return t.Value
+		}
+	}
+	return ""
+}
+
 // headerCase writes a key as the name of a header.
 func headerCase(key string) string {
 	b := []byte(key)

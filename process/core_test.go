@@ -178,6 +178,40 @@ func TestKeptMessagesAreReadAsTheyWere(t *testing.T) {
 	}
 }
 
+// tampered replaces a key of a message and leaves its commitments as they are.
+func tampered(m message.Message, f message.Field) message.Message {
+	return m.With(f.Key, f.Value).With(message.KeyCommitments, m.Commitments())
+}
+
+func TestSignaturesOfNestedMessagesMustHold(t *testing.T) {
+	inner := committed(t, key(t, 2), field("from", "alice"))
+	for _, c := range []struct {
+		name  string
+		value message.Value
+		code  string
+	}{
+		{"one that holds", inner, ""},
+		{"one that does not", tampered(inner, field("from", "bob")), "signature-invalid"},
+		{"deeper", message.New(message.Field{Key: "deep", Value: tampered(inner, field("from", "bob"))}), "signature-invalid"},
+		{"in a list", message.List{inner, tampered(inner, field("from", "bob"))}, "signature-invalid"},
+		{"too many", slices.Repeat(message.List{inner}, nestedMax+1), "signatures-too-many"},
+	} {
+		m := committed(t, key(t, 1), message.Field{Key: "x", Value: c.value})
+		if _, err := commitment.Verify(m); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Reduce(m); err != nil != (c.code != "") || c.code != "" && fault.CodeOf(err) != c.code {
+			t.Errorf("%s: %v, want %q", c.name, err, c.code)
+		}
+	}
+	if _, err := commitment.Verify(tampered(inner, field("from", "bob"))); fault.KindOf(err) != fault.Forged {
+		t.Errorf("a message that was changed verifies: %v", err)
+	}
+	if _, err := commitment.Verify(message.New(field("a", "b"))); fault.CodeOf(err) != "not-signed" {
+		t.Errorf("a message of nobody: %v", err)
+	}
+}
+
 func committedTwice(t testing.TB) message.Message {
 	m, err := httpsig.Commit(committed(t, key(t, 1), field("a", "b")), key(t, 2), httpsig.Terms{})
 	if err != nil {

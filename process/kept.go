@@ -74,8 +74,13 @@ func readsAs(f slotlog.Form, raw []byte, m message.Message) bool {
 	return err == nil
 }
 
+// nestedMax bounds how many signatures of nested messages are checked.
+const nestedMax = 64
+
 // Reduce gives the message that its signers vouch for: keys that not everybody committed to are gone. It fails with Malformed
-// ("commitments-disagree") if they cover different keys, since what they have in common nobody has signed.
+// ("commitments-disagree") if they cover different keys, since what they have in common nobody has signed. Signatures of nested
+// messages must hold, too, since a process takes them for checked: otherwise it fails with Forged, or with TooLarge for more than
+// 64 of them.
 func Reduce(m message.Message) (message.Message, error) {
 	if _, ok := ans104.ItemOf(m); ok {
 		return m, nil
@@ -96,10 +101,51 @@ func Reduce(m message.Message) (message.Message, error) {
 		}
 	}
 	out := m.OnlyCommitted()
-	for key := range out.All() {
-		if key != message.KeyCommitments {
-			return out, nil
+	left := nestedMax
+	for key, v := range out.All() {
+		if key == message.KeyCommitments {
+			continue
+		}
+		if err := checkNested(v, &left); err != nil {
+			return m, err
 		}
 	}
+	if out.Len() > 1 || out.Len() == 1 && out.Commitments().Len() == 0 {
+		return out, nil
+	}
 	return m, fault.New(fault.Malformed, "message-empty", "nobody has signed any key of the message")
+}
+
+// checkNested checks the signatures of the messages in a value. A commitment without a committer only names the content.
+func checkNested(v message.Value, left *int) error {
+	switch v := v.(type) {
+	case message.List:
+		for _, e := range v {
+			if err := checkNested(e, left); err != nil {
+				return err
+			}
+		}
+	case message.Message:
+		for id, e := range v.Commitments().All() {
+			entry, _ := e.(message.Message)
+			if entry.Text("committer") == "" {
+				continue
+			}
+			if *left--; *left < 0 {
+				return fault.New(fault.TooLarge, "signatures-too-many", "the messages within the message have more than %d signatures", nestedMax)
+			}
+			if _, err := commitment.VerifyEntry(v, id, entry); err != nil {
+				return fault.Wrap(err, fault.KindOf(err), fault.CodeOf(err), "a message within the message")
+			}
+		}
+		for key, e := range v.All() {
+			if key == message.KeyCommitments {
+				continue
+			}
+			if err := checkNested(e, left); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

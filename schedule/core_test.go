@@ -133,6 +133,14 @@ func TestOneLogServesBothKindsOfMessages(t *testing.T) {
 				if _, err := commitment.VerifyEntries(whole); err != nil {
 					t.Errorf("slot %d: %v", i, err)
 				}
+				for _, id := range process.IDs(whole) {
+					if m, err := after.Message(context.Background(), id); err != nil || !message.Equal(m, whole) {
+						t.Errorf("Message(%s) = %v, %v", id, m, err)
+					}
+				}
+				if m, err := after.Message(context.Background(), a.AssignmentID); err != nil || !message.Equal(m.Without(message.KeyCommitments), core) {
+					t.Errorf("the assignment of slot %d is %v, %v", i, m, err)
+				}
 				for _, id := range append(process.IDs(whole), a.AssignmentID) {
 					if s, err := after.Find(context.Background(), p, id); err != nil || s != slotlog.Slot(i) {
 						t.Errorf("Find(%s) = %d, %v, want %d", id, s, err, i)
@@ -238,7 +246,10 @@ func TestWhatHTTPMessagesAreRefused(t *testing.T) {
 	}{
 		{"to legacy units", legacy, b.http(b.user, field("data", "x")), fault.Unsupported, "legacy-scheduler",
 			"Process resides on legacy scheduler. Message must be signed with ANS-104."},
-		{"nobody's", p, commitment.Verified{}, fault.Unsupported, "codec-unsupported", "Message is not valid."},
+		{"nobody's", p, commitment.Verified{}, fault.Malformed, "message-unsigned", "Message is not valid."},
+		{"an item without a target", message.ID{}, b.sign(b.user, message.ID{}, "x", "Data-Protocol", "ao", "Type", "Message"), fault.Malformed, "target-missing", ""},
+		{"a target in a tag of a legacy item", message.ID{}, b.sign(b.user, message.ID{}, "x", "Data-Protocol", "ao", "Type", "Message", "Target", legacy.String()),
+			fault.Malformed, "target-missing", ""},
 		{"without a target", message.ID{}, b.http(b.user, field("data", "x")), fault.Malformed, "target-missing", ""},
 		{"to another process", p, b.http(b.user, field("target", other.String())), fault.Malformed, "target-is-another", ""},
 		{"an item to another process", p, b.sign(b.user, other, "x"), fault.Malformed, "target-is-another", ""},

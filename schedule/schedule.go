@@ -10,6 +10,7 @@ import (
 	"iter"
 	"log/slog"
 	"runtime"
+	"slices"
 	"sync"
 
 	"ago/clock"
@@ -243,6 +244,28 @@ func (s *Scheduler) assignmentID(ctx context.Context, e slotlog.Entry) (message.
 	}
 	a, err := s.assigned(ctx, e)
 	return a.AssignmentID, err
+}
+
+// Message gives a message that has a slot here, by any of its ids and with its commitments, or an assignment by its id. It fails
+// with NotFound ("message-unknown").
+func (s *Scheduler) Message(ctx context.Context, id message.ID) (message.Message, error) {
+	found, err := places(s.c.Store, id)
+	if err != nil {
+		return message.Message{}, err
+	}
+	for _, at := range found {
+		for a, err := range s.Range(ctx, at.Process, at.Slot, at.Slot+1) {
+			if err != nil {
+				return message.Message{}, err
+			}
+			if m := a.Content.Message(); slices.Contains(process.IDs(m), id) {
+				return m, nil
+			}
+			return s.Assignment(ctx, at.Process, at.Slot)
+		}
+	}
+	return message.Message{}, fault.New(fault.NotFound, "message-unknown", "message %s has no slot here", id).
+		WithHint("send it to the scheduler first")
 }
 
 // content finds a message by its id: among what is published, or in a slot of any process.

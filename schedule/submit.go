@@ -52,7 +52,7 @@ func (s *Scheduler) SubmitTo(ctx context.Context, p message.ID, v commitment.Ver
 		return s.submitItem(ctx, p, it)
 	}
 	if len(m.Committers()) == 0 {
-		return Receipt{}, fault.New(fault.Unsupported, "codec-unsupported", "Message is not valid.").
+		return Receipt{}, fault.New(fault.Malformed, "message-unsigned", "Message is not valid.").
 			WithHint("send a data item or a signed HTTP message: a message that nobody signed gets no slot")
 	}
 	reduced, err := process.Reduce(m)
@@ -129,13 +129,11 @@ func (s *Scheduler) submitItem(ctx context.Context, p message.ID, it *ans104.Ite
 		}
 		return s.spawn(ctx, p, d, r)
 	}
-	if p.IsZero() && !it.HasTarget {
-		if err := check(it); err != nil {
-			return Receipt{}, err
-		}
-	}
 	to, err := target(p, r.content)
 	if err != nil {
+		if missing := check(it); p.IsZero() && missing != nil {
+			return Receipt{}, missing
+		}
 		return Receipt{}, err
 	}
 	d, err := s.Process(ctx, to)
@@ -185,6 +183,9 @@ func (s *Scheduler) spawn(ctx context.Context, p message.ID, d process.Definitio
 // target gives the process of a message: the one it names, which may come with a hint where that is, or the one it was sent to.
 func target(p message.ID, c process.Content) (message.ID, error) {
 	text := c.Target
+	if text == "" {
+		text = c.Key("target")
+	}
 	if i := strings.IndexAny(text, "?&"); i >= 0 {
 		text = text[:i]
 	}
