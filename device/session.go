@@ -1,0 +1,257 @@
+package device
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"maps"
+	"slices"
+	"sync"
+
+	"ago/fault"
+)
+
+// Held is a part of a process's state that its message cannot hold: the memory of a program that runs. What calls did to it
+// since the last Commit is undone by Rollback.
+type Held interface {
+	Commit() error
+	Rollback() error
+	// Snapshot writes the committed state: all of it if full is asked for, otherwise what changed since the last snapshot.
+	Snapshot(w io.Writer, full bool) error
+	Close() error
+}
+
+// Forked is a Held that can be copied in its last committed state, so that something is tried out on the copy.
+type Forked interface {
+	Held
+	Fork(ctx context.Context) (Held, error)
+}
+
+// Session is what is held beside one state: by a process as long as it is in memory, by any other resolution until it ends.
+// Its parts are found by name; a device names them by where in the state it works, so that two in one stack do not meet.
+//
+// Calls of one session come one after the other; Close may come at any time.
+type Session struct {
+	mu     sync.Mutex
+	parts  map[string]Held
+	fresh  map[string]bool     // opened since the last commit
+	stored map[string][][]byte // snapshots of parts that nobody has opened again yet: a full one, then what changed
+	saved  map[string]bool     // parts that have been in a snapshot
+	fork   *forked             // what a copy is made of
+	closed bool
+}
+
+type forked struct {
+	ctx context.Context
+	of  *Session
+}
+
+// NewSession gives an empty session, or the one that these snapshots were made of: a full one, then those that followed.
+func NewSession(snapshots ...io.Reader) (*Session, error) {
+	s := &Session{parts: map[string]Held{}, fresh: map[string]bool{}, stored: map[string][][]byte{}, saved: map[string]bool{}}
+	for _, r := range snapshots {
+		if err := s.read(bufio.NewReader(r)); err != nil {
+			return nil, fault.Wrap(err, fault.Malformed, "session-malformed", "a snapshot of what a process holds cannot be read")
+		}
+	}
+	return s, nil
+}
+
+// Hold gives the part of a name. It is opened if it is not there yet: from its snapshots, or anew without any.
+func (s *Session) Hold(name string, open func(snapshots ...io.Reader) (Held, error)) (Held, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, fault.New(fault.Unavailable, "session-closed", "what the process holds was given back")
+	}
+	if h := s.parts[name]; h != nil {
+		return h, nil
+	}
+	h, err := s.copied(name)
+	if h == nil && err == nil {
+		stored := s.stored[name]
+		readers := make([]io.Reader, len(stored))
+		for i, b := range stored {
+			readers[i] = bytes.NewReader(b)
+		}
+		if h, err = open(readers...); err == nil && len(stored) == 0 {
+			s.fresh[name] = true
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.parts[name] = h
+	delete(s.stored, name)
+	return h, nil
+}
+
+// copied copies a part of the session that this one is a fork of; nil if that has none.
+func (s *Session) copied(name string) (Held, error) {
+	if s.fork == nil {
+		return nil, nil
+	}
+	of := s.fork.of
+	of.mu.Lock()
+	defer of.mu.Unlock()
+	h := of.parts[name]
+	if h == nil || of.fresh[name] {
+		return nil, nil
+	}
+	f, ok := h.(Forked)
+	if !ok {
+		return nil, fault.New(fault.Unsupported, "session-unforkable", "nothing can be tried out on %s of this process", name)
+	}
+	return f.Fork(s.fork.ctx)
+}
+
+// Fork gives a session whose parts are copies of the committed ones, made when they are asked for. It is closed by the caller.
+func (s *Session) Fork(ctx context.Context) *Session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return &Session{
+		parts: map[string]Held{}, fresh: map[string]bool{}, saved: map[string]bool{}, stored: maps.Clone(s.stored), fork: &forked{ctx, s},
+	}
+}
+
+// Commit makes what was done since the last one the state.
+func (s *Session) Commit() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.fresh)
+	return s.each(Held.Commit)
+}
+
+// Rollback undoes what was done since the last commit.
+func (s *Session) Rollback() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var errs []error
+	for name := range s.fresh {
+		errs = append(errs, s.parts[name].Close())
+		delete(s.parts, name)
+	}
+	clear(s.fresh)
+	return errors.Join(append(errs, s.each(Held.Rollback))...)
+}
+
+func (s *Session) each(do func(Held) error) error {
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(s.parts)) {
+		errs = append(errs, do(s.parts[name]))
+	}
+	return errors.Join(errs...)
+}
+
+// Snapshot writes the committed state of all parts: all of it, or what changed since the last snapshot.
+func (s *Session) Snapshot(w io.Writer, full bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(s.stored)) {
+		// Not opened since it was restored: what is stored is its state.
+		for i, b := range s.stored[name] {
+			if full || !s.saved[name] {
+				if err := writePart(w, name, i == 0, b); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.parts)) {
+		if s.fresh[name] {
+			continue // not committed
+		}
+		var b bytes.Buffer
+		whole := full || !s.saved[name]
+		if err := s.parts[name].Snapshot(&b, whole); err != nil {
+			return err
+		}
+		if err := writePart(w, name, whole, b.Bytes()); err != nil {
+			return err
+		}
+		s.saved[name] = true
+	}
+	return nil
+}
+
+func writePart(w io.Writer, name string, full bool, b []byte) error {
+	head := binary.AppendUvarint(nil, uint64(len(name)))
+	head = append(head, name...)
+	if full {
+		head = append(head, 1)
+	} else {
+		head = append(head, 0)
+	}
+	head = binary.AppendUvarint(head, uint64(len(b)))
+	if _, err := w.Write(head); err != nil {
+		return err
+	}
+	_, err := w.Write(b)
+	return err
+}
+
+const (
+	partNameMax = 1 << 10
+	partMax     = 64 << 30
+)
+
+func (s *Session) read(r *bufio.Reader) error {
+	for {
+		n, err := binary.ReadUvarint(r)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil || n > partNameMax {
+			return errors.Join(err, errors.New("the name of a part is too long"))
+		}
+		name := make([]byte, n)
+		if _, err := io.ReadFull(r, name); err != nil {
+			return err
+		}
+		full, err := r.ReadByte()
+		if err != nil {
+			return err
+		}
+		size, err := binary.ReadUvarint(r)
+		if err != nil || size > partMax {
+			return errors.Join(err, errors.New("a part is too large"))
+		}
+		var b bytes.Buffer // grows with what there is, whatever size says
+		if _, err := io.CopyN(&b, r, int64(size)); err != nil {
+			return err
+		}
+		if full == 1 {
+			s.stored[string(name)] = nil
+		}
+		s.stored[string(name)] = append(s.stored[string(name)], b.Bytes())
+		s.saved[string(name)] = true
+	}
+}
+
+// Close gives back all parts. It may be called more than once.
+func (s *Session) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	err := s.each(Held.Close)
+	clear(s.parts)
+	clear(s.stored)
+	return err
+}
+
+type sessionKey struct{}
+
+// WithSession lets the calls of a resolution find a session.
+func WithSession(ctx context.Context, s *Session) context.Context {
+	return context.WithValue(ctx, sessionKey{}, s)
+}
+
+// Session is what is held for the resolution that the call is part of. Nil if whoever resolves offers none: then a device opens
+// what it needs itself and closes it before it answers.
+func (c *Call) Session() *Session {
+	s, _ := c.Value(sessionKey{}).(*Session)
+	return s
+}

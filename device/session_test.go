@@ -1,0 +1,144 @@
+package device
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"testing"
+)
+
+// tally is a Held that counts: its snapshots are what it came to, or what was added since the last.
+type tally struct {
+	now, committed, saved int
+	closed                bool
+}
+
+func (c *tally) Commit() error   { c.committed = c.now; return nil }
+func (c *tally) Rollback() error { c.now = c.committed; return nil }
+func (c *tally) Close() error    { c.closed = true; return nil }
+
+func (c *tally) Snapshot(w io.Writer, full bool) error {
+	from := c.saved
+	if full {
+		from = 0
+	}
+	c.saved = c.committed
+	_, err := fmt.Fprint(w, c.committed-from)
+	return err
+}
+
+func (c *tally) Fork(context.Context) (Held, error) {
+	return &tally{now: c.committed, committed: c.committed}, nil
+}
+
+func openTally(snapshots ...io.Reader) (Held, error) {
+	c := &tally{}
+	for _, r := range snapshots {
+		var n int
+		if _, err := fmt.Fscan(r, &n); err != nil {
+			return nil, err
+		}
+		c.now += n
+	}
+	c.committed, c.saved = c.now, c.now
+	return c, nil
+}
+
+func add(t *testing.T, s *Session, name string, n int) int {
+	t.Helper()
+	h, err := s.Hold(name, openTally)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.(*tally).now += n
+	return h.(*tally).now
+}
+
+func session(t *testing.T, snapshots ...*bytes.Buffer) *Session {
+	t.Helper()
+	var rs []io.Reader
+	for _, b := range snapshots {
+		rs = append(rs, bytes.NewReader(b.Bytes()))
+	}
+	s, err := NewSession(rs...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestSessions(t *testing.T) {
+	s := session(t)
+	add(t, s, "a", 1)
+	must(t, s.Rollback())
+	if got := add(t, s, "a", 2); got != 2 {
+		t.Errorf("a part that was opened by what is undone goes on with %d", got)
+	}
+	must(t, s.Commit())
+	var full, second, third bytes.Buffer
+	must(t, s.Snapshot(&full, true))
+	add(t, s, "a", 3)
+	add(t, s, "b", 10)
+	must(t, s.Commit())
+	add(t, s, "b", 5)
+	must(t, s.Snapshot(&second, false))
+	must(t, s.Rollback())
+
+	f := s.Fork(t.Context())
+	if got := add(t, f, "b", 100); got != 110 {
+		t.Errorf("the copy has %d", got)
+	}
+	if got := add(t, s, "b", 0); got != 10 {
+		t.Errorf("what was tried on a copy reaches the original: %d", got)
+	}
+	must(t, f.Close())
+
+	r := session(t, &full, &second)
+	if got := add(t, r, "a", 1); got != 6 {
+		t.Errorf("a comes back as %d", got)
+	}
+	must(t, r.Commit())
+	must(t, r.Snapshot(&third, false)) // b was not opened
+	r = session(t, &full, &second, &third)
+	if a, b := add(t, r, "a", 0), add(t, r, "b", 0); a != 6 || b != 10 {
+		t.Errorf("they come back as %d and %d", a, b)
+	}
+
+	r = session(t, &full, &second)
+	var again bytes.Buffer
+	must(t, r.Snapshot(&again, true)) // nothing was opened
+	if got := add(t, session(t, &again), "a", 0); got != 5 {
+		t.Errorf("a comes back as %d", got)
+	}
+
+	must(t, s.Close())
+	if _, err := s.Hold("a", openTally); err == nil {
+		t.Error("a closed session opens parts")
+	}
+}
+
+func FuzzSession(f *testing.F) {
+	f.Add([]byte("\x01a\x01\x0212"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		s, err := NewSession(bytes.NewReader(b))
+		if err != nil {
+			return
+		}
+		var out bytes.Buffer
+		if err := s.Snapshot(&out, true); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := NewSession(&out); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
