@@ -176,6 +176,11 @@ func (c *Call) Load(v message.Value) (message.Value, error) {
 	return c.Read(link.To.String())
 }
 
+// Loader is Load for what works on whole messages: message.Find, message.Merge, message.Bundle.
+func (c *Call) Loader() message.Loader {
+	return func(l message.Link) (message.Value, error) { return c.Load(l) }
+}
+
 // Read gives what is kept under an id or a path. It fails with NotFound ("message-absent").
 func (c *Call) Read(path string) (message.Value, error) {
 	if c.Node.Contents == nil {

@@ -128,7 +128,7 @@ func messageSet(c *device.Call, base, req message.Message) (message.Value, error
 	}
 	merge := message.Merge{
 		Explicit: req.Text("set-mode") == "explicit",
-		Load:     func(l message.Link) (message.Value, error) { return c.Load(l) },
+		Load:     c.Loader(),
 		Nested: func(into, with message.Message) (message.Message, bool, error) {
 			if name := into.Text("device"); name == "" || name == device.Default {
 				return message.Message{}, false, nil

@@ -18,10 +18,9 @@ type policy struct {
 
 // directives of one cache-control.
 type directives struct {
-	lookup, store       bool
-	saysLookup, saysAny bool
-	saysStore           bool
-	only                bool
+	lookup, store         bool
+	saysLookup, saysStore bool
+	only                  bool
 }
 
 func readDirectives(v message.Value) (d directives) {

@@ -72,6 +72,7 @@ func (r *Resolver) With(node *device.Node) *Resolver {
 type Request struct {
 	Path    string          // with its query, as it came
 	Keys    message.Message // what came with it: headers and body, or a signed message
+	Steps   []device.Step   // is resolved instead of the path, if not nil: what a hook made of it
 	How     device.How
 	Explain *Explanation // is filled with what was done, if not nil
 }
@@ -79,6 +80,9 @@ type Request struct {
 // Resolve answers a request. An answer with a status of 400 and more is an error: a fault, or a device.Outcome.
 func (r *Resolver) Resolve(ctx context.Context, q Request) (device.Result, error) {
 	t := r.trail(q)
+	if q.Steps != nil {
+		return t.root(ctx, nil, q.Steps, q.How)
+	}
 	began := t.now()
 	steps, err := Parse(q.Path, q.Keys)
 	q.Explain.add(Stage{Name: "parse", Key: q.Path, Total: t.since(began), Error: codeOf(err)})
@@ -202,6 +206,9 @@ func (f *frame) Parse(path string, keys message.Message) ([]device.Step, error) 
 
 // begin makes the base of what the first step says, and gives the steps that are left.
 func (f *frame) begin(ctx context.Context, steps []device.Step, how device.How) (at, []device.Step, error) {
+	if err := f.count(); err != nil {
+		return at{}, nil, err
+	}
 	s, rest := steps[0], steps[1:]
 	if s.Sub != nil {
 		res, err := f.Run(ctx, nil, s.Sub, how)
@@ -249,8 +256,8 @@ func (f *frame) step(ctx context.Context, now at, s device.Step, rest []device.S
 	if err := ctx.Err(); err != nil {
 		return at{}, 0, overtime(err)
 	}
-	if n := f.steps.Add(1); n > int64(f.limits.Steps) {
-		return at{}, 0, fault.New(fault.Looped, "resolve-too-many-steps", "the request took more than %d steps", f.limits.Steps)
+	if err := f.count(); err != nil {
+		return at{}, 0, err
 	}
 	req, err := f.request(ctx, s, how)
 	if err != nil {
@@ -271,6 +278,14 @@ func (f *frame) step(ctx context.Context, now at, s device.Step, rest []device.S
 		return now, 0, nil
 	}
 	return f.ask(ctx, &question{frame: f, now: now, base: base, req: req, by: s.By, key: key, rest: rest, how: how})
+}
+
+// count holds the steps of the request against their limit.
+func (f *frame) count() error {
+	if n := f.steps.Add(1); n > int64(f.limits.Steps) {
+		return fault.New(fault.Looped, "resolve-too-many-steps", "the request took more than %d steps", f.limits.Steps)
+	}
+	return nil
 }
 
 // request is what the step asks for: its own request, or what the parentheses that stand for it give.

@@ -364,6 +364,40 @@ func TestAnswersAreKeptWhereTheDeviceAllowsIt(t *testing.T) {
 	}
 }
 
+func TestARequestMayBeReplacedOnTheWay(t *testing.T) {
+	_, node, r := newLab(t, resolve.Limits{})
+	id, _ := node.Contents.Write(t.Context(), of("greeting", "hello"))
+	for _, path := range []string{"/~message@1.0&a=(~message@1.0&b=c/b)/a", "/" + id.String() + "/greeting", "/" + id.String() + "~lab@1.0/who", "/(~message@1.0&a=1)/a", "/a/who~lab@1.0?a+map=x=1", "/who~lab@1.0"} {
+		steps, err := resolve.Parse(path, message.Message{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, err := device.Steps(device.Sequence(steps))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := ask(t, r, path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := r.Resolve(t.Context(), resolve.Request{Steps: back, Keys: of("path", "signed")})
+		if got := devicetest.Show(res.Value); err != nil || got != want {
+			t.Errorf("%s comes back as %v and gives %s (%v), want %s", path, back, got, err, want)
+		}
+	}
+	list := message.List{of("device", "lab@1.0"), of("path", "origin")}
+	steps, err := device.Steps(device.Numbered(list))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res, err := r.Resolve(t.Context(), resolve.Request{Path: "/x", Steps: steps, Keys: of("path", "signed")}); err != nil || devicetest.Show(res.Value) != "signed" {
+		t.Error(res.Value, err)
+	}
+	if _, err := device.Steps(message.List{message.List{}}); fault.CodeOf(err) != "step-malformed" {
+		t.Error(err)
+	}
+}
+
 func TestWhatWasSignedReachesTheDevice(t *testing.T) {
 	_, _, r := newLab(t, resolve.Limits{})
 	res, err := r.Resolve(t.Context(), resolve.Request{Path: "/~lab@1.0/origin", Keys: of("path", "signed")})
@@ -457,12 +491,12 @@ func TestRequestsHaveAnEnd(t *testing.T) {
 }
 
 func TestAnExplanationSaysWhatWasDone(t *testing.T) {
-	_, node, r := newLab(t, resolve.Limits{})
+	_, node, _ := newLab(t, resolve.Limits{})
 	id, _ := node.Contents.Write(t.Context(), of("a", "b"))
 	var events []device.Event
 	seen := node.Derive()
 	seen.Observe = func(e device.Event) { events = append(events, e) }
-	r = resolve.New(seen, resolve.Limits{})
+	r := resolve.New(seen, resolve.Limits{})
 	for _, want := range [][]string{{"parse", "read " + id.String(), "call lab@1.0 pure -> 200 "}, {"parse", "read", "call lab@1.0 pure -> 200 cached"}} {
 		e := &resolve.Explanation{}
 		if _, err := r.Resolve(t.Context(), resolve.Request{Path: "/" + id.String() + "~lab@1.0/pure", Explain: e}); err != nil {
@@ -486,6 +520,31 @@ func TestAnExplanationSaysWhatWasDone(t *testing.T) {
 	if len(events) != 3 || events[0].Device != "lab@1.0" || events[0].Cached || !events[1].Cached || events[2].Err == nil {
 		t.Errorf("%v", events)
 	}
+}
+
+func FuzzResolve(f *testing.F) {
+	for _, s := range []string{"/~message@1.0&a=1/a", "/a&k=(b/c)?d+resolve=/e", "/~lab@1.0/args&n=1/set&x=2/keys", "/()()/~lab@1.0/walk/x", "/a/id?committers=all", "/a/remove&items=a,b/commit"} {
+		f.Add(s)
+	}
+	l := &lab{}
+	r := resolve.New(&device.Node{Registry: device.All().With(device.NewRegistry(l.device()))}, resolve.Limits{Steps: 500})
+	f.Fuzz(func(t *testing.T, path string) {
+		if strings.Contains(path, "panic") || strings.Contains(path, "slow") || strings.Contains(path, "via") {
+			t.Skip("meant to fail or to wait")
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		res, err := r.Resolve(ctx, resolve.Request{Path: path})
+		if ctx.Err() != nil {
+			t.Fatalf("%q has no end", path)
+		}
+		if _, is := device.OutcomeOf(err); err != nil && !is && fault.KindOf(err) == fault.Internal {
+			t.Fatalf("%q: %v", path, err)
+		}
+		if _, bad := res.Hashpath.Text(); bad != nil {
+			t.Fatalf("%q: %v", path, bad)
+		}
+	})
 }
 
 func BenchmarkReadAKey(b *testing.B) {
