@@ -88,8 +88,28 @@ func (q *question) decide() {
 	d = d.over(own)
 	q.policy.lookup = own.lookup && d.lookup
 	q.policy.store = own.store && d.store
-	if (q.policy.lookup || q.policy.store) && !claims(q.base, claimsDepth) && !claims(q.req, claimsDepth) {
-		q.name, _ = q.path.Text()
+	if q.policy.lookup || q.policy.store {
+		q.giveName()
+	}
+}
+
+// giveName finds the hashpath that the answer is kept under. What is asked of a result has a path of its own already.
+func (q *question) giveName() {
+	_, plain := q.now.value.(message.Message)
+	var print uint64
+	if plain && q.now.path == nil {
+		var name string
+		if name, print = q.names.find(q.base, q.req); name != "" {
+			q.name, q.path = name, device.GivenHashpath(name)
+			return
+		}
+	}
+	if claims(q.base, claimsDepth) || claims(q.req, claimsDepth) {
+		return
+	}
+	q.name, _ = q.path.Text()
+	if q.name != "" {
+		q.names.remember(print, q.base, q.req, q.name)
 	}
 }
 

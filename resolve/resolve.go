@@ -47,13 +47,14 @@ type Resolver struct {
 	clock   clock.Clock
 	limits  Limits
 	memory  *memory
+	names   *names
 	flights *flights
 }
 
 // New makes the resolver of a node.
 func New(node *device.Node, limits Limits) *Resolver {
 	limits = limits.orDefault()
-	r := &Resolver{node: node, clock: node.Clock, limits: limits, memory: newMemory(limits.CacheBytes), flights: newFlights()}
+	r := &Resolver{node: node, clock: node.Clock, limits: limits, memory: newMemory(limits.CacheBytes), names: newNames(), flights: newFlights()}
 	if r.clock == nil {
 		r.clock = clock.System{}
 	}
