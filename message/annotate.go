@@ -36,7 +36,10 @@ const (
 // Annotate gives the type-annotated form of a message: its values are only Bytes and Messages, and ao-types says which texts
 // are numbers, atoms and lists. Private keys are left out, and so are keys without value and keys derived from the others. A link is written
 // under its key with the suffix +link. Commitments stay nested in either way.
-func (m Message) Annotate(n Nesting) Message {
+func (m Message) Annotate(n Nesting) Message { return ordered(m.annotated(n)) }
+
+// annotated gives the fields of the annotated form, in order.
+func (m Message) annotated(n Nesting) []Field {
 	fs := make([]Field, 0, m.Len()+1)
 	types := Types{}
 	for key, v := range m.All() {
@@ -52,25 +55,26 @@ func (m Message) Annotate(n Nesting) Message {
 			fs = append(fs, types.field(f, n))
 		}
 	}
-	return annotated(fs, types)
-}
-
-// annotated puts the types with the fields; a message that brings its own text of types keeps it if none are added.
-func annotated(fs []Field, types Types) Message {
-	if len(types) > 0 {
-		fs = append(fs, Field{KeyTypes, Bytes(types.String())})
-	}
-	return New(fs...)
+	return types.put(fs)
 }
 
 // numbered is the form of a list: members under 1, 2, 3...
-func (l List) numbered(n Nesting) Message {
+func (l List) numbered(n Nesting) []Field {
 	fs := make([]Field, 0, len(l)+1)
 	types := Types{{keyList, TypeList}}
 	for i, v := range l {
 		fs = append(fs, types.field(Field{strconv.Itoa(i + 1), v}, n))
 	}
-	return annotated(fs, types)
+	return types.put(fs)
+}
+
+// put adds the types to the fields and gives all in order; a message that brings its own text of types keeps it if none are
+// added.
+func (t Types) put(fs []Field) []Field {
+	if len(t) == 0 {
+		return sorted(fs)
+	}
+	return sorted(append(fs, Field{KeyTypes, Bytes(t.String())}))
 }
 
 // Types is what ao-types says: the name of the type of each key that has one, in any order.
@@ -109,9 +113,9 @@ func (t *Types) field(f Field, n Nesting) Field {
 		return Field{f.Key + linkSuffix, Bytes(v.To.String())}
 	case List:
 		if inner := v.numbered(n); n == Nested {
-			return Field{f.Key, inner}
+			return Field{f.Key, ordered(inner)}
 		} else {
-			return Field{f.Key + linkSuffix, Bytes(annotatedID(inner).String())}
+			return Field{f.Key + linkSuffix, Bytes(lay(inner, nil).unsignedID().String())}
 		}
 	case Message:
 		if n == Nested {

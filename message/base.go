@@ -35,70 +35,62 @@ func Component(name string) string {
 // SignatureBase writes what is signed: a line for each component, then the parameters. Components are given as the parameters
 // list them; value finds the text under a name without its @. It is not ok if a component has none.
 func SignatureBase(components []string, params []Param, value func(name string) (string, bool)) (base string, ok bool) {
-	var b strings.Builder
-	b.Grow(64 * (len(components) + 4))
+	b := make([]byte, 0, 64*(len(components)+4))
 	for i, c := range components {
 		name := strings.TrimPrefix(c, "@")
 		v, ok := value(name)
 		if !ok {
 			return "", false
 		}
-		if i > 0 {
-			b.WriteByte('\n')
-		}
-		writeQuoted(&b, name)
-		b.WriteString(": ")
-		b.WriteString(v)
+		b = appendLine(b, i, name, v)
 	}
-	b.WriteString("\n\"@signature-params\": ")
-	writeParams(&b, components, params)
-	return b.String(), true
+	b = append(b, paramsName...)
+	b = append(b, '(')
+	for i, c := range components {
+		b = appendMember(b, i, c)
+	}
+	return string(appendParams(b, params)), true
 }
 
 // SignatureParams writes components and parameters in the order given, as one inner list of RFC 8941.
 func SignatureParams(components []string, params []Param) string {
-	var b strings.Builder
-	writeParams(&b, components, params)
-	return b.String()
+	b := []byte{'('}
+	for i, c := range components {
+		b = appendMember(b, i, c)
+	}
+	return string(appendParams(b, params))
 }
 
-func writeParams(b *strings.Builder, components []string, params []Param) {
-	b.WriteByte('(')
-	for i, c := range components {
-		if i > 0 {
-			b.WriteByte(' ')
-		}
-		writeQuoted(b, c)
+// paramsName begins the last line of a signature base.
+const paramsName = "\n\"@signature-params\": "
+
+func appendLine(b []byte, i int, name, value string) []byte {
+	if i > 0 {
+		b = append(b, '\n')
 	}
-	b.WriteByte(')')
+	return append(append(appendQuoted(b, name), ": "...), value...)
+}
+
+func appendMember(b []byte, i int, component string) []byte {
+	if i > 0 {
+		b = append(b, ' ')
+	}
+	return appendQuoted(b, component)
+}
+
+// appendParams closes the list of components.
+func appendParams(b []byte, params []Param) []byte {
+	b = append(b, ')')
 	for _, p := range params {
-		b.WriteByte(';')
-		b.WriteString(p.Name)
-		b.WriteByte('=')
+		b = append(append(append(b, ';'), p.Name...), '=')
 		switch v := p.Value.(type) {
 		case Int:
-			b.WriteString(strconv.FormatInt(int64(v), 10))
+			b = strconv.AppendInt(b, int64(v), 10)
 		case Bytes:
-			writeQuoted(b, string(v))
+			b = appendQuoted(b, string(v))
 		}
 	}
-}
-
-// writeQuoted writes a text as a structured field does.
-func writeQuoted(b *strings.Builder, s string) {
-	b.WriteByte('"')
-	for {
-		i := strings.IndexAny(s, `"\`)
-		if i < 0 {
-			break
-		}
-		b.WriteString(s[:i])
-		b.WriteByte('\\')
-		b.WriteByte(s[i])
-		s = s[i+1:]
-	}
-	b.WriteString(s)
-	b.WriteByte('"')
+	return b
 }
 
 // Components lists what a signature over the whole layout covers.
@@ -122,9 +114,44 @@ func UnsignedParams() []Param {
 	return []Param{{"alg", Bytes(AlgorithmHMAC)}, {"keyid", Bytes(KeyIDConstant)}}
 }
 
-// annotatedID is the id of an annotated message without commitments.
-func annotatedID(m Message) ID {
-	l := m.Lay(nil)
-	base, _ := SignatureBase(l.Components(), UnsignedParams(), l.Get) // every component comes from the layout
-	return ConstantMAC(base)
+// unsignedID is the id of a layout that nobody signed: the MAC of the signature base over all of it, in pieces, since that of a
+// state with thousands of keys has a megabyte. A key that begins with @ has no signature base, but an id.
+func (l Laid) unsignedID() ID {
+	mac := hmac.New(sha256.New, []byte(constantKey))
+	size := 100 // what the parameters take
+	for _, h := range l.Headers {
+		size += 2*len(h.Name) + len(h.Value) + 10
+	}
+	b := make([]byte, 0, min(size, 2*HeaderMax))
+	flush := func() {
+		if len(b) > HeaderMax {
+			mac.Write(b)
+			b = b[:0]
+		}
+	}
+	for i, h := range l.Headers {
+		b = appendLine(b, i, h.Name, h.Value)
+		flush()
+	}
+	b = append(append(b, paramsName...), '(')
+	for i, h := range l.Headers {
+		b = appendMember(b, i, Component(h.Name))
+		flush()
+	}
+	mac.Write(appendParams(b, UnsignedParams()))
+	return ID(mac.Sum(nil))
+}
+
+// appendQuoted writes a text as a structured field does.
+func appendQuoted(b []byte, s string) []byte {
+	b = append(b, '"')
+	for {
+		i := strings.IndexAny(s, `"\`)
+		if i < 0 {
+			break
+		}
+		b = append(append(b, s[:i]...), '\\', s[i])
+		s = s[i+1:]
+	}
+	return append(append(b, s...), '"')
 }

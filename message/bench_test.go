@@ -46,3 +46,35 @@ func BenchmarkMessage(b *testing.B) {
 		run("UnsignedID", func(int) { _ = New(fs...).UnsignedID() })
 	}
 }
+
+// BenchmarkState measures what one slot of a process costs whose state holds the balances of a token: one of them changes.
+func BenchmarkState(b *testing.B) {
+	for _, n := range []int{100, 10_000} {
+		texts := sized(n)
+		for i := range texts {
+			texts[i].Value = Bytes("1000000000000")
+		}
+		state := New(Field{"balances", New(texts...)}, Field{"numbers", New(sized(n)...)}, Field{"name", Bytes("token")})
+		change := func(key string, i int) Message {
+			return state.WithPath([]string{key, texts[i%n].Key}, Bytes(fmt.Sprint(i)))
+		}
+		run := func(name string, one func(i int)) {
+			b.Run(fmt.Sprintf("%s/%d", name, n), func(b *testing.B) {
+				b.ReportAllocs()
+				state.UnsignedID()
+				for i := 0; b.Loop(); i++ {
+					one(i)
+				}
+			})
+		}
+		run("Change", func(i int) { change("balances", i) })
+		run("ID", func(i int) { change("balances", i).UnsignedID() })
+		run("IDTyped", func(i int) { change("numbers", i).UnsignedID() })
+		run("Diff", func(i int) { _, _ = Diff(state, change("balances", i)).AppendTo(nil) })
+		patch := Diff(state, change("balances", 7))
+		run("Apply", func(int) { _, _ = state.Apply(patch) })
+		run("Keep", func(int) { _, _ = AppendValue(nil, state) })
+		kept, _ := AppendValue(nil, state)
+		run("Read", func(int) { _, _ = ReadValue(kept) })
+	}
+}

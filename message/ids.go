@@ -21,12 +21,12 @@ func (m Message) UnsignedID() ID {
 		return SumIDs(ids)
 	}
 	if m.memo == nil {
-		return annotatedID(m.content().Annotate(Linked))
+		return m.contentID()
 	}
 	if id := m.memo.unsigned.Load(); id != nil {
 		return *id
 	}
-	id := annotatedID(m.content().Annotate(Linked))
+	id := m.contentID()
 	m.memo.unsigned.Store(&id)
 	return id
 }
@@ -123,6 +123,8 @@ func (m Message) OnlyCommitted() Message {
 
 // content is the message without what others say of it.
 func (m Message) content() Message { return m.drop(KeyCommitments) }
+
+func (m Message) contentID() ID { return lay(m.content().annotated(Linked), nil).unsignedID() }
 
 // committedBy gives the ids of the commitments of these committers, of all that have one if none are given.
 func (m Message) committedBy(committers []string) []ID {

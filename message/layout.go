@@ -63,14 +63,20 @@ type part struct {
 // Lay lays out an annotated message; commitments at the top are left to the caller and stay out. Texts for which toPart says so
 // become parts although they are short, be they at the top or in a part; nil is the canonical layout.
 func (m Message) Lay(toPart func(key, text string, top bool) bool) Laid {
-	l := layout{toPart: toPart}
-	inlineKey := m.inlineKey()
+	if m.root == nil {
+		return lay(m.fields, toPart)
+	}
+	return lay(m.root.all(), toPart)
+}
+
+func lay(fs []Field, toPart func(key, text string, top bool) bool) Laid {
+	l := layout{toPart: toPart, headers: make([]Header, 0, len(fs)+3)}
+	inlineKey := inlineKey(fs)
 	var out Laid
 	if inlineKey != "" && inlineKey != KeyBody {
 		l.headers = append(l.headers, Header{KeyBodyKey, inlineKey})
 	}
-	for key, v := range m.All() {
-		f := Field{key, v}
+	for _, f := range fs {
 		text, isText := f.Value.(Bytes)
 		switch {
 		case f.Key == KeyCommitments, f.Key == KeyBodyKey && inlineKey != "":
@@ -101,7 +107,9 @@ func (m Message) Lay(toPart func(key, text string, top bool) bool) Laid {
 	if out.Body != "" {
 		out.set(KeyContentDigest, ContentDigest(out.Body))
 	}
-	slices.SortStableFunc(out.Headers, func(a, b Header) int { return strings.Compare(a.Name, b.Name) })
+	if byName := func(a, b Header) int { return strings.Compare(a.Name, b.Name) }; !slices.IsSortedFunc(out.Headers, byName) {
+		slices.SortStableFunc(out.Headers, byName)
+	}
 	return out
 }
 
@@ -120,16 +128,17 @@ func (l *Laid) set(name, value string) {
 }
 
 // inlineKey is the key whose value is the body itself, "" if there is none.
-func (m Message) inlineKey() string {
-	if _, ok := m.Get(KeyBody); ok {
+func inlineKey(fs []Field) string {
+	if _, ok := search(fs, KeyBody); ok {
 		return KeyBody
 	}
-	if named := m.Text(KeyBodyKey); named != "" {
-		if _, ok := m.Get(named); ok {
-			return named
+	if i, ok := search(fs, KeyBodyKey); ok {
+		named, _ := fs[i].Value.(Bytes)
+		if _, ok := search(fs, string(named)); ok && named != "" {
+			return string(named)
 		}
 	}
-	if _, ok := m.Get(KeyData); ok {
+	if _, ok := search(fs, KeyData); ok {
 		return KeyData
 	}
 	return ""

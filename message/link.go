@@ -12,7 +12,7 @@ type Loader func(Link) (Value, error)
 const LoadsMax = 1 << 16
 
 // ID is what a link to the list carries: the id of the numbered map that it is written as.
-func (l List) ID() ID { return annotatedID(l.numbered(Linked)) }
+func (l List) ID() ID { return lay(l.numbered(Linked), nil).unsignedID() }
 
 // Load gives the value of a key, that of a link by way of the loader. Without the key it is not ok.
 func (m Message) Load(key string, load Loader) (v Value, ok bool, err error) {

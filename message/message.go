@@ -67,20 +67,22 @@ type origin struct {
 }
 
 // New makes a message of the fields; of fields with one key the last counts.
-func New(fields ...Field) Message {
-	fs := slices.Clone(fields)
-	if !slices.IsSortedFunc(fs, notAfter) {
-		slices.SortStableFunc(fs, func(a, b Field) int { return strings.Compare(a.Key, b.Key) })
-		out := fs[:0]
-		for i, f := range fs {
-			if i+1 < len(fs) && fs[i+1].Key == f.Key {
-				continue
-			}
-			out = append(out, f)
-		}
-		fs = slices.Clip(out)
+func New(fields ...Field) Message { return ordered(sorted(slices.Clone(fields))) }
+
+// sorted puts fields in order, in place; of those with one key the last stays.
+func sorted(fs []Field) []Field {
+	if slices.IsSortedFunc(fs, notAfter) {
+		return fs
 	}
-	return ordered(fs)
+	slices.SortStableFunc(fs, func(a, b Field) int { return strings.Compare(a.Key, b.Key) })
+	out := fs[:0]
+	for i, f := range fs {
+		if i+1 < len(fs) && fs[i+1].Key == f.Key {
+			continue
+		}
+		out = append(out, f)
+	}
+	return slices.Clip(out)
 }
 
 // notAfter compares so that fields count as sorted only if no key comes twice.
@@ -217,11 +219,7 @@ func (m Message) drop(key string) Message {
 	if n.size > nodeMax {
 		return Message{root: n, memo: &memo{}}
 	}
-	fs := make([]Field, 0, n.size)
-	for key, v := range (Message{root: n}).All() {
-		fs = append(fs, Field{key, v})
-	}
-	return Message{fields: fs, memo: &memo{}}
+	return Message{fields: n.all(), memo: &memo{}}
 }
 
 // All goes through the fields in the order of their keys.

@@ -219,6 +219,18 @@ func (w *walk) next() []Field {
 	return nil
 }
 
+// all gives the fields of a tree, in order.
+func (n *node) all() []Field {
+	fs := make([]Field, 0, n.size)
+	for w := n.walk(); ; {
+		part := w.next()
+		if part == nil {
+			return fs
+		}
+		fs = append(fs, part...)
+	}
+}
+
 // setIn gives the fields with one value set.
 func setIn(fields []Field, key string, v Value) []Field {
 	i, ok := search(fields, key)

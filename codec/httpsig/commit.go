@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"slices"
+	"strings"
 
 	"ago/commitment"
 	"ago/fault"
@@ -21,7 +22,8 @@ type Terms struct {
 
 // Commit adds the commitment of a key to a message, and beside it the commitment without a signer over the same keys, which
 // names the content. RSA keys sign by rsa-pss-sha512, Ed25519 keys by ed25519; others fail with Unsupported
-// ("key-cannot-sign"). It fails with NotFound ("key-absent") if a key to cover is not there.
+// ("key-cannot-sign"), and so do keys to cover that begin with @ ("key-unsignable"). It fails with NotFound ("key-absent") if a
+// key to cover is not there.
 func Commit(m message.Message, k *commitment.Key, t Terms) (message.Message, error) {
 	var algorithm string
 	switch k.Type() {
@@ -109,6 +111,12 @@ func (t Terms) prepare(m message.Message) (prepared, error) {
 		return prepared{}, err
 	}
 	laid := canonical(m, keys, t.Nesting)
+	for _, h := range laid.Headers {
+		if strings.HasPrefix(h.Name, "@") {
+			return prepared{}, fault.New(fault.Unsupported, "key-unsignable", "the key %.60q cannot be signed: an @ marks what is no header", h.Name).
+				WithHint("name it without the @, or leave it out of the keys to commit to")
+		}
+	}
 	return prepared{t, laid, coveredBy(laid, m, keys)}, nil
 }
 

@@ -625,3 +625,16 @@ func TestOldSignaturesAreSentOn(t *testing.T) {
 		t.Errorf("%v, %v", again, err)
 	}
 }
+
+func TestAKeyThatWouldLeaveTheSignatureEmptyIsRefused(t *testing.T) {
+	m := message.New(field("@x", message.Bytes("1")))
+	if _, err := Commit(m, wallet(t), Terms{}); fault.CodeOf(err) != "key-unsignable" {
+		t.Errorf("signed: %v", err)
+	}
+	if _, err := CommitSecret(m, []byte("secret"), Terms{}); fault.CodeOf(err) != "key-unsignable" {
+		t.Errorf("under a secret: %v", err)
+	}
+	if _, err := Commit(m.With("x", message.Bytes("2")), wallet(t), Terms{Keys: []string{"x"}}); err != nil {
+		t.Errorf("beside it: %v", err)
+	}
+}
