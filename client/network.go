@@ -230,18 +230,24 @@ func (n *Network) Locate(ctx context.Context, process message.ID) (address, base
 	if address = first(t.Tags, "Scheduler"); address == "" {
 		return "", "", fault.New(fault.Malformed, "tag-missing", "%s has no Scheduler tag, so it is no process", process)
 	}
+	base, err = n.Scheduler(ctx, address)
+	return address, base, err
+}
+
+// Scheduler finds where the scheduler of an address answers, as the newest item it has published about that says.
+func (n *Network) Scheduler(ctx context.Context, address string) (base string, err error) {
 	found, err := n.transactions(ctx, `query($owner:String!){transactions(owners:[$owner],first:1,sort:HEIGHT_DESC,`+
 		`tags:[{name:"Data-Protocol",values:["ao"]},{name:"Type",values:["Scheduler-Location"]}])`+selection+`}`, map[string]any{"owner": address})
 	if err != nil {
-		return "", "", err
+		return "", err
 	}
 	if len(found) > 0 {
 		for _, tag := range found[0].Tags {
 			if strings.EqualFold(tag.Name, "Url") {
-				return address, strings.TrimRight(tag.Value, "/"), nil
+				return strings.TrimRight(tag.Value, "/"), nil
 			}
 		}
 	}
-	return "", "", fault.New(fault.NotFound, "scheduler-unknown", "no Scheduler-Location of %s tells where it answers", address).
+	return "", fault.New(fault.NotFound, "scheduler-unknown", "no Scheduler-Location of %s tells where it answers", address).
 		WithHint("the scheduler publishes one when it starts; or name its address")
 }

@@ -30,9 +30,12 @@ func (n *Node) admin() http.Handler {
 	})
 	mux.HandleFunc("GET /readyz", n.serveReady)
 	mux.Handle("GET /metrics", n.metrics.handler())
-	mux.HandleFunc("GET /trace/{id}", n.serveTrace)
-	mux.HandleFunc("GET /tasks", n.serveTasks)
-	mux.HandleFunc("POST /tasks/{key}/retry", n.serveRetry)
+	tasks := taskRoutes{n.pusher, n.traced}
+	if !n.c.NoTraces {
+		mux.HandleFunc("GET /trace/{id}", tasks.serveTrace)
+	}
+	mux.HandleFunc("GET /tasks", tasks.serveTasks)
+	mux.HandleFunc("POST /tasks/{key}/retry", tasks.serveRetry)
 	mux.HandleFunc("GET /clock", n.serveClock)
 	mux.HandleFunc("POST /clock", n.moveClock)
 	if n.c.Profiling {
@@ -100,7 +103,13 @@ func (n *Node) serveReady(w http.ResponseWriter, _ *http.Request) {
 // readyProbe is a key nothing is stored under.
 const readyProbe = 0xff
 
-func (n *Node) serveTrace(w http.ResponseWriter, r *http.Request) {
+// taskRoutes tell of deliveries.
+type taskRoutes struct {
+	pusher *push.Pusher
+	traced func(push.Trace) any // adds what else is known
+}
+
+func (n taskRoutes) serveTrace(w http.ResponseWriter, r *http.Request) {
 	id, err := message.ParseID(r.PathValue("id"))
 	if err != nil {
 		legacy.Fail(w, fault.Wrap(err, fault.Malformed, "id-malformed", "message"))
@@ -142,7 +151,7 @@ func (n *Node) traced(t push.Trace) any {
 	}{hops, t.Whole}
 }
 
-func (n *Node) serveTasks(w http.ResponseWriter, r *http.Request) {
+func (n taskRoutes) serveTasks(w http.ResponseWriter, r *http.Request) {
 	filter, err := tasksFilter(r)
 	if err != nil {
 		legacy.Fail(w, err)
@@ -191,7 +200,7 @@ func tasksFilter(r *http.Request) (push.Filter, error) {
 	return f, nil
 }
 
-func (n *Node) serveRetry(w http.ResponseWriter, r *http.Request) {
+func (n taskRoutes) serveRetry(w http.ResponseWriter, r *http.Request) {
 	key, err := push.ParseKey(r.PathValue("key"))
 	if err == nil {
 		err = n.pusher.Retry(r.Context(), key)

@@ -34,6 +34,8 @@ type Config struct {
 	Busy          time.Duration // after which a result under evaluation answers 202; 0: never
 	LiveMax       int64         // bytes of machine memory for live processes; 0: the default of compute
 
+	NoTraces bool // do not answer GET /trace
+
 	Closed bool // for others to use: nobody mints tokens or mines blocks at the gateway
 
 	Checkpoints Checkpoints // in forms that other units can use

@@ -31,6 +31,8 @@ type follower struct {
 	network *client.Network // gateway; SU if one is fixed
 	store   store.Store
 	verify  bool
+	place   func(ctx context.Context, id message.ID) (string, error) // address of a process's scheduler; nil: by its tags
+	headAge time.Duration                                            // of the known end of a log
 
 	mu        sync.Mutex
 	processes map[message.ID]*followed
@@ -74,7 +76,7 @@ type mark struct {
 }
 
 func newFollower(n *client.Network, s store.Store, verify bool) *follower {
-	return &follower{network: n, store: s, verify: verify, processes: map[message.ID]*followed{},
+	return &follower{network: n, store: s, verify: verify, headAge: headMaxAge, processes: map[message.ID]*followed{},
 		elsewhere: map[message.ID]schedule.Place{}, modules: map[message.ID]process.Module{}}
 }
 
@@ -105,6 +107,9 @@ func (f *follower) process(ctx context.Context, id message.ID) (*followed, error
 	su := *f.network
 	if su.SU == "" {
 		base, err := again(ctx, func() (string, error) {
+			if f.place != nil {
+				return f.place(ctx, id)
+			}
 			_, base, err := f.network.Locate(ctx, id)
 			return base, err
 		})
@@ -213,7 +218,7 @@ func (f *follower) Next(ctx context.Context, id message.ID) (slotlog.Slot, error
 		return 0, err
 	}
 	p.mu.Lock()
-	next, fresh := p.next, time.Since(p.asked) < headMaxAge
+	next, fresh := p.next, time.Since(p.asked) < f.headAge
 	p.mu.Unlock()
 	if fresh {
 		return next, nil

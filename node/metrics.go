@@ -18,7 +18,7 @@ type Metrics struct {
 }
 
 // faces are the values of the label, and so bound how many series there are.
-var faces = []string{"gateway", "bundler", "mu", "su", "cu", "node"}
+var faces = []string{"gateway", "bundler", "mu", "su", "cu", "ur", "node"}
 
 func newMetrics() *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry(), seconds: map[string]prometheus.Observer{}}

@@ -20,7 +20,6 @@ import (
 
 	"ago/builtin"
 	"ago/clock"
-	"ago/codec/ans104"
 	"ago/commitment"
 	"ago/compute"
 	"ago/cron"
@@ -298,7 +297,7 @@ func Reset(dir string) error {
 func (n *Node) openUnits(context.Context) error {
 	var err error
 	n.gateway, err = gateway.Open(gateway.Config{
-		Store: n.store, Blobs: n.blobs, Items: items{n}, Clock: n.c.Clock, Key: n.c.Key,
+		Store: n.store, Blobs: n.blobs, Items: items{n.log, n.where}, Clock: n.c.Clock, Key: n.c.Key,
 		BlockInterval: n.c.BlockInterval, Upstream: n.c.Upstream, Closed: n.c.Closed, Verify: n.verifier.Verify, Log: n.c.Log.With("unit", "gateway"),
 	})
 	if err != nil {
@@ -349,6 +348,11 @@ func (n *Node) openUnits(context.Context) error {
 	return nil
 }
 
+// where finds the places of a message, once there is a scheduler.
+func (n *Node) where(ctx context.Context, id message.ID) ([]schedule.Place, error) {
+	return n.scheduler.Where(ctx, id)
+}
+
 // admit takes a process that the compute unit can run.
 func (n *Node) admit(ctx context.Context, d process.Definition) error {
 	if err := n.admitFiles(ctx, d); err != nil {
@@ -365,15 +369,19 @@ func (n *Node) tick(ctx context.Context, p message.ID) (cron.Due, error) {
 
 // importModules makes the built-in process and the modules of this start known.
 func (n *Node) importModules(ctx context.Context) error {
-	v, err := n.verifier.Verify(builtin.Item().Message())
+	return importModules(ctx, n.gateway, n.verifier, n.c.Modules)
+}
+
+func importModules(ctx context.Context, g *gateway.Gateway, verifier *commitment.Verifier, modules []Module) error {
+	v, err := verifier.Verify(builtin.Item().Message())
 	if err != nil {
 		return err
 	}
-	if _, err := n.gateway.Upload(ctx, v); err != nil {
+	if _, err := g.Upload(ctx, v); err != nil {
 		return err
 	}
-	for _, m := range n.c.Modules {
-		if err := n.gateway.Import(ctx, m.ID, m.Tags, m.Data, message.ID{}); err != nil {
+	for _, m := range modules {
+		if err := g.Import(ctx, m.ID, m.Tags, m.Data, message.ID{}); err != nil {
 			return err
 		}
 	}
@@ -445,14 +453,7 @@ func (n *Node) name(host string) string {
 
 // announce publishes where the scheduler answers: clients find it by the address that processes name.
 func (n *Node) announce(ctx context.Context) error {
-	it, err := ans104.Sign(ans104.Draft{
-		Anchor: fmt.Appendf(nil, "%032d", n.c.Clock.Now().UnixMilli()), // a restart at another address is another item
-		Tags: []Tag{
-			{Name: "Data-Protocol", Value: "ao"}, {Name: "Variant", Value: process.VariantLegacy}, {Name: "Type", Value: "Scheduler-Location"},
-			{Name: "Url", Value: n.addresses.SU}, {Name: "Time-To-Live", Value: locationTTL},
-		},
-		Data: []byte(" "),
-	}, n.c.Key)
+	it, err := schedulerLocation(n.c.Key, n.addresses.SU, n.c.Clock)
 	if err != nil {
 		return err
 	}

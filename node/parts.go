@@ -27,27 +27,33 @@ import (
 // The units meet only here: each of these types gives one unit the few methods of another that it asks for.
 
 // items are the bytes of everything indexed. An assignment is not stored a second time: it is in the slot it assigns.
-type items struct{ n *Node }
+type items struct {
+	log   itemLog
+	where func(ctx context.Context, id message.ID) ([]schedule.Place, error) // nil: nothing is scheduled here
+}
 
 func (i items) PutItem(ctx context.Context, b *store.Batch, id message.ID, raw []byte) error {
-	return i.n.log.PutItem(ctx, b, id, raw)
+	return i.log.PutItem(ctx, b, id, raw)
 }
 
 func (i items) OpenItem(ctx context.Context, id message.ID) (store.Blob, error) {
-	return i.n.log.OpenItem(ctx, id)
+	return i.log.OpenItem(ctx, id)
 }
 
 func (i items) Item(ctx context.Context, id message.ID) ([]byte, error) {
-	raw, err := i.n.log.Item(ctx, id)
+	raw, err := i.log.Item(ctx, id)
 	if !errors.Is(err, store.ErrNotFound) {
 		return raw, err
 	}
-	places, placesErr := i.n.scheduler.Where(ctx, id)
+	if i.where == nil {
+		return nil, err
+	}
+	places, placesErr := i.where(ctx, id)
 	if placesErr != nil || len(places) == 0 {
 		return nil, errors.Join(err, placesErr)
 	}
 	at := places[0]
-	for e, err := range i.n.log.Range(ctx, at.Process, at.Slot, at.Slot+1) {
+	for e, err := range i.log.Range(ctx, at.Process, at.Slot, at.Slot+1) {
 		if err != nil || e.Assignment != nil {
 			return e.Assignment, err
 		}

@@ -49,6 +49,8 @@ type Config struct {
 	Blocks  Blocks
 	Index   Index
 	Archive Archive
+	// CacheMax is how many definitions of processes are kept in memory; 0: 4096.
+	CacheMax int
 	// Admit refuses a process that could not be evaluated, before it gets its first slot. May be nil.
 	Admit  func(context.Context, process.Definition) error
 	Logger *slog.Logger
@@ -56,9 +58,10 @@ type Config struct {
 
 // Limits of one request; a process's queue beyond waitingMax answers "too many" at once instead of growing.
 const (
-	waitingMax     = 8192
-	blockMax       = 256 // messages in one block: more would only delay the first of them
-	definitionsMax = 4096
+	waitingMax = 8192
+	blockMax   = 256 // messages in one block: more would only delay the first of them
+
+	definitionsDefault = 4096
 )
 
 // Scheduler gives slots. It is safe for concurrent use.
@@ -102,6 +105,9 @@ type Place struct {
 func Open(c Config) (*Scheduler, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.CacheMax <= 0 {
+		c.CacheMax = definitionsDefault
 	}
 	return &Scheduler{
 		c:      c,
@@ -160,7 +166,7 @@ func (s *Scheduler) Process(ctx context.Context, id message.ID) (process.Definit
 func (s *Scheduler) remember(d process.Definition) {
 	s.defMu.Lock()
 	defer s.defMu.Unlock()
-	if len(s.defs) >= definitionsMax {
+	if len(s.defs) >= s.c.CacheMax {
 		clear(s.defs)
 	}
 	s.defs[d.ID] = d

@@ -74,7 +74,7 @@ const description = `A whole ao network in one program: run one, and talk to any
   ago trace MESSAGE                   every hop of a message
 
   ago node                            a node that others use, all units in one
-  ago cu                              a compute unit beside those of others
+  ago su, mu, cu, gateway, ur         one unit, beside those of others
   ago config print cu                 every setting, and where its value is from
 
 Data goes to standard output, everything else to standard error.`
@@ -168,9 +168,6 @@ func commandLine(c *commands, file *settingsFile, more ...kong.Option) (*kong.Ko
 	options := []kong.Option{kong.Name("ago"), kong.Description(description), kong.Resolvers(file), kong.Vars{"home": dataHome()}}
 	units := map[string]*unitCommand{}
 	for _, u := range settings.Units {
-		if unitTexts[u].short == "" {
-			continue
-		}
 		units[string(u)] = newUnitCommand(u)
 		options = append(options, kong.DynamicCommand(string(u), unitTexts[u].short, "", units[string(u)].flags.Interface()))
 	}

@@ -47,7 +47,8 @@ func TestScripts(t *testing.T) {
 			for name, value := range map[string]string{
 				"HOME": home, "XDG_CONFIG_HOME": filepath.Join(home, "config"), "XDG_DATA_HOME": filepath.Join(home, "data"),
 				"XDG_CACHE_HOME": filepath.Join(home, "cache"), "AGO_NODE": n.Addresses().Node, "GATEWAY": n.Addresses().Gateway,
-				"PROBE": probe, "PORTS": fmt.Sprint(base), "PORT_CU": fmt.Sprint(base + 4), "PORT_NODE": fmt.Sprint(base + 5),
+				"PROBE": probe, "PORTS": fmt.Sprint(base), "PORT_BUNDLER": fmt.Sprint(base + 1), "PORT_MU": fmt.Sprint(base + 2), "PORT_SU": fmt.Sprint(base + 3),
+				"PORT_CU": fmt.Sprint(base + 4), "PORT_NODE": fmt.Sprint(base + 5),
 			} {
 				e.Setenv(name, value)
 			}

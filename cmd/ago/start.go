@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -12,6 +14,7 @@ import (
 	"ago/commitment"
 	"ago/fault"
 	"ago/node"
+	"ago/push"
 	"ago/settings"
 )
 
@@ -21,6 +24,22 @@ var unitTexts = map[settings.Unit]struct{ short, long string }{
 
   ago node --listen 0.0.0.0 --name ao.example --data /var/lib/ago
   ago config print node                    every setting and where it is from`},
+	settings.SU: {"Run a scheduler alone.", `Gives messages their slots and serves the logs. It evaluates nothing: compute units read from it. Blocks come from the gateway, and
+what is scheduled is uploaded to the bundler, where gateways find it.
+
+  ago su --gateway-url http://127.0.0.1:4000 --uploader-url http://127.0.0.1:4001 --public-url https://su.example`},
+	settings.MU: {"Run a messenger alone.", `Brings messages to the scheduler of their process, takes their results from a compute unit, and pushes what these send.
+
+  ago mu --gateway-url http://127.0.0.1:4000 --cu-url http://127.0.0.1:6363
+  curl http://127.0.0.1:3005/trace/MESSAGE`},
+	settings.Gateway: {"Run a gateway and bundler alone.", `Arweave for a network of one's own: data by id, GraphQL, uploads and blocks. What is not here is asked of other gateways.
+
+  ago gateway --port 4000 --bundler-port 4001
+  ago gateway --gateway-url https://arweave.net`},
+	settings.UR: {"Run a router in front of several compute units or messengers.", `Each process has one of the units, which follows from its id; if that unit cannot be reached, the next one in the list has it.
+
+  ago ur --unit cu --hosts http://cu1:6363,http://cu2:6363
+  ago ur --unit cu --hosts http://cu1:6363,http://cu2:6363 --strategy redirect`},
 	settings.CU: {"Run a compute unit in front of another network.", `Reads the logs of schedulers over HTTP, checks them, evaluates, and answers what a compute unit answers.
 
   ago cu --gateway-url http://127.0.0.1:4000 --port 6363
@@ -41,6 +60,14 @@ func runUnit(o *out, l *settings.Loaded) error {
 		return runNode(o, l)
 	case settings.CU:
 		return runCU(o, l)
+	case settings.SU:
+		return runSU(o, l)
+	case settings.MU:
+		return runMU(o, l)
+	case settings.Gateway:
+		return runGateway(o, l)
+	case settings.UR:
+		return runUR(o, l)
 	}
 	return fault.New(fault.Unsupported, "unit-unknown", "there is no unit %s", l.Unit)
 }
@@ -116,12 +143,8 @@ func runNode(o *out, l *settings.Loaded) error {
 	if c.Checkpoints, err = unitCheckpoints(l, dir); err != nil {
 		return err
 	}
-	for _, text := range l.Modules {
-		m, err := moduleFile(text)
-		if err != nil {
-			return err
-		}
-		c.Modules = append(c.Modules, m)
+	if c.Modules, err = moduleFiles(l.Modules); err != nil {
+		return err
 	}
 	n, err := node.Start(o, c)
 	if err != nil {
@@ -172,22 +195,162 @@ func runCU(o *out, l *settings.Loaded) error {
 	if err != nil {
 		return err
 	}
-	if err := announceUnit(o, "compute unit", "cu", e.URL(), cfg.Address, cfg.Dir, cfg.Gateway); err != nil {
-		return err
+	if err := announceUnit(o, "compute unit", "cu", e.URL(), cfg.Address, cfg.Dir, "gateway", cfg.Gateway); err != nil {
+		return errors.Join(err, e.Close())
 	}
 	return until(o, e.Failed(), func() error { return e.Checkpoint(o) }, e.Close)
 }
 
-// announceUnit prints where a unit answers.
-func announceUnit(o *out, name, short, url, address, data, gateway string) error {
-	if o.json {
-		return o.encode(map[string]string{short: url, "address": address, "data": data})
+func runSU(o *out, l *settings.Loaded) error {
+	c := node.SchedulerConfig{
+		Gateways: l.ArweaveURL, Bundler: l.UploaderURL, PublicURL: l.PublicURL, PageBytes: int(min(l.ReadBytes, 1<<30)), CacheMax: l.ProcessCache, Door: doorOf(l),
 	}
+	var err error
+	if c.UnitConfig, err = unitConfig(o, l); err != nil {
+		return err
+	}
+	s, err := node.StartScheduler(o, c)
+	if err != nil {
+		return err
+	}
+	if err := announceUnit(o, "scheduler", "su", s.URL(), s.Address(), c.Dir, "gateway", first(c.Gateways), "bundler", c.Bundler); err != nil {
+		return errors.Join(err, s.Close())
+	}
+	return until(o, s.Failed(), nothing, s.Close)
+}
+
+func runMU(o *out, l *settings.Loaded) error {
+	c := node.MessengerConfig{
+		Gateway: first(l.GatewayURL), SU: l.SchedulerURL, Router: l.RouterURL, CU: l.ComputeURL, Bundler: l.UploaderURL, Limits: pushLimits(l), Door: doorOf(l),
+		ResultDelay: l.ResultDelay, ResultMax: l.ResultMax, Traces: l.Traces, PushRoute: l.PushRoute, PushesAfter: l.PushesAfter,
+	}
+	var err error
+	if c.UnitConfig, err = unitConfig(o, l); err != nil {
+		return err
+	}
+	if l.CustomPush {
+		if c.CustomCU, err = readMap(l.CustomCUFile); err != nil {
+			return err
+		}
+	}
+	m, err := node.StartMessenger(o, c)
+	if err != nil {
+		return err
+	}
+	if err := announceUnit(o, "messenger", "mu", m.URL(), m.Authority(), c.Dir, "gateway", c.Gateway, "compute unit", c.CU); err != nil {
+		return errors.Join(err, m.Close())
+	}
+	return until(o, m.Failed(), nothing, m.Close)
+}
+
+func runGateway(o *out, l *settings.Loaded) error {
+	c := node.GatewayConfig{BundlerPort: l.Bundler, Upstream: l.GatewayURL, BlockInterval: l.BlockInterval}
+	var err error
+	if c.UnitConfig, err = unitConfig(o, l); err != nil {
+		return err
+	}
+	if c.Modules, err = moduleFiles(l.Modules); err != nil {
+		return err
+	}
+	g, err := node.StartGateway(o, c)
+	if err != nil {
+		return err
+	}
+	if err := announceUnit(o, "gateway", "gateway", g.URL(), g.Address(), c.Dir, "bundler", g.BundlerURL()); err != nil {
+		return errors.Join(err, g.Close())
+	}
+	return until(o, g.Failed(), nothing, g.Close)
+}
+
+func runUR(o *out, l *settings.Loaded) error {
+	r, err := node.StartRouter(o, node.RouterConfig{
+		UnitConfig: node.UnitConfig{Host: l.Listen, Port: l.Port, Metrics: l.Metrics, Log: o.log},
+		Unit:       l.RouterUnit, Hosts: l.Hosts, Redirect: l.Strategy == "redirect", ProcessToHost: l.ProcessToHost, OwnerToHost: l.OwnerToHost,
+		ModuleToHost: l.ModuleToHost, Lookup: l.LookupURL, Subrouter: l.SubrouterURL, SubOwners: l.SubOwners,
+	})
+	if err != nil {
+		return err
+	}
+	if err := announceUnit(o, "router", "ur", r.URL(), "", "none", "units", strings.Join(l.Hosts, " ")); err != nil {
+		return errors.Join(err, r.Close())
+	}
+	return until(o, r.Failed(), nothing, r.Close)
+}
+
+func nothing() error { return nil }
+
+// unitConfig is what every unit that runs alone is given.
+func unitConfig(o *out, l *settings.Loaded) (node.UnitConfig, error) {
+	c := node.UnitConfig{Database: unitDatabase(l), Host: l.Listen, Name: l.Name, Port: l.Port, Metrics: l.Metrics, Profiling: l.Profiling, Log: o.log}
+	var err error
+	if c.Dir, err = unitDir(l); err != nil {
+		return c, err
+	}
+	c.Key, err = unitKey(l)
+	return c, err
+}
+
+// doorOf says who may hand in what.
+func doorOf(l *settings.Loaded) node.Door {
+	d := node.Door{
+		LargeOwners: l.LargeOwners, LargeFrom: l.LargeFrom, LargeFromProcessOwners: l.LargeFromOwners, RefusedSenders: l.RefusedSenders,
+		IPsURL: l.AllowedIPsURL, ProcessesURL: l.ProcessesURL, Warmup: l.Warmup, WalletLimit: l.WalletLimit, WalletWindow: l.WalletInterval, LimitsURL: l.WalletLimitURL,
+	}
+	if l.LimitMessages {
+		d.MessageMax = int64(l.MessageBytes)
+	}
+	return d
+}
+
+func pushLimits(l *settings.Loaded) push.Limits {
+	return push.Limits{Workers: l.PushWorkers, DelayFirst: l.RetryDelay, AttemptsMax: uint32(l.RetryMax)}
+}
+
+// readMap reads a file of a JSON object of texts.
+func readMap(path string) (map[string]string, error) {
+	b, err := os.ReadFile(path)
+	if err == nil {
+		var m map[string]string
+		if err = json.Unmarshal(b, &m); err == nil {
+			return m, nil
+		}
+	}
+	return nil, fault.Wrap(err, fault.Malformed, "settings-malformed", "%s", path).(*fault.Error).WithHint(`it is a file like {"PROCESS":"http://cu.example"}`)
+}
+
+func moduleFiles(texts []string) ([]node.Module, error) {
+	var out []node.Module
+	for _, text := range texts {
+		m, err := moduleFile(text)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, m)
+	}
+	return out, nil
+}
+
+// announceUnit prints where a unit answers, and names with values that matter to it.
+func announceUnit(o *out, name, short, url, address, data string, more ...string) error {
 	if data == "" {
 		data = "in memory, gone when it stops"
 	}
-	_, err := fmt.Fprintf(o.sink(), "The %s answers at %s\n  address  %s\n  gateway  %s\n  data     %s\n", name, url, address, gateway, data)
-	return err
+	pairs := append([]string{"address", address, "data", data}, more...)
+	if o.json {
+		m := map[string]string{short: url}
+		for i := 0; i < len(pairs); i += 2 {
+			m[strings.ReplaceAll(pairs[i], " ", "-")] = pairs[i+1]
+		}
+		return o.encode(m)
+	}
+	w := o.sink()
+	fmt.Fprintf(w, "The %s answers at %s\n", name, url)
+	for i := 0; i < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			fmt.Fprintf(w, "  %-12s %s\n", pairs[i], pairs[i+1])
+		}
+	}
+	return nil
 }
 
 func first(list []string) string {

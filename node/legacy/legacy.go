@@ -27,15 +27,35 @@ const BodyMax = 10 << 20
 
 // Scheduler gives slots and tells which message has which.
 type Scheduler interface {
-	Submit(ctx context.Context, v commitment.Verified) (schedule.Receipt, error)
-	Assign(ctx context.Context, process, msg message.ID, o schedule.AssignOptions) (schedule.Receipt, error)
-	Process(ctx context.Context, id message.ID) (process.Definition, error)
+	Receiver
 	Find(ctx context.Context, process, id message.ID) (slotlog.Slot, error)
 	Where(ctx context.Context, id message.ID) ([]schedule.Place, error)
 	Range(ctx context.Context, process message.ID, from, to slotlog.Slot) iter.Seq2[process.Assigned, error]
 	Head(ctx context.Context, process message.ID) (slotlog.Head, error)
 	// Item gives the assignment of a slot in the form of these units.
 	Item(ctx context.Context, a process.Assigned) (*ans104.Item, error)
+}
+
+// Receiver takes what is to get a slot. It is all of a scheduler that a messenger needs.
+type Receiver interface {
+	Submit(ctx context.Context, v commitment.Verified) (schedule.Receipt, error)
+	Assign(ctx context.Context, process, msg message.ID, o schedule.AssignOptions) (schedule.Receipt, error)
+	Process(ctx context.Context, id message.ID) (process.Definition, error)
+}
+
+// Admit refuses what is handed in before anything is done with it: an item for a process, which a new process is itself, or an
+// assignment if the item is nil.
+type Admit func(r *http.Request, process message.ID, it *ans104.Item) error
+
+func (a Admit) item(r *http.Request, it *ans104.Item) error {
+	if a == nil {
+		return nil
+	}
+	p := it.Target
+	if kind, _ := process.FirstTag(it.Tags, "Type"); kind == "Process" || !it.HasTarget {
+		p = it.ID()
+	}
+	return a(r, p, it)
 }
 
 // Computer evaluates.

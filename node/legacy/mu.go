@@ -13,10 +13,11 @@ import (
 // MU is the messenger's address: it takes what clients send and sees that it gets its slot. What evaluations emit is
 // pushed without anybody asking here.
 type MU struct {
-	Scheduler Scheduler
+	Scheduler Receiver
 	Archive   Archive
 	Monitors  Monitors
 	Verifier  *commitment.Verifier
+	Admit     Admit // nil: everything
 }
 
 // Handler serves the routes.
@@ -32,7 +33,7 @@ func (m *MU) Handler() http.Handler {
 
 func (m *MU) post(w http.ResponseWriter, r *http.Request) {
 	if hasQuery(r, "process-id") || hasQuery(r, "assign") {
-		receipt, err := assign(r, m.Scheduler, "You must set both process-id and assign to send an assignment, not just one")
+		receipt, err := assign(r, m.Scheduler, m.Admit, "You must set both process-id and assign to send an assignment, not just one")
 		if err != nil {
 			Fail(w, err)
 			return
@@ -42,6 +43,10 @@ func (m *MU) post(w http.ResponseWriter, r *http.Request) {
 	}
 	v, it, err := readItem(w, r, m.Verifier)
 	if err != nil {
+		Fail(w, err)
+		return
+	}
+	if err := m.Admit.item(r, it); err != nil {
 		Fail(w, err)
 		return
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"ago/clock"
+	"ago/codec/ans104"
 	"ago/commitment"
 	"ago/fault"
 	"ago/message"
@@ -25,11 +26,13 @@ type SU struct {
 	Clock     clock.Clock
 	Height    func() uint64 // of the newest block
 	Address   string        // of the scheduler's wallet
+	Admit     Admit         // nil: everything
+	PageBytes int           // a page of a log ends early here; 0: 64 MB
 }
 
 const (
-	pageDefault = 100      // edges of a page nobody gave a limit for
-	pageBytes   = 64 << 20 // a page ends early here; the client reads on from its last cursor
+	pageDefault      = 100      // edges of a page nobody gave a limit for
+	pageBytesDefault = 64 << 20 // a page ends early here; the client reads on from its last cursor
 )
 
 // Handler serves the routes.
@@ -57,11 +60,14 @@ func (s *SU) post(w http.ResponseWriter, r *http.Request) {
 	var receipt schedule.Receipt
 	var err error
 	if hasQuery(r, "process-id") || hasQuery(r, "assign") {
-		receipt, err = assign(r, s.Scheduler, "If sending assign or process-id, you must send both.")
+		receipt, err = assign(r, s.Scheduler, s.Admit, "If sending assign or process-id, you must send both.")
 	} else {
 		var v commitment.Verified
-		if v, _, err = readItem(w, r, s.Verifier); err == nil {
-			receipt, err = s.Scheduler.Submit(r.Context(), v)
+		var it *ans104.Item
+		if v, it, err = readItem(w, r, s.Verifier); err == nil {
+			if err = s.Admit.item(r, it); err == nil {
+				receipt, err = s.Scheduler.Submit(r.Context(), v)
+			}
 		}
 	}
 	if err != nil {
@@ -72,7 +78,7 @@ func (s *SU) post(w http.ResponseWriter, r *http.Request) {
 }
 
 // assign gives an item that exists already a slot of a process. SU and MU take the same query.
-func assign(r *http.Request, s Scheduler, both string) (schedule.Receipt, error) {
+func assign(r *http.Request, s Receiver, admit Admit, both string) (schedule.Receipt, error) {
 	if !hasQuery(r, "process-id") || !hasQuery(r, "assign") {
 		return schedule.Receipt{}, fault.New(fault.Malformed, "query-missing", "%s", both).
 			WithHint("POST /?process-id=<process>&assign=<message>, without a body")
@@ -84,6 +90,11 @@ func assign(r *http.Request, s Scheduler, both string) (schedule.Receipt, error)
 	id, err := queryID(r, "assign")
 	if err != nil {
 		return schedule.Receipt{}, err
+	}
+	if admit != nil {
+		if err := admit(r, p, nil); err != nil {
+			return schedule.Receipt{}, err
+		}
 	}
 	o := schedule.AssignOptions{BaseLayer: hasQuery(r, "base-layer")}
 	for name := range strings.SplitSeq(r.URL.Query().Get("exclude"), ",") {
@@ -229,7 +240,10 @@ func (s *SU) page(w http.ResponseWriter, r *http.Request, p message.ID, head slo
 		Fail(w, err)
 		return
 	}
-	showAnchor := hasQuery(r, "show-anchor")
+	showAnchor, most := hasQuery(r, "show-anchor"), s.PageBytes
+	if most <= 0 {
+		most = pageBytesDefault
+	}
 	w.Header()["Content-Type"] = contentJSON
 	out := bufio.NewWriterSize(w, 64<<10)
 	out.WriteString(`{"edges":[`)
@@ -251,7 +265,7 @@ func (s *SU) page(w http.ResponseWriter, r *http.Request, p message.ID, head slo
 		}
 		out.Write(buf)
 		next = a.Slot + 1
-		if written += len(buf); written >= pageBytes {
+		if written += len(buf); written >= most {
 			break
 		}
 	}

@@ -1,0 +1,182 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"ago/clock"
+	"ago/codec/ans104"
+	"ago/commitment"
+	"ago/fault"
+	"ago/gateway"
+	"ago/message"
+	"ago/node/legacy"
+	"ago/process"
+	"ago/schedule"
+	"ago/slotlog"
+	"ago/store"
+)
+
+// SchedulerConfig says what a scheduler alone stands on.
+type SchedulerConfig struct {
+	UnitConfig
+	Gateways  []string // for blocks, and for messages that are assigned by their id
+	Bundler   string   // gets what is scheduled; "" uploads nothing
+	PublicURL string   // where clients reach it, as its Scheduler-Location says; "" is its own address
+	PageBytes int      // after which a page of a log ends; 0: 64 MB
+	CacheMax  int      // definitions of processes in memory; 0: the default of schedule
+	Door      Door
+}
+
+// SchedulerUnit is a running scheduler without the other units.
+type SchedulerUnit struct {
+	unit
+	gateway   *gateway.Gateway
+	scheduler *schedule.Scheduler
+	tip       *chainTip
+	uploads   *uploads
+}
+
+// StartScheduler makes and starts a scheduler. It evaluates nothing and pushes nothing: compute units read its logs, and
+// messengers bring it messages.
+func StartScheduler(ctx context.Context, c SchedulerConfig) (*SchedulerUnit, error) {
+	if len(c.Gateways) == 0 {
+		return nil, fault.New(fault.Malformed, "gateway-missing", "a scheduler needs a gateway to know the newest block").
+			WithHint("name it with --gateway-url")
+	}
+	s := &SchedulerUnit{}
+	if err := s.start(ctx, c); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (s *SchedulerUnit) start(ctx context.Context, c SchedulerConfig) error {
+	if err := s.open(ctx, c.UnitConfig); err != nil {
+		return err
+	}
+	var err error
+	if s.tip, err = openTip(ctx, c.Gateways, s.store, s.c.Log); err != nil {
+		return err
+	}
+	kept := items{s.log, s.where}
+	// The gateway is not for others: it finds what is assigned by id, and keeps it after it was verified.
+	s.gateway, err = gateway.Open(gateway.Config{
+		Store: s.store, Blobs: s.blobs, Items: kept, Clock: clock.System{}, Key: s.c.Key, Upstream: c.Gateways, Closed: true,
+		Verify: s.verifier.Verify, Log: s.c.Log,
+	})
+	if err != nil {
+		return err
+	}
+	var index schedule.Index = s.gateway
+	if c.Bundler != "" {
+		s.uploads = newUploads(s.store, s.gateway, kept.Item, c.Bundler, clock.System{}, s.c.Log)
+		index = s.uploads
+	}
+	s.scheduler, err = schedule.Open(schedule.Config{
+		Log: s.log, Store: s.store, Key: s.c.Key, Clock: clock.System{}, Blocks: s.tip, Index: index,
+		Archive: chainArchive{archive{s.gateway}, s.tip}, CacheMax: c.CacheMax, Logger: s.c.Log,
+	})
+	if err != nil {
+		return err
+	}
+	s.parts = append(s.parts, func() error { s.scheduler.Close(); return nil })
+	door := newDoor(s.background, &s.wg, c.Door, clock.System{}, s.c.Log, s.owner)
+	face := &legacy.SU{
+		Scheduler: s.scheduler, Verifier: s.verifier, Clock: clock.System{}, Height: s.tip.height, Address: s.Address(),
+		Admit: door.admit, PageBytes: c.PageBytes,
+	}
+	if s.url, err = s.listen("su", s.c.Port, face.Handler()); err != nil {
+		return err
+	}
+	if err := s.announce(ctx, c); err != nil {
+		return err
+	}
+	s.wg.Go(func() { s.tip.run(s.background) })
+	if s.uploads != nil {
+		s.scheduler.OnAppend(func(message.ID, slotlog.Slot) { s.uploads.hurry() })
+		s.wg.Go(func() { s.uploads.run(s.background) })
+		s.metrics.gauge("ao_su_uploads_waiting", "Items that the bundler does not have yet.", func() float64 { return float64(s.uploads.waiting()) })
+		s.metrics.counter("ao_su_upload_failures_total", "Times that the bundler did not take an item.", func() float64 { return float64(s.uploads.failed.Load()) })
+	}
+	s.metrics.gauge("ao_su_height_blocks", "Height that slots are stamped with.", func() float64 { return float64(s.tip.height()) })
+	s.serve()
+	return nil
+}
+
+func (s *SchedulerUnit) where(ctx context.Context, id message.ID) ([]schedule.Place, error) {
+	return s.scheduler.Where(ctx, id)
+}
+
+// owner is who signed the process, if it is scheduled here.
+func (s *SchedulerUnit) owner(ctx context.Context, id message.ID) (string, error) {
+	d, err := s.scheduler.Process(ctx, id)
+	return d.Owner, err
+}
+
+// rowPlace is the second byte of the row that tells which place was announced last -> key of the upload, place.
+const rowPlace byte = 'l'
+
+// announce publishes where the scheduler answers: clients find it by the address that processes name. A place that was
+// announced before is not announced again, and one that could not be uploaded yet never is when there is a newer one.
+func (s *SchedulerUnit) announce(ctx context.Context, c SchedulerConfig) error {
+	if s.uploads == nil {
+		return nil
+	}
+	url := c.PublicURL
+	if url == "" {
+		url = s.url
+	}
+	var b store.Batch
+	row := []byte{store.TableNode, rowPlace}
+	old, err := s.store.Get(row)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	if keySize := len(uploadKey(0, message.ID{})); len(old) >= keySize {
+		if string(old[keySize:]) == url {
+			return nil
+		}
+		b.Delete(old[:keySize])
+	}
+	it, err := schedulerLocation(s.c.Key, url, clock.System{})
+	if err != nil {
+		return err
+	}
+	if err := s.log.PutItem(ctx, &b, it.ID(), it.Raw); err != nil {
+		return err
+	}
+	b.Set(row, append(s.uploads.plan(&b, it.ID()), url...))
+	return s.store.Apply(&b, true)
+}
+
+// chainArchive is an archive whose blocks are those of the chain, not of the gateway it stands on.
+type chainArchive struct {
+	archive
+	tip *chainTip
+}
+
+// Confirmations counts the blocks from the transaction's own to the newest.
+func (a chainArchive) Confirmations(ctx context.Context, id message.ID) (int, error) {
+	rec, err := a.g.Record(ctx, id)
+	if err != nil || rec.Block == nil {
+		return 0, err
+	}
+	if top := a.tip.height(); top >= rec.Block.Height {
+		return int(top-rec.Block.Height) + 1, nil
+	}
+	return 0, nil
+}
+
+// schedulerLocation makes the item that tells where a scheduler answers.
+func schedulerLocation(key *commitment.Key, url string, c clock.Clock) (*ans104.Item, error) {
+	return ans104.Sign(ans104.Draft{
+		Anchor: fmt.Appendf(nil, "%032d", c.Now().UnixMilli()), // a restart at another address is another item
+		Tags: []Tag{
+			{Name: "Data-Protocol", Value: "ao"}, {Name: "Variant", Value: process.VariantLegacy}, {Name: "Type", Value: "Scheduler-Location"},
+			{Name: "Url", Value: url}, {Name: "Time-To-Live", Value: locationTTL},
+		},
+		Data: []byte(" "),
+	}, key)
+}
