@@ -3,6 +3,7 @@ package process
 import (
 	"crypto/sha256"
 
+	"ago/codec/httpsig"
 	"ago/message"
 )
 
@@ -79,5 +80,11 @@ func IDs(m message.Message) []message.ID {
 		}
 	}
 	add(m.UnsignedID())
+	for _, v := range m.Commitments().All() {
+		if entry, _ := v.(message.Message); entry.Text("signature-input") != "" { // signed by the first generation, which names content its own way
+			add(httpsig.UnsignedIDA(m))
+			break
+		}
+	}
 	return ids
 }

@@ -152,7 +152,7 @@ func TestKeptMessagesAreReadAsTheyWere(t *testing.T) {
 			if _, err := commitment.Verify(c.m); err != nil {
 				t.Fatal(err)
 			}
-			form, raw, err := Keep(c.m)
+			form, raw, kept, err := Keep(c.m)
 			if err != nil || form != c.form {
 				t.Fatalf("form %d, %v, want %d", form, err, c.form)
 			}
@@ -160,8 +160,8 @@ func TestKeptMessagesAreReadAsTheyWere(t *testing.T) {
 				t.Error("the cookie of a client was kept")
 			}
 			back, err := Kept(form, raw)
-			if err != nil {
-				t.Fatal(err)
+			if err != nil || !message.Equal(back, kept) {
+				t.Fatalf("%v, %v, want %v", back, err, kept)
 			}
 			v, err := commitment.Verify(back)
 			if err != nil {
@@ -171,8 +171,18 @@ func TestKeptMessagesAreReadAsTheyWere(t *testing.T) {
 			if got := ContentOfMessage(back); got.ID != want.ID || got.Owner != want.Owner || v.ID() != want.ID || !cmp.Equal(got.Tags, want.Tags) {
 				t.Errorf("%s by %s with %v, want %s by %s with %v", got.ID, got.Owner, got.Tags, want.ID, want.Owner, want.Tags)
 			}
-			if a, b := IDs(c.m.OnlyCommitted()), IDs(back); !slices.Equal(a, b) {
-				t.Errorf("ids %v, want %v", b, a)
+			ids := []message.ID{want.ID, c.m.OnlyCommitted().UnsignedID()}
+			if strings.Contains(c.name, "hbsig") {
+				ids = append(ids, httpsig.UnsignedIDA(c.m))
+			}
+			for text := range c.m.Commitments().All() {
+				id, _ := message.ParseID(text)
+				ids = append(ids, id)
+			}
+			for _, id := range ids {
+				if !slices.Contains(IDs(back), id) {
+					t.Errorf("%s is not among %v", id, IDs(back))
+				}
 			}
 		})
 	}
@@ -200,7 +210,7 @@ func TestSignaturesOfNestedMessagesMustHold(t *testing.T) {
 		if _, err := commitment.Verify(m); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Reduce(m); err != nil != (c.code != "") || c.code != "" && fault.CodeOf(err) != c.code {
+		if err := Vouched(m); err != nil != (c.code != "") || c.code != "" && fault.CodeOf(err) != c.code {
 			t.Errorf("%s: %v, want %q", c.name, err, c.code)
 		}
 	}
@@ -233,18 +243,23 @@ func TestKeptRefusesWhatItDoesNotKnow(t *testing.T) {
 
 func FuzzKept(f *testing.F) {
 	for _, name := range []string{"spawn", "schedule", "ans104-message"} {
-		form, raw, err := Keep(scheduled(f, name))
+		form, raw, _, err := Keep(scheduled(f, name))
 		if err != nil {
 			f.Fatal(err)
 		}
 		f.Add(byte(form), raw)
 	}
+	form, raw, _, err := Keep(received(f, committed(f, key(f, 1), field("type", "Process"), field("scheduler", "x"))))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(byte(form), raw)
 	f.Fuzz(func(t *testing.T, form byte, raw []byte) {
 		m, err := Kept(slotlog.Form(form), raw)
 		if err != nil {
 			return
 		}
-		if f, again, err := Keep(m); err == nil {
+		if f, again, _, err := Keep(m); err == nil {
 			back, err := Kept(f, again)
 			if err != nil || !message.Equal(back, m.OnlyCommitted()) {
 				t.Fatalf("%v: %v is not %v", err, back, m)
@@ -257,11 +272,11 @@ func FuzzKept(f *testing.F) {
 	})
 }
 
-func TestReduceLeavesWhatEverySignerCovers(t *testing.T) {
+func TestOnlyWhatEverySignerCoversIsKept(t *testing.T) {
 	k := key(t, 1)
 	m := committed(t, k, field("a", "1")).With("b", message.Bytes("unsigned"))
-	got, err := Reduce(m)
-	if _, there := got.Get("b"); err != nil || there || got.Text("a") != "1" {
+	_, _, got, err := Keep(m)
+	if _, there := got.Get("b"); err != nil || there || got.Text("a") != "1" || Vouched(m) != nil {
 		t.Errorf("%v, %v", got, err)
 	}
 	both, err := httpsig.Commit(message.New(field("a", "1"), field("b", "2")), k, httpsig.Terms{Keys: []string{"a"}})
@@ -271,10 +286,10 @@ func TestReduceLeavesWhatEverySignerCovers(t *testing.T) {
 	if both, err = httpsig.Commit(both, key(t, 2), httpsig.Terms{Keys: []string{"a", "b"}}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Reduce(both); fault.CodeOf(err) != "commitments-disagree" {
+	if err := Vouched(both); fault.CodeOf(err) != "commitments-disagree" {
 		t.Errorf("commitments that cover different keys: %v", err)
 	}
-	if _, err := Reduce(message.New()); fault.CodeOf(err) != "message-empty" {
+	if err := Vouched(message.New()); fault.CodeOf(err) != "message-empty" {
 		t.Errorf("an empty message: %v", err)
 	}
 }

@@ -9,33 +9,47 @@ import (
 	"ago/slotlog"
 )
 
-// Keep gives the bytes in which the log keeps what everybody who signed a message vouches for, and their form. A data item keeps its own bytes,
-// an HTTP message what its signatures cover, and one that was part of another is kept as the body of an unsigned message, since
-// it never had bytes of its own. It fails with Unsupported ("message-unkeepable") if the bytes would not be read as the message.
-func Keep(m message.Message) (slotlog.Form, []byte, error) {
+// Keep gives the bytes in which the log keeps what everybody who signed a message vouches for, their form, and the message as it
+// will be read from them. A data item keeps its own bytes, an HTTP message what its signatures cover, and one that was part of
+// another is kept as the body of an unsigned message, since it never had bytes of its own. It fails with Unsupported
+// ("message-unkeepable") if the bytes would not be read as the message.
+func Keep(m message.Message) (slotlog.Form, []byte, message.Message, error) {
 	if it, ok := ans104.ItemOf(m); ok {
-		return slotlog.FormItem, it.Raw, nil
+		return slotlog.FormItem, it.Raw, m, nil
 	}
+	want := m.OnlyCommitted()
 	if w, ok := httpsig.WireOf(m); ok {
 		if w, err := httpsig.Covered(w); err == nil {
-			if raw, err := w.Bytes(); err == nil && readsAs(slotlog.FormWire, raw, m) {
-				return slotlog.FormWire, raw, nil
+			if raw, err := w.Bytes(); err == nil {
+				if back, err := Kept(slotlog.FormWire, raw); err == nil && message.Equal(back, want) {
+					return slotlog.FormWire, raw, back, nil
+				}
 			}
 		}
 	}
-	w, err := httpsig.Encode(message.New(message.Field{Key: message.KeyBody, Value: m.OnlyCommitted()}), message.Nested)
+	unkeepable := fault.New(fault.Unsupported, "message-unkeepable", "the message cannot be written so that it is read back with its signatures").
+		WithHint("send it as a data item, or without keys that hold a slash")
+	w, err := httpsig.Encode(message.New(message.Field{Key: message.KeyBody, Value: want}), message.Nested)
 	if err != nil {
-		return 0, nil, err
+		unkeepable.Cause = err
+		return 0, nil, m, unkeepable
 	}
 	raw, err := w.Bytes()
 	if err != nil {
-		return 0, nil, err
+		unkeepable.Cause = err
+		return 0, nil, m, unkeepable
 	}
-	if !readsAs(slotlog.FormBody, raw, m) {
-		return 0, nil, fault.New(fault.Unsupported, "message-unkeepable", "the message cannot be written so that it is read back with its signatures").
-			WithHint("send it as a data item, or without keys that hold a slash")
+	back, err := Kept(slotlog.FormBody, raw)
+	if err != nil || !message.Equal(back, want) {
+		return 0, nil, m, unkeepable
 	}
-	return slotlog.FormBody, raw, nil
+	if m.Codec() != "" { // its signatures were checked over headers that are gone
+		if _, err := commitment.Verify(back); err != nil {
+			unkeepable.Cause = err
+			return 0, nil, m, unkeepable
+		}
+	}
+	return slotlog.FormBody, raw, back, nil
 }
 
 // Kept reads what Keep gave. Signatures are not checked again.
@@ -61,30 +75,14 @@ func Kept(f slotlog.Form, raw []byte) (message.Message, error) {
 		WithHint("open the data folder with that release")
 }
 
-// readsAs tells whether bytes give the message with the commitments it has.
-func readsAs(f slotlog.Form, raw []byte, m message.Message) bool {
-	back, err := Kept(f, raw)
-	if err != nil || !message.Equal(back, m.OnlyCommitted()) {
-		return false
-	}
-	if f == slotlog.FormWire || m.Codec() == "" {
-		return true // the same headers under the same signatures, or what was checked as it is read
-	}
-	_, err = commitment.Verify(back)
-	return err == nil
-}
-
 // nestedMax bounds how many signatures of nested messages are checked.
 const nestedMax = 64
 
-// Reduce gives the message that its signers vouch for: keys that not everybody committed to are gone. It fails with Malformed
-// ("commitments-disagree") if they cover different keys, since what they have in common nobody has signed. Signatures of nested
-// messages must hold, too, since a process takes them for checked: otherwise it fails with Forged, or with TooLarge for more than
-// 64 of them.
-func Reduce(m message.Message) (message.Message, error) {
-	if _, ok := ans104.ItemOf(m); ok {
-		return m, nil
-	}
+// Vouched tells whether everybody who signed a message stands for all that Keep keeps of it. It fails with Malformed
+// ("commitments-disagree") if commitments cover different keys, since what they have in common nobody has signed, and
+// ("message-empty") if they cover none. Signatures of nested messages must hold, too, since a process takes them for checked:
+// otherwise it fails with Forged, or with TooLarge for more than 64 of them.
+func Vouched(m message.Message) error {
 	common := map[string]bool{}
 	for _, key := range m.Committed() {
 		common[key] = true
@@ -95,25 +93,25 @@ func Reduce(m message.Message) (message.Message, error) {
 		keys, _ := list.(message.List)
 		for _, key := range keys {
 			if text, _ := key.(message.Bytes); !common[string(text)] && text != message.KeyTypes {
-				return m, fault.New(fault.Malformed, "commitments-disagree", "Message invalid: Committed components cannot be validated.").
+				return fault.New(fault.Malformed, "commitments-disagree", "Message invalid: Committed components cannot be validated.").
 					WithHint("the commitment %.60s covers %.60q, which another leaves out: let all of them cover the same keys", id, string(text))
 			}
 		}
 	}
-	out := m.OnlyCommitted()
-	left := nestedMax
-	for key, v := range out.All() {
+	left, empty := nestedMax, true
+	for key, v := range m.OnlyCommitted().All() {
 		if key == message.KeyCommitments {
 			continue
 		}
+		empty = false
 		if err := checkNested(v, &left); err != nil {
-			return m, err
+			return err
 		}
 	}
-	if out.Len() > 1 || out.Len() == 1 && out.Commitments().Len() == 0 {
-		return out, nil
+	if empty {
+		return fault.New(fault.Malformed, "message-empty", "nobody has signed any key of the message")
 	}
-	return m, fault.New(fault.Malformed, "message-empty", "nobody has signed any key of the message")
+	return nil
 }
 
 // checkNested checks the signatures of the messages in a value. A commitment without a committer only names the content.

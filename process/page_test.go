@@ -103,3 +103,32 @@ func TestContentForComputeUnits(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// TestAModuleSeesHTTPMessagesAsItems: which keys and in which order is what a legacy module depends on.
+func TestAModuleSeesHTTPMessagesAsItems(t *testing.T) {
+	k := key(t, 1)
+	m := committed(t, k, field("target", message.ID{5}.String()), field("data", "1 + 1"), field("action", "Eval"), field("from-process", "p"),
+		field("from", "mallory"), message.Field{Key: "n", Value: message.Int(3)}, message.Field{Key: "map", Value: message.New(field("a", "b"))},
+		message.Field{Key: "list", Value: message.List{message.Bytes("a"), message.Bytes(`"b"`)}})
+	a := Assigned{Content: ContentOfMessage(m), Entry: slotlog.Entry{Slot: 2, Message: m.SignedID(), Timestamp: 7, BlockHeight: 8}}
+	var got struct {
+		ID     string `json:"Id"`
+		Data   string
+		Owner  string
+		Target string
+		From   string
+		By     string `json:"Forwarded-By"`
+		Tags   []Tag
+		Nonce  int
+	}
+	if err := json.Unmarshal(MessageJSON(Definition{ID: message.ID{5}}, a), &got); err != nil {
+		t.Fatal(err)
+	}
+	want := got
+	want.ID, want.Data, want.Owner, want.Target, want.From, want.By, want.Nonce = m.SignedID().String(), "1 + 1", k.ProcessAddress(), message.ID{5}.String(), "p", k.ProcessAddress(), 2
+	want.Tags = []Tag{{Name: "Action", Value: "Eval"}, {Name: "Ao-Types", Value: `n="integer"`}, {Name: "From-Process", Value: "p"},
+		{Name: "List", Value: `"a", "\"b\""`}, {Name: "N", Value: "3"}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}

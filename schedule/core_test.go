@@ -214,6 +214,56 @@ func TestAMessageWithinARequest(t *testing.T) {
 	}
 }
 
+// TestRequestsOfTheFirstGeneration are scheduled whole, under the id of their signature, and found by the name that generation
+// has for their content.
+func TestRequestsOfTheFirstGeneration(t *testing.T) {
+	b := open(t)
+	k, err := commitment.NewAgent().Open("../commitment/testdata/wallet.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	send := func(p message.ID, fs ...message.Field) (Receipt, message.Message) {
+		t.Helper()
+		w, err := httpsig.EncodeA(message.New(fs...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if w, err = httpsig.SignA(w, k); err != nil {
+			t.Fatal(err)
+		}
+		m, err := httpsig.Decode(httpsig.NewWire(append(w.Headers, message.Header{Name: "user-agent", Value: "node"}), w.Body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := b.s.SubmitTo(context.Background(), p, b.verified(m))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r, m
+	}
+	def, _ := send(message.ID{}, field("device", "process@1.0"), field("type", "Process"), field("scheduler", b.s.Address().String()),
+		field("path", "/~process@1.0/schedule"), field("execution-device", "test-device@1.0"))
+	list := message.List{message.Int(1), message.Bytes("two")}
+	got, m := send(def.Process, field("path", "/schedule"), message.Field{Key: "n", Value: message.Int(5)}, message.Field{Key: "list", Value: list},
+		message.Field{Key: "deep", Value: message.New(field("a", "b"))}, field("data", "line\nline"))
+	a := slots(t, b.again(), def.Process)[1]
+	whole := a.Content.Message()
+	if v, _ := whole.Get("list"); !message.Equal(v, list) || a.Form != slotlog.FormWire || a.Content.Owner != k.ProcessAddress() || string(a.Content.Data) != "line\nline" {
+		t.Errorf("%v in form %d", whole, a.Form)
+	}
+	if _, there := whole.Get("user-agent"); there || a.Core().Text("path") != "compute" {
+		t.Errorf("%v", whole)
+	}
+	for _, id := range []message.ID{got.ID, m.SignedID(), httpsig.UnsignedIDA(m)} {
+		if slot, err := b.s.Find(context.Background(), def.Process, id); err != nil || slot != 1 {
+			t.Errorf("Find(%s) = %d, %v", id, slot, err)
+		}
+	}
+	if _, err := commitment.Verify(whole); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestAnItemWithinAnHTTPMessage schedules a data item that another encoding carries, on a process of legacy units.
 func TestAnItemWithinAnHTTPMessage(t *testing.T) {
 	b := open(t)

@@ -149,7 +149,7 @@ func (s *Scheduler) signed(ctx context.Context, as []process.Assigned) ([]messag
 		if m.Len() == 0 {
 			continue
 		}
-		form, raw, err := process.Keep(m)
+		form, raw, _, err := process.Keep(m)
 		if err != nil {
 			return nil, err
 		}

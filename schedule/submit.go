@@ -55,22 +55,16 @@ func (s *Scheduler) SubmitTo(ctx context.Context, p message.ID, v commitment.Ver
 		return Receipt{}, fault.New(fault.Malformed, "message-unsigned", "Message is not valid.").
 			WithHint("send a data item or a signed HTTP message: a message that nobody signed gets no slot")
 	}
-	reduced, err := process.Reduce(m)
-	if err != nil {
+	if err := process.Vouched(m); err != nil {
 		return Receipt{}, err
 	}
-	form, raw, err := process.Keep(m)
-	if err != nil {
-		return Receipt{}, err
-	}
-	// What is scheduled is what will be read back.
-	kept, err := process.Kept(form, raw)
+	form, raw, kept, err := process.Keep(m) // what is scheduled is what will be read back
 	if err != nil {
 		return Receipt{}, err
 	}
 	ids := process.IDs(kept)
 	r := &request{content: process.ContentOfMessage(kept), raw: raw, form: form, id: ids[0], further: ids[1:], done: make(chan outcome, 1)}
-	if process.IsDefinition(reduced) {
+	if process.IsDefinition(kept) {
 		d, err := process.Define(kept)
 		if err != nil {
 			return Receipt{}, err
