@@ -133,14 +133,24 @@ func (t *Types) field(f Field, n Nesting) Field {
 
 // String writes the members in the order of their escaped keys.
 func (t Types) String() string {
-	members := make([]string, len(t))
+	escaped := make(Types, len(t))
+	size := 0
 	for i, m := range t {
-		members[i] = EscapeKey(m.Key) + `="` + m.Type + `"`
+		escaped[i].Key, escaped[i].Type = EscapeKey(m.Key), m.Type
+		size += len(escaped[i].Key) + len(m.Type) + len(`="", `)
 	}
-	slices.SortFunc(members, func(a, b string) int {
-		return strings.Compare(a[:strings.IndexByte(a, '=')], b[:strings.IndexByte(b, '=')])
-	})
-	return strings.Join(members, ", ")
+	byKey := func(a, b struct{ Key, Type string }) int { return strings.Compare(a.Key, b.Key) }
+	if !slices.IsSortedFunc(escaped, byKey) {
+		slices.SortFunc(escaped, byKey)
+	}
+	b := make([]byte, 0, size)
+	for i, m := range escaped {
+		if i > 0 {
+			b = append(b, ", "...)
+		}
+		b = append(append(append(append(b, m.Key...), `="`...), m.Type...), '"')
+	}
+	return string(b)
 }
 
 // FloatText writes a number as C does with %.20e: the only text of it that ids are computed from.
