@@ -51,7 +51,7 @@ func (q *question) answer(ctx context.Context) (at, int, error) {
 
 		q.path = q.now.path.Extend(q.now.value, q.req)
 	}
-	q.decide()
+	q.decide(ctx)
 	if v, ok := q.lookup(ctx); ok {
 		return v, 0, nil
 	}

@@ -63,7 +63,7 @@ const keyCacheControl = "cache-control"
 
 // decide works out the policy of a question. Only answers whose device says that they follow from base and request alone are
 // ever kept; within that the call's own word counts most, then the request's, then the base's.
-func (q *question) decide() {
+func (q *question) decide(ctx context.Context) {
 	declared := q.doc.CacheControl
 	if declared == "" {
 		declared = q.device.CacheControl
@@ -78,7 +78,7 @@ func (q *question) decide() {
 		d = d.over(asked)
 	}
 	q.policy.only = d.only
-	if declared == "" || q.path == nil {
+	if declared == "" || q.path == nil || inSession(ctx) {
 		return
 	}
 	if v, ok := q.base.Get(keyCacheControl); ok {
@@ -91,6 +91,12 @@ func (q *question) decide() {
 	if q.policy.lookup || q.policy.store {
 		q.giveName()
 	}
+}
+
+// inSession tells whether something is held beside the messages: answers may depend on it, and so are of that resolution alone.
+func inSession(ctx context.Context) bool {
+	c := device.Call{Context: ctx}
+	return c.Session() != nil
 }
 
 // giveName finds the hashpath that the answer is kept under. What is asked of a result has a path of its own already.

@@ -26,7 +26,7 @@ func newFlights() *flights { return &flights{by: map[string]*flight{}} }
 
 // flightName says what the answer may be shared under: the name that the device gives, or the hashpath of an answer that is kept.
 func (q *question) flightName(ctx context.Context) string {
-	if group := q.device.Group; group != nil {
+	if group := q.device.Group; group != nil && !inSession(ctx) {
 		c := q.prepare(ctx, &frame{trail: q.trail, parent: q.frame, depth: q.depth + 1, how: q.how, device: q.device, key: q.key})
 		if name := group(c, q.base, q.req); name != "" {
 			return "g/" + q.device.Name + "/" + q.key + "/" + name

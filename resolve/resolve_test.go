@@ -347,6 +347,16 @@ func TestAnswersAreKeptWhereTheDeviceAllowsIt(t *testing.T) {
 			t.Errorf("an answer is kept under an id that somebody claimed (%v)", err)
 		}
 	}
+	session, err := device.NewSession()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		before := l.calls.Load()
+		if _, err := r.Resolve(device.WithSession(t.Context(), session), resolve.Request{Path: "/~lab@1.0&x=1/pure", How: device.How{CacheControl: "always"}}); err != nil || l.calls.Load() != before+1 {
+			t.Errorf("an answer that may depend on a session is shared (%v)", err)
+		}
+	}
 	if n := calls("/~lab@1.0&x=1/pure", resolve.New(node, resolve.Limits{}), "always"); n != 0 {
 		t.Error("an answer among the contents was worked out again")
 	}
