@@ -13,8 +13,13 @@ const pathCompute = "compute"
 // Core gives the slot as the AO-Core message that assigns it, without commitments: type, data-protocol, variant, process,
 // slot, epoch, path, block-height, block-hash, block-timestamp (seconds), timestamp (milliseconds), hash-chain, base-hashpath (in
 // AO-Core processes), and as body the scheduled message. It follows from the entry alone, so that it is the same whenever it is
-// read.
-func (a Assigned) Core() message.Message { return a.assignment(a.Content.Message()) }
+// read. A message that does not carry its id with it, such as a transaction known by its fields, stands there as a link.
+func (a Assigned) Core() message.Message {
+	if body := a.Content.Message(); body.SignedID() == a.Entry.Message {
+		return a.assignment(body)
+	}
+	return a.CoreLinked()
+}
 
 // CoreID is the id of Core's content. It takes the scheduled message by its id, which says the same.
 func (a Assigned) CoreID() message.ID { return a.CoreLinked().UnsignedID() }

@@ -352,8 +352,38 @@ func TestAnHTTPMessageAssignedByItsID(t *testing.T) {
 		t.Fatalf("%+v, %v", got, err)
 	}
 	a := slots(t, b.again(), q)[1]
-	if !a.ByID || string(a.Content.Data) != "here" || a.AssignmentID != got.Assignment {
+	if !a.ByID || string(a.Content.Data) != "here" || a.AssignmentID != got.Assignment || a.Core().UnsignedID() != got.Assignment {
 		t.Errorf("%+v", a)
+	}
+	again, err := b.s.Assign(context.Background(), q, v.Message().OnlyCommitted().UnsignedID(), AssignOptions{})
+	if err != nil || !again.Repeated || again.Slot != 1 {
+		t.Errorf("by another of its ids: %+v, %v", again, err)
+	}
+	legacy := b.submit(b.process()).Process
+	if _, err := b.s.Assign(context.Background(), legacy, v.ID(), AssignOptions{}); fault.CodeOf(err) != "message-unknown" {
+		t.Errorf("to legacy units: %v", err)
+	}
+}
+
+// TestATransactionAssignedToAnAOCoreProcess has no commitments here, so its assignment names it.
+func TestATransactionAssignedToAnAOCoreProcess(t *testing.T) {
+	b := open(t)
+	p := b.submit(b.coreProcess(false, "p")).Process
+	tx := message.ID{77}
+	b.arch[tx] = 50
+	got, err := b.s.Assign(context.Background(), p, tx, AssignOptions{BaseLayer: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := b.s.Assignment(context.Background(), p, got.Slot)
+	if err != nil || m.UnsignedID() != got.ID {
+		t.Fatalf("%s, %v, want %s", m.UnsignedID(), err, got.ID)
+	}
+	if body, _ := m.Get("body"); body != (message.Link{To: tx}) {
+		t.Errorf("the body is %v", body)
+	}
+	if _, err := commitment.VerifyEntries(m); err != nil {
+		t.Error(err)
 	}
 }
 

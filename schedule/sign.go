@@ -67,11 +67,12 @@ func (s *Scheduler) Page(ctx context.Context, p message.ID, from, to slotlog.Slo
 		if err != nil {
 			return page, err
 		}
-		if len(page.Slots) == pageMax || size > 0 && size+len(a.Item) > pageBytes {
+		more := max(len(a.Item), len(a.Content.Data))
+		if len(page.Slots) == pageMax || size > 0 && size+more > pageBytes {
 			page.Continues = true
 			break
 		}
-		size += len(a.Item)
+		size += more
 		page.Slots = append(page.Slots, a)
 	}
 	page.Signed, err = s.signed(ctx, page.Slots)

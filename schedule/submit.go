@@ -273,8 +273,16 @@ func (s *Scheduler) Assign(ctx context.Context, p, id message.ID, o AssignOption
 			return Receipt{}, fault.New(fault.Conflict, "not-settled", "transaction %s has %d confirmations, process %s asks for %d", id, n, p, depth).
 				WithHint("assign it again when more blocks have passed")
 		}
-	} else if _, err := s.Find(ctx, p, id); err != nil {
-		if _, err := s.content(ctx, id); err != nil {
+	}
+	switch _, err := s.Find(ctx, p, id); {
+	case o.BaseLayer:
+	case !d.Legacy():
+		if r.content, err = s.content(ctx, id); err != nil {
+			return Receipt{}, err
+		}
+		r.id = r.content.ID // it may be known by several
+	case err != nil:
+		if _, err := s.c.Archive.Content(ctx, id); err != nil {
 			return Receipt{}, err
 		}
 	}
