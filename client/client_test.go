@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -228,6 +229,20 @@ func FuzzEdge(f *testing.F) {
 			if it, err := e.Message.Item(nil); err == nil && it == nil {
 				t.Fatal("neither an item nor an error")
 			}
+		}
+	})
+}
+
+func FuzzReadRecord(f *testing.F) {
+	id := message.HashOf([]byte("a record"))
+	for _, s := range []string{`{"data":{"transactions":{"edges":[{"node":{"id":"` + id.String() + `","block":{"height":5}}}]}}}`, `{"data":{"transactions":{"edges":[{"node":null}]}}}`,
+		`{"data":{"transactions":{"edges":[{}]}}}`, `{"errors":[{"message":"no"}]}`, `[]`, `{`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, answer []byte) {
+		text, _, err := ReadRecord(answer, id)
+		if err == nil && !bytes.Contains(text, []byte(`"`)) {
+			t.Fatalf("%q gave the record %q", answer, text)
 		}
 	})
 }

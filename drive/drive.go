@@ -217,6 +217,10 @@ func (v *view) record(ctx context.Context, name string, get func(context.Context
 
 // withAddress adds the address of the owner to the JSON of a transaction.
 func withAddress(text []byte) ([]byte, error) {
+	fields, err := inner(text)
+	if err != nil {
+		return nil, err
+	}
 	var tx struct {
 		Owner string `json:"owner"`
 	}
@@ -228,27 +232,28 @@ func withAddress(text []byte) ([]byte, error) {
 		return nil, err
 	}
 	address := sha256.Sum256(key)
-	var b bytes.Buffer
-	if err := json.Compact(&b, text); err != nil {
-		return nil, err
-	}
-	b.Truncate(b.Len() - 1)
-	fmt.Fprintf(&b, `,"ownerAddress":"%s"}`, base64.RawURLEncoding.EncodeToString(address[:]))
-	return b.Bytes(), nil
+	return fmt.Appendf(nil, `{%s,"ownerAddress":"%s"}`, fields, base64.RawURLEncoding.EncodeToString(address[:])), nil
 }
 
 // withFormat marks the record of GraphQL as what is no transaction's.
 func withFormat(text []byte) ([]byte, error) {
-	b := bytes.NewBufferString(`{"format":3,`)
-	var rest bytes.Buffer
-	if err := json.Compact(&rest, text); err != nil {
+	fields, err := inner(text)
+	if err != nil {
 		return nil, err
 	}
-	if rest.Len() < 3 || rest.Bytes()[0] != '{' {
-		return nil, fmt.Errorf("%.40s is no object with fields", rest.Bytes())
+	return fmt.Appendf(nil, `{"format":3,%s}`, fields), nil
+}
+
+// inner is the text between the braces of a JSON object that has fields, without white space.
+func inner(text []byte) ([]byte, error) {
+	var b bytes.Buffer
+	if err := json.Compact(&b, text); err != nil {
+		return nil, err
 	}
-	b.Write(rest.Bytes()[1:])
-	return b.Bytes(), nil
+	if n := b.Len(); n > 2 && b.Bytes()[0] == '{' {
+		return b.Bytes()[1 : n-1], nil
+	}
+	return nil, fmt.Errorf("%.40s is no object with fields", b.Bytes())
 }
 
 func (v *view) block(ctx context.Context, name string) (File, error) {

@@ -167,3 +167,66 @@ func TestFilesThatNobodyCanGiveAreRefusedAtTheSpawn(t *testing.T) {
 }
 
 func tag(name, value string) ans104.Tag { return ans104.Tag{Name: name, Value: value} }
+
+// A compute unit on another machine reads the same files through the network's gateway.
+func TestAnEvaluatorReadsTheSameFiles(t *testing.T) {
+	m := aos(t)
+	r := newReader(t, m)
+	data := r.upload("from far away")
+	boot := r.upload("Booted = 'far away, too'")
+	r.upload("", tag("Data-Protocol", "ao"), tag("Type", "Attestation"), tag("Message", data.String()))
+	r.Clock.Advance(3 * time.Minute)
+	p, err := r.spawn(m.ID, tag("Extension", "WeaveDrive"), tag("Attestor", r.key.ProcessAddress()), tag("On-Boot", boot.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	edge, err := r.Client.Latest(t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := edge.Read()
+	if err != nil {
+		t.Fatal(err)
+	}
+	codes := []string{"return Booted"}
+	for _, path := range []string{"/data/" + data.String(), "/data/" + p.String(), "/tx/" + data.String(), "/tx2/" + data.String(), "/tx2/" + p.String(),
+		fmt.Sprint("/block/", first.BlockHeight), fmt.Sprint("/block/", first.BlockHeight+1)} {
+		codes = append(codes, readFile(path))
+	}
+	var want []string
+	for _, code := range codes {
+		want = append(want, string(r.eval(p, code).JSON))
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		cache = t.TempDir()
+	}
+	a := r.Addresses()
+	e, err := node.StartEvaluator(node.EvaluatorConfig{CacheDir: cache + "/ago-test-modules", Gateway: a.Gateway, SU: a.SU})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	unit := &client.Network{CU: e.URL()}
+	i := 0
+	for edge, err := range r.Client.Log(t.Context(), p, -1) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := edge.Read()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.Slot == 0 {
+			continue
+		}
+		got, err := unit.Result(t.Context(), p, s.Message)
+		if err != nil || string(got.JSON) != want[i] {
+			t.Errorf("%s\n%.300s, %v, want\n%.300s", codes[i], got.JSON, err, want[i])
+		}
+		i++
+	}
+	if i != len(codes) || !strings.Contains(want[0], "far away, too") || !strings.Contains(want[1], "from far away") || !strings.Contains(want[2], refused) {
+		t.Errorf("%d results, %.200q", i, want)
+	}
+}

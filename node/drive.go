@@ -1,10 +1,9 @@
 package node
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 
+	"ago/client"
 	"ago/drive"
 	"ago/fault"
 	"ago/gateway"
@@ -14,7 +13,11 @@ import (
 )
 
 // weave is the node's own gateway as processes read it. What that has from other gateways it has checked.
-type weave struct{ g *gateway.Gateway }
+type weave struct {
+	g *gateway.Gateway
+	// local tells that the gateway has a chain of its own: what it has from others was there before its first block.
+	local bool
+}
 
 func (w weave) Height(context.Context) (uint64, error) { return w.g.Blocks().Height(), nil }
 
@@ -59,19 +62,19 @@ func (w weave) Transaction(ctx context.Context, id message.ID) ([]byte, uint64, 
 		return nil, 0, nil
 	}
 	text, err := w.g.TransactionJSON(ctx, rec)
-	return text, heightOf(rec), err
+	return text, w.heightOf(rec), err
 }
 
-func heightOf(rec *gateway.Record) uint64 {
-	if rec.Block == nil {
+// heightOf is the height of a record's block, 0 if it has none.
+func (w weave) heightOf(rec *gateway.Record) uint64 {
+	switch {
+	case rec.Block == nil:
 		return 0
+	case rec.Remote && w.local:
+		return 1
 	}
 	return rec.Block.Height
 }
-
-// itemQuery asks for the record of an item in the form in which processes read it.
-const itemQuery = `query($ids:[ID!]!){transactions(ids:$ids){edges{node{id anchor data{size} signature recipient owner{address key} ` +
-	`fee{ar winston} quantity{winston ar} tags{name value} bundledIn{id} block{id timestamp height previous}}}}}`
 
 func (w weave) Item(ctx context.Context, id message.ID) ([]byte, uint64, error) {
 	rec, err := w.g.Record(ctx, id)
@@ -81,30 +84,8 @@ func (w weave) Item(ctx context.Context, id message.ID) ([]byte, uint64, error) 
 	if rec.Source == gateway.Imported {
 		return nil, 0, nil
 	}
-	text, err := itemOf(w.g.Query(ctx, itemQuery, map[string]any{"ids": []any{id.String()}}, ""), id)
-	return text, heightOf(rec), err
-}
-
-// itemOf takes the record out of an answer to itemQuery.
-func itemOf(answer []byte, id message.ID) ([]byte, error) {
-	var a struct {
-		Errors []struct{ Message string }
-		Data   struct {
-			Transactions struct {
-				Edges []struct{ Node json.RawMessage }
-			}
-		}
-	}
-	if err := json.Unmarshal(answer, &a); err != nil {
-		return nil, fault.Wrap(err, fault.Unavailable, "answer-malformed", "the gateway did not answer JSON")
-	}
-	if len(a.Errors) > 0 {
-		return nil, fault.New(fault.Unavailable, "graphql-failed", "the gateway refused the query for %s: %.200s", id, a.Errors[0].Message)
-	}
-	if len(a.Data.Transactions.Edges) == 0 {
-		return nil, fault.New(fault.NotFound, "id-unknown", "the gateway does not know %s", id)
-	}
-	return bytes.Clone(a.Data.Transactions.Edges[0].Node), nil
+	text, _, err := client.ReadRecord(w.g.Query(ctx, client.RecordQuery, map[string]any{"ids": []any{id.String()}}, ""), id)
+	return text, w.heightOf(rec), err
 }
 
 func (w weave) Block(_ context.Context, height uint64) ([]byte, error) {
@@ -139,7 +120,7 @@ func (n *Node) admitFiles(ctx context.Context, d process.Definition) error {
 		return fault.New(fault.Malformed, "on-boot-malformed", "the tag On-Boot holds neither Data nor an id: %.100q", boot).
 			WithHint("publish the code and name its id, or send it as the data of the Process with On-Boot: Data")
 	}
-	f, err := weave{n.gateway}.Data(ctx, id)
+	f, err := weave{n.gateway, true}.Data(ctx, id)
 	if err != nil && fault.KindOf(err) == fault.NotFound {
 		return fault.New(fault.NotFound, "boot-data-unknown", "the data of %s, which the process is to boot from, is not on this network", id).
 			WithHint("publish it with `ago publish FILE` first, and name its id in On-Boot")

@@ -13,6 +13,7 @@ import (
 	"ago/clock"
 	"ago/commitment"
 	"ago/compute"
+	"ago/drive"
 	"ago/fault"
 	"ago/node/legacy"
 	"ago/store"
@@ -78,9 +79,14 @@ func (e *Evaluator) start(c EvaluatorConfig) error {
 	if e.engine, err = OpenEngine(c.CacheDir); err != nil {
 		return err
 	}
-	f := newFollower(&client.Network{Gateway: c.Gateway, SU: c.SU, Anchors: c.VerifySignatures}, e.store, c.VerifySignatures)
+	network := &client.Network{Gateway: c.Gateway, SU: c.SU, Anchors: c.VerifySignatures}
+	f := newFollower(network, e.store, c.VerifySignatures)
+	chain, err := newFarWeave(network, d.store, d.blobs)
+	if err != nil {
+		return err
+	}
 	cc := compute.Config{
-		Store: e.store, Blobs: d.blobs, Engine: e.engine, Schedule: f, Modules: f, Clock: clock.System{}, LiveMax: c.LiveMax,
+		Store: e.store, Blobs: d.blobs, Engine: e.engine, Schedule: f, Modules: f, Drives: drive.Drives{Archive: chain}, Clock: clock.System{}, LiveMax: c.LiveMax,
 		Foreign: true, Logger: c.Log,
 	}
 	if c.Checkpoints.Gateway == "" {

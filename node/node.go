@@ -333,7 +333,7 @@ func (n *Node) openUnits(context.Context) error {
 	}
 	cc := compute.Config{
 		Store: n.store, Blobs: n.blobs, Engine: n.engine, Schedule: slots{n.scheduler}, Modules: modules{a}, Outbox: n.pusher,
-		Drives:   drive.Drives{Archive: weave{n.gateway}},
+		Drives:   drive.Drives{Archive: weave{n.gateway, true}},
 		Timeline: timeline{n.scheduler, n.gateway}, Ticks: ticks{n.pusher, n.monitors},
 		Clock: n.c.Clock, LiveMax: n.c.LiveMax, Logger: n.c.Log.With("unit", "cu"),
 	}
