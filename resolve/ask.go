@@ -25,6 +25,7 @@ type question struct {
 	do     device.Func
 	doc    device.Key
 	path   *device.Hashpath // of the answer
+	sound  bool             // the path of the answer says all that the answer depends on
 	policy policy
 	name   string // the answer is kept under it; "" if it is not
 	stage  Stage
@@ -142,7 +143,7 @@ func (q *question) run(ctx context.Context) (next at, consumed int, err error) {
 			return at{}, consumed, err
 		}
 	}
-	next = at{value: v, path: q.path, status: status}
+	next = at{value: v, path: q.path, sound: q.sound && !looked, status: status}
 	if looked || status != device.OK {
 		q.name = ""
 	}

@@ -24,7 +24,19 @@ type directives struct {
 }
 
 func readDirectives(v message.Value) (d directives) {
+	if text, ok := v.(message.Bytes); ok {
+		return parseDirectives(string(text))
+	}
 	for _, word := range device.Texts(v) {
+		d.add(word)
+	}
+	return d
+}
+
+func parseDirectives(text string) (d directives) {
+	for more := true; more; {
+		var word string
+		word, text, more = strings.Cut(text, ",")
 		d.add(word)
 	}
 	return d
@@ -42,7 +54,7 @@ func (d *directives) add(word string) {
 		d.lookup, d.saysLookup = true, true
 	case "no-cache":
 		d.lookup, d.saysLookup = false, true
-	case "only-if-cached":
+	case onlyIfCached:
 		d.only, d.lookup, d.saysLookup = true, true, true
 	}
 }
@@ -59,7 +71,10 @@ func (d directives) over(other directives) directives {
 	return d
 }
 
-const keyCacheControl = "cache-control"
+const (
+	keyCacheControl = "cache-control"
+	onlyIfCached    = "only-if-cached"
+)
 
 // decide works out the policy of a question. Only answers whose device says that they follow from base and request alone are
 // ever kept; within that the call's own word counts most, then the request's, then the base's.
@@ -68,23 +83,24 @@ func (q *question) decide(ctx context.Context) {
 	if declared == "" {
 		declared = q.device.CacheControl
 	}
-	var d directives
-	if q.how.CacheControl != "" {
-		d = readDirectives(message.Bytes(q.how.CacheControl))
+	kept := declared != "" && q.path != nil && !inSession(ctx)
+	q.sound = kept && (q.now.path == nil || q.now.sound)
+	if !kept && !strings.Contains(q.how.CacheControl, onlyIfCached) && !asksControl(q.req) {
+		return // nobody asks for what could be missed
 	}
+	d := parseDirectives(q.how.CacheControl)
 	if v, ok := q.req.Get(keyCacheControl); ok {
 		asked := readDirectives(v)
 		d.only = d.only || asked.only
 		d = d.over(asked)
 	}
-	q.policy.only = d.only
-	if declared == "" || q.path == nil || inSession(ctx) {
+	if q.policy.only = d.only; !kept {
 		return
 	}
 	if v, ok := q.base.Get(keyCacheControl); ok {
 		d = d.over(readDirectives(v))
 	}
-	own := readDirectives(message.Bytes(declared))
+	own := parseDirectives(declared)
 	d = d.over(own)
 	q.policy.lookup = own.lookup && d.lookup
 	q.policy.store = own.store && d.store
@@ -99,22 +115,33 @@ func inSession(ctx context.Context) bool {
 	return c.Session() != nil
 }
 
-// giveName finds the hashpath that the answer is kept under. What is asked of a result has a path of its own already.
+func asksControl(req message.Message) bool {
+	_, ok := req.Get(keyCacheControl)
+	return ok
+}
+
+// giveName finds the hashpath that the answer is kept under. The path that led here names what the base is only if each answer
+// on it followed from what it was asked of; otherwise the base counts by its content.
 func (q *question) giveName() {
+	path := q.path
+	if q.now.path != nil && !q.now.sound {
+		path = (*device.Hashpath)(nil).Extend(q.now.value, q.req)
+	}
 	_, plain := q.now.value.(message.Message)
+	plain = plain && (q.now.path == nil || !q.now.sound)
 	var print uint64
-	if plain && q.now.path == nil {
-		var name string
-		if name, print = q.names.find(q.base, q.req); name != "" {
-			q.name, q.path = name, device.GivenHashpath(name)
+	if plain {
+		if q.name, print = q.names.find(q.base, q.req); q.name != "" {
+			if q.now.path == nil {
+				q.path = device.GivenHashpath(q.name)
+			}
 			return
 		}
 	}
 	if claims(q.base, claimsDepth) || claims(q.req, claimsDepth) {
 		return
 	}
-	q.name, _ = q.path.Text()
-	if q.name != "" {
+	if q.name, _ = path.Text(); q.name != "" {
 		q.names.remember(print, q.base, q.req, q.name)
 	}
 }
@@ -165,7 +192,7 @@ func (q *question) lookup(ctx context.Context) (at, bool) {
 		return at{}, false
 	}
 	q.stage.Cached = true
-	return at{value: v, path: q.path, status: device.OK}, true
+	return at{value: v, path: q.path, sound: q.sound, status: device.OK}, true
 }
 
 // keep puts an answer where it is looked up. That an answer could not be kept does not spoil it.

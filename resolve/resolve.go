@@ -163,6 +163,7 @@ type frame struct {
 type at struct {
 	value  message.Value
 	path   *device.Hashpath
+	sound  bool // the path says all that the value depends on
 	status device.Status
 }
 
@@ -213,7 +214,7 @@ func (f *frame) begin(ctx context.Context, steps []device.Step, how device.How) 
 	s, rest := steps[0], steps[1:]
 	if s.Sub != nil {
 		res, err := f.Run(ctx, nil, s.Sub, how)
-		return at{res.Value, res.Hashpath, device.OK}, rest, err
+		return at{value: res.Value, path: res.Hashpath, status: device.OK}, rest, err
 	}
 	req, err := f.arguments(ctx, s, how)
 	if err != nil {

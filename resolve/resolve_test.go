@@ -104,6 +104,11 @@ func (l *lab) device() device.Device {
 		"pure-secret": {Doc: "as pure, and says that it is not to be kept", CacheControl: "always", Do: do(func(*device.Call, message.Message, message.Message) (message.Value, error) {
 			return of("n", int(l.calls.Load()), "cache-control", "no-store"), nil
 		})},
+		"self":      {Doc: "the same", Do: do(func(_ *device.Call, base, _ message.Message) (message.Value, error) { return base, nil })},
+		"pure-self": {Doc: "the same", CacheControl: "always", Do: do(func(_ *device.Call, base, _ message.Message) (message.Value, error) { return base, nil })},
+		"changing": {Doc: "something else each time", Do: do(func(_ *device.Call, base, _ message.Message) (message.Value, error) {
+			return base.With("n", message.Int(l.calls.Load())), nil
+		})},
 		"ahead": {Doc: "what comes next", CacheControl: "always", Do: do(func(c *device.Call, _, _ message.Message) (message.Value, error) {
 			if rest := c.Rest(); len(rest) > 0 {
 				return of("results", rest[0].Path()+"="+rest[0].Request.Text("results")), nil
@@ -332,6 +337,9 @@ func TestAnswersAreKeptWhereTheDeviceAllowsIt(t *testing.T) {
 		{"/~lab@1.0&x=4/pure?cache-control=no-store", "", 1, 1},
 		{"/~lab@1.0&x=5/pure?cache-control=no-store", "always", 1, 0}, // the call's own word counts most
 		{"/~lab@1.0&x=6&cache-control=no-store/pure", "", 1, 1},
+		{"/~lab@1.0/self/pure", "always", 2, 1}, // what an answer that may change is asked is kept by its content
+		{"/~lab@1.0/changing/pure", "always", 2, 2},
+		{"/~lab@1.0/pure-self&x=1/pure", "always", 2, 0},
 		{"/~lab@1.0&x=7/pure-message", "always", 1, 0},
 		{"/~lab@1.0&x=8/pure-secret", "always", 1, 1},
 		{"/~lab@1.0/ahead/results=1", "always", 1, 1},
@@ -576,4 +584,26 @@ func BenchmarkKeptAnswer(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// One read by a device of what it works on, as Lua programs and stacks make them.
+func BenchmarkGetWithinACall(b *testing.B) {
+	const gets = 100
+	reader := device.NewRegistry(device.Device{Name: "reader@1.0", Doc: "reads", Keys: device.Keys{"read": {Doc: "nothing", Do: func(c *device.Call, base, _ message.Message) (message.Value, error) {
+		for range gets {
+			if _, err := c.Get(base, "in/x"); err != nil {
+				return nil, err
+			}
+		}
+		return message.Bytes(""), nil
+	}}}})
+	r := resolve.New(&device.Node{Registry: device.All().With(reader)}, resolve.Limits{})
+	base := of("device", "reader@1.0", "in", of("x", "y"))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := r.Run(b.Context(), base, []device.Step{device.Ask("read")}, device.How{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*gets), "ns/get")
 }
