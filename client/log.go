@@ -208,27 +208,12 @@ func (n *Network) Log(ctx context.Context, process message.ID, after int64) iter
 }
 
 func (n *Network) fetch(ctx context.Context, process message.ID, after int64) <-chan page {
-	c := make(chan page, 1)
 	query := n.logQuery(process)
 	query.Set("limit", strconv.Itoa(PageSize))
 	if after >= 0 {
 		query.Set("from", strconv.FormatInt(after, 10))
 	}
-	go func() {
-		var answer struct {
-			PageInfo struct {
-				HasNextPage bool `json:"has_next_page"`
-			} `json:"page_info"`
-			Edges []struct{ Node Edge }
-		}
-		err := n.get(ctx, "scheduler", n.SU, "/"+process.String(), query, &answer)
-		p := page{more: answer.PageInfo.HasNextPage, err: err, edges: make([]Edge, len(answer.Edges))}
-		for i, e := range answer.Edges {
-			p.edges[i] = e.Node
-		}
-		c <- p
-	}()
-	return c
+	return n.page(ctx, process, query)
 }
 
 // Key gives the public key of the signer.

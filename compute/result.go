@@ -129,6 +129,15 @@ func (u *Computer) storedResult(p message.ID, slot slotlog.Slot) (e Evaluation, 
 	return e, err == nil, err
 }
 
+// Evaluated is the first slot of a process without a result.
+func (u *Computer) Evaluated(p message.ID) slotlog.Slot {
+	v, err := u.c.Store.Get(cursorKey(p))
+	if err != nil {
+		return 0
+	}
+	return decodeSlot(v)
+}
+
 // firstResult gives the first durable result at or after a slot.
 func (u *Computer) firstResult(p message.ID, slot slotlog.Slot) (e Evaluation, ok bool, err error) {
 	if e, ok, err = u.storedResult(p, slot); ok || err != nil {

@@ -36,6 +36,9 @@ func (n *Node) admin() http.Handler {
 	}
 	mux.HandleFunc("GET /tasks", tasks.serveTasks)
 	mux.HandleFunc("POST /tasks/{key}/retry", tasks.serveRetry)
+	mux.HandleFunc("GET /following", func(w http.ResponseWriter, _ *http.Request) {
+		answerJSON(w, http.StatusOK, map[string][]Following{"following": n.Following()})
+	})
 	mux.HandleFunc("GET /clock", n.serveClock)
 	mux.HandleFunc("POST /clock", n.moveClock)
 	if n.c.Profiling {

@@ -38,6 +38,7 @@ type Config struct {
 
 	Closed bool // for others to use: nobody mints tokens or mines blocks at the gateway
 
+	Follow      []Follow    // processes of other schedulers that are read into this node
 	Checkpoints Checkpoints // in forms that other units can use
 
 	Profiling bool // profiles of the Go runtime under /debug/pprof/ of the node's address

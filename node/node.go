@@ -57,6 +57,7 @@ type Node struct {
 	verifier  *commitment.Verifier
 	metrics   *Metrics
 
+	mirrors   []*mirror
 	servers   []*server
 	addresses Addresses
 	failed    chan error
@@ -105,6 +106,9 @@ func (n *Node) start(ctx, background context.Context) error {
 	n.observe()
 	n.wg.Go(func() { n.catchUp(background) })
 	n.wg.Go(func() { n.warm(background) })
+	for _, m := range n.mirrors {
+		n.wg.Go(func() { m.run(background) })
+	}
 	n.wg.Go(func() { n.c.Checkpoints.keep(background, n.computer, n.c.Log) })
 	n.ready.Store(true)
 	return nil
@@ -332,16 +336,20 @@ func (n *Node) openUnits(context.Context) error {
 		return err
 	}
 	cc := compute.Config{
-		Store: n.store, Blobs: n.blobs, Engine: n.engine, Schedule: slots{n.scheduler}, Modules: modules{a}, Outbox: n.pusher,
-		Drives:   drive.Drives{Archive: weave{n.gateway, true}},
-		Timeline: timeline{n.scheduler, n.gateway}, Ticks: ticks{n.pusher, n.monitors},
+		Store: n.store, Blobs: n.blobs, Engine: n.engine, Schedule: slots{n.scheduler}, Modules: modules{a}, Outbox: ownOutbox{n.pusher, n.scheduler},
+		ForeignUntil: n.scheduler.ForeignUntil,
+		Drives:       drive.Drives{Archive: weave{n.gateway, true}},
+		Timeline:     timeline{n.scheduler, n.gateway}, Ticks: ticks{n.pusher, n.monitors},
 		Clock: n.c.Clock, LiveMax: n.c.LiveMax, Logger: n.c.Log.With("unit", "cu"),
 	}
 	n.c.Checkpoints.apply(&cc, n.c.Key)
 	if n.computer, err = compute.Open(cc); err != nil {
 		return err
 	}
-	n.scheduler.OnAppend(n.computer.Advance)
+	for _, f := range n.c.Follow {
+		n.mirrors = append(n.mirrors, n.newMirror(f))
+	}
+	n.scheduler.OnAppend(n.advance)
 	n.scheduler.OnAppend(func(message.ID, slotlog.Slot) { n.appended.Add(1) })
 	n.scheduler.OnAppend(func(p message.ID, _ slotlog.Slot) { n.monitors.Moved(p) })
 	n.gateway.Blocks().OnMine(n.monitors.Mined)

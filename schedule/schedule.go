@@ -78,6 +78,8 @@ type Scheduler struct {
 
 	signing chan struct{} // held while an assignment is signed for a reader
 
+	origins origins // of processes that other schedulers began
+
 	followMu  sync.RWMutex
 	followers []func(message.ID, slotlog.Slot)
 

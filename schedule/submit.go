@@ -292,6 +292,9 @@ func (s *Scheduler) Assign(ctx context.Context, p, id message.ID, o AssignOption
 }
 
 func (s *Scheduler) enqueue(ctx context.Context, p message.ID, r *request) (Receipt, error) {
+	if err := s.elsewhere(p); err != nil {
+		return Receipt{}, err
+	}
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()

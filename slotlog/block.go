@@ -49,6 +49,9 @@ func (e *Entry) Repeats(stored *Entry) bool {
 
 // Keys gives the ids under which a repeat of the entry's message is found.
 func (e *Entry) Keys() []message.ID {
+	if e.Again {
+		return nil
+	}
 	if e.DedupKey.IsZero() || e.DedupKey == e.Message {
 		return []message.ID{e.Message}
 	}

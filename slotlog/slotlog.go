@@ -57,6 +57,9 @@ type Entry struct {
 	Exclude     []string   // fields left out for a message assigned by id
 	ByID        bool       // the message was assigned by its id
 	DedupKey    message.ID // further key under which a repeat is the same message; zero if none
+	// Again says of an entry to be appended that its message has an earlier slot, as logs of other schedulers allow: no key
+	// leads to this one. It is not kept.
+	Again bool
 }
 
 // Head is what the next slot of a process is built on. The zero Head with Next 0 is that of an unknown process.

@@ -15,6 +15,8 @@ const (
 	TableAssignments byte = 'A' // schedule: process, slot, form -> signature of an assignment that follows from its entry
 	TableHorizons    byte = 'H' // schedule: process -> time before which it gives no slot any more
 
+	TableOrigins byte = 'F' // schedule: process that another scheduler began -> first slot of this one
+
 	TableResults     byte = 'R' // compute: process, slot -> result
 	TableCursors     byte = 'U' // compute: process -> next slot without a result
 	TableCheckpoints byte = 'C' // compute: process, slot -> snapshot

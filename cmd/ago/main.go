@@ -61,6 +61,8 @@ type commands struct {
 	Console consoleCommand `cmd:"" help:"Talk to a process: type Lua, see what it gets." toml:"console"`
 	Run     runCommand     `cmd:"" help:"Run a Lua file in a fresh process." toml:"run"`
 	Test    testCommand    `cmd:"" help:"Run the tests of processes." toml:"test"`
+	Sync    syncCommand    `cmd:"" help:"Follow a process of another scheduler: read its log, check it, evaluate it." toml:"sync"`
+	Adopt   adoptCommand   `cmd:"" help:"Become the scheduler of a process that was followed." toml:"-"`
 	Version versionCommand `cmd:"" help:"Print the version." toml:"-"`
 }
 

@@ -1,0 +1,229 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"ago/clock"
+	"ago/fault"
+	"ago/message"
+	"ago/node"
+)
+
+// syncCommand follows a process of another scheduler.
+type syncCommand struct {
+	Process        string        `arg:"" help:"Id of the process."`
+	SU             string        `name:"su" placeholder:"URL" help:"Scheduler of the process; without it the tags of the process at the gateway tell." toml:"su"`
+	GatewayURL     string        `name:"gateway-url" aliases:"gateway" placeholder:"URL" default:"https://arweave.net" env:"AGO_GATEWAY_URL,GATEWAY_URL" help:"Gateway for the module, for bytes that schedulers cannot show, and for the log itself if the scheduler is gone." toml:"gateway-url"`
+	Data           string        `type:"path" placeholder:"DIR" default:"${home}/sync" env:"AGO_DATA" help:"Folder of log, results and checkpoints; without it sync in your data folder." toml:"data"`
+	Memory         bool          `env:"AGO_MEMORY" help:"Keep everything in memory." toml:"memory"`
+	PortBase       *int          `placeholder:"PORT" help:"First of six ports in a row; without it free ones." toml:"port-base"`
+	Signer         []string      `placeholder:"ADDRESS" help:"Further address whose assignments count, for a process that was taken over." toml:"signer"`
+	FromCheckpoint []string      `name:"from-checkpoint" placeholder:"ADDRESS" help:"Evaluate from the newest published checkpoint of this address. The whole log is read and checked even so." toml:"from-checkpoint"`
+	Module         []string      `sep:";" placeholder:"ID=FILE[,TAG=VALUE...]" help:"Module that no gateway has." toml:"module"`
+	Cache          string        `type:"path" placeholder:"DIR" env:"AGO_CACHE" help:"Folder of compiled modules." toml:"cache"`
+	Interval       time.Duration `default:"1s" help:"How often the scheduler is asked for new slots." toml:"interval"`
+	Once           bool          `help:"Stop when all that the scheduler has is here and evaluated." toml:"-"`
+}
+
+// Help is shown by ago sync --help.
+func (syncCommand) Help() string {
+	return `Reads the log of a process that another scheduler orders, checks every signature and the hash chain, evaluates it, and answers
+for it as a compute unit from the first slot on. A slot that does not hold is refused with the reason, and nothing behind it is used.
+Stop it at any time: the next start goes on.
+
+  ago sync PROCESS --su https://su.example --gateway-url https://arweave.net
+  ago adopt PROCESS --data DIR             the scheduler is gone: this node goes on with its slots
+  ago export PROCESS FOLDER --data DIR     everything about the process, as files`
+}
+
+// Run follows until it is told to stop.
+func (c *syncCommand) Run(o *out) error {
+	p, err := processID(c.Process)
+	if err != nil {
+		return err
+	}
+	for name, u := range map[string]string{"--su": c.SU, "--gateway-url": c.GatewayURL} {
+		if u != "" {
+			if err := checkURL(name, u); err != nil {
+				return err
+			}
+		}
+	}
+	cfg := node.Config{
+		Dir: c.Data, CacheDir: c.Cache, Clock: clock.System{}, Closed: true, Log: o.log,
+		Follow:      []node.Follow{{Process: p, SU: c.SU, Gateway: c.GatewayURL, Signers: c.Signer, Interval: c.Interval}},
+		Checkpoints: node.Checkpoints{Gateway: c.GatewayURL, Trusted: c.FromCheckpoint},
+	}
+	if c.GatewayURL != "" {
+		cfg.Upstream = []string{strings.TrimRight(c.GatewayURL, "/")}
+	}
+	if c.Memory {
+		cfg.Dir = ""
+	}
+	if cfg.CacheDir == "" {
+		cfg.CacheDir = cacheFolder()
+	}
+	if c.PortBase != nil {
+		cfg.Ports = node.PortsFrom(*c.PortBase)
+	}
+	for _, text := range c.Module {
+		m, err := moduleFile(text)
+		if err != nil {
+			return err
+		}
+		cfg.Modules = append(cfg.Modules, m)
+	}
+	n, err := node.Start(o, cfg)
+	if err != nil {
+		return err
+	}
+	a := n.Addresses()
+	if o.json {
+		err = o.encode(a)
+	} else {
+		_, err = fmt.Fprintf(o.sink(), "Following %s\n  compute    %s\n  scheduler  %s   (its log, as far as it is here)\n  node       %s/following\n  data       %s\n", p, a.CU, a.SU, a.Node, a.Data)
+	}
+	if err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	stop := make(chan struct{})
+	told := make(chan struct{})
+	go func() {
+		defer close(told)
+		ended <- c.tell(o, n, stop)
+	}()
+	finish := func() error {
+		close(stop)
+		<-told
+		return n.Close()
+	}
+	if c.Once {
+		select {
+		case err := <-ended:
+			n.Close()
+			return err
+		case <-o.Done():
+			return finish()
+		}
+	}
+	return until(o, n.Failed(), func() error { return n.Checkpoint(o) }, finish)
+}
+
+const progressEvery = 2 * time.Second
+
+// tell prints how far it is, and with Once ends when all is there.
+func (c *syncCommand) tell(o *out, n *node.Node, stop <-chan struct{}) error {
+	t := time.NewTicker(progressEvery / 8)
+	defer t.Stop()
+	var last node.Following
+	var printed time.Time
+	for {
+		select {
+		case <-stop:
+			return nil
+		case <-t.C:
+		}
+		now := n.Following()[0]
+		due := time.Since(printed) >= progressEvery
+		if due && (now.Read != last.Read || now.Evaluated != last.Evaluated || now.Refused != last.Refused || now.Failing != last.Failing || printed.IsZero()) {
+			progress(o.stderr, now, last, time.Since(printed))
+			last, printed = now, time.Now()
+		}
+		done := now.Current && now.Evaluated >= now.Read && now.Read > 0
+		if c.Once && (done || now.Refused != "") {
+			progress(o.stderr, now, last, time.Since(printed))
+			if now.Refused != "" {
+				return fault.New(fault.Forged, now.Code, "%s", now.Refused).WithHint("what came before is here; look at the scheduler's log at that slot")
+			}
+			return nil
+		}
+	}
+}
+
+// progress prints one line: slots, slots a second, and the time left at that rate.
+func progress(w io.Writer, now, last node.Following, since time.Duration) {
+	line := fmt.Sprintf("slot %d of %d", now.Evaluated, now.Known)
+	if now.Read < now.Known {
+		line += fmt.Sprintf(", %d read", now.Read)
+	}
+	if rate := float64(now.Evaluated-last.Evaluated) / since.Seconds(); last.Process != (message.ID{}) && rate > 0 {
+		line += fmt.Sprintf(", %.0f/s", rate)
+		if left := float64(now.Known - now.Evaluated); left > 0 {
+			line += fmt.Sprintf(", %v left", (time.Duration(left/rate) * time.Second).Round(time.Second))
+		}
+	}
+	switch {
+	case now.Refused != "":
+		line += ": " + now.Refused
+	case now.Failing != "":
+		line += ": " + now.Failing
+	}
+	fmt.Fprintln(w, line)
+}
+
+// processID reads an id from the command line.
+func processID(text string) (message.ID, error) {
+	id, err := message.ParseID(strings.TrimSpace(text))
+	if err != nil {
+		return id, fault.Wrap(err, fault.Malformed, "settings-malformed", "the process")
+	}
+	return id, nil
+}
+
+// dataCommand is a command on the data of a node that does not run.
+type dataCommand struct {
+	Data  string `type:"path" placeholder:"DIR" default:"${home}/sync" env:"AGO_DATA" help:"Data folder of the node; without it sync in your data folder." toml:"data"`
+	Cache string `type:"path" placeholder:"DIR" env:"AGO_CACHE" help:"Folder of compiled modules." toml:"cache"`
+}
+
+// open opens the data, and fails if a node has it open.
+func (d dataCommand) open(o *out, follow ...node.Follow) (*node.Node, error) {
+	cache := d.Cache
+	if cache == "" {
+		cache = cacheFolder()
+	}
+	dir, err := filepath.Abs(d.Data)
+	if err != nil {
+		return nil, err
+	}
+	return node.Start(o, node.Config{Dir: dir, CacheDir: cache, Clock: clock.System{}, Closed: true, Follow: follow, Log: o.log})
+}
+
+// adoptCommand makes a node the scheduler of a process that it followed.
+type adoptCommand struct {
+	Process string `arg:"" help:"Id of the process."`
+	dataCommand
+}
+
+// Help is shown by ago adopt --help.
+func (adoptCommand) Help() string {
+	return `From then on the node that has this data gives the process its slots; the hash chain goes on. There is no way back. Be sure that
+the old scheduler gives no more: two schedulers make two processes of one id. What clients have to be told: docs/taking-over.md.`
+}
+
+// Run adopts.
+func (c *adoptCommand) Run(o *out) error {
+	p, err := processID(c.Process)
+	if err != nil {
+		return err
+	}
+	n, err := c.open(o)
+	if err != nil {
+		return err
+	}
+	defer n.Close()
+	slot, err := n.Adopt(o, p)
+	if err != nil {
+		return err
+	}
+	if o.json {
+		return o.encode(map[string]any{"process": p, "scheduler": n.Addresses().Scheduler, "firstSlot": slot})
+	}
+	_, err = fmt.Fprintf(o.sink(), "%s gets its slots here from %d on.\nAssignments are signed by %s: who follows the process names it with --signer.\n", p, slot, n.Addresses().Scheduler)
+	return err
+}
