@@ -188,7 +188,7 @@ func (m *mirror) fromScheduler(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	edge, err := again(ctx, func() (client.Edge, error) { return su.Latest(ctx, m.f.Process) })
+	edge, err := su.Latest(ctx, m.f.Process) // asked again after the interval anyway
 	if err == nil {
 		if s, err := edge.Read(); err == nil {
 			m.note(func(f *Following) { f.Known, f.From = s.Slot+1, su.SU })
