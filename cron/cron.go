@@ -59,7 +59,7 @@ type Monitors struct {
 	watched  map[message.ID]*watch
 	sleeping sleepers
 	started  bool
-	mined    bool
+	mined    int64         // ms; when blocks came that nobody was told of yet, 0 if none did
 	kick     chan struct{} // the earliest due time has changed
 }
 
@@ -204,7 +204,7 @@ func (m *Monitors) Moved(p message.ID) {
 func (m *Monitors) Mined() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.mined = true
+	m.mined = m.c.Clock.Now().UnixMilli()
 	m.ring()
 }
 
@@ -246,13 +246,13 @@ func (m *Monitors) alarm() {
 	for {
 		now := m.c.Clock.Now().UnixMilli()
 		m.mu.Lock()
-		if m.mined {
-			m.mined = false
+		if m.mined != 0 {
 			for _, w := range m.watched {
 				if w.blocks || w.running {
-					m.hurry(w, now+1) // a block is settled once its time has passed
+					m.hurry(w, m.mined+1) // a block is settled once its time has passed
 				}
 			}
+			m.mined = 0
 		}
 		var next *watch
 		var wait time.Duration = -1

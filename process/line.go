@@ -70,7 +70,7 @@ func (l *Line) Next(before int64) (Tick, bool) {
 	return t, true
 }
 
-// Due tells the time of the next tick by time; false if there is none.
+// Due tells the time of the next tick by time; 0 and false if there is none.
 func (l *Line) Due() (at int64, ok bool) {
 	if len(l.ready) > 0 {
 		return l.ready[0].Timestamp, true
@@ -94,7 +94,10 @@ func (l *Line) nextSecond() (at int64, ok bool) {
 		}
 		next = min(next, k)
 	}
-	return l.left.Timestamp + 1000*next, next != math.MaxInt64
+	if next == math.MaxInt64 {
+		return 0, false
+	}
+	return l.left.Timestamp + 1000*next, true
 }
 
 // passSecond makes the ticks by time of a second in which at least one is due.
