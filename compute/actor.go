@@ -254,6 +254,9 @@ func (a *actor) slots(ctx context.Context, seen slotlog.Slot, f *flight) error {
 		if as.Slot != a.at {
 			return fault.New(fault.Unavailable, "slot-missing", "slot %d of process %s is missing from the log", a.at, a.id)
 		}
+		if a.last.place != 0 && a.last.timestamp >= as.Timestamp {
+			return a.revise(as, f)
+		}
 		if err := a.runTicks(ctx, as.Timestamp, f); err != nil {
 			return err
 		}

@@ -16,8 +16,9 @@ import (
 type Timeline interface {
 	// Horizon gives a time in ms, and the first slot that no message has yet: every slot from there on gets at least that time.
 	Horizon(ctx context.Context, p message.ID) (now int64, next slotlog.Slot, err error)
-	// Blocks gives the blocks with from <= time < to, oldest first, for a time to that is no later than a horizon.
-	Blocks(ctx context.Context, p message.ID, from, to int64) ([]process.Moment, error)
+	// Blocks gives the blocks with from <= time < to, oldest first, for a time to that is no later than a horizon. They are higher
+	// than the given height.
+	Blocks(ctx context.Context, p message.ID, above uint64, from, to int64) ([]process.Moment, error)
 }
 
 // Ticks takes over what the ticks of timers send.
@@ -157,7 +158,7 @@ func (t *ticking) passed(as process.Assigned) {
 func (t *ticking) learn(ctx context.Context, before int64) error {
 	from := t.line.Known()
 	to := min(before, from+blockSpan)
-	blocks, err := t.u.c.Timeline.Blocks(ctx, t.p, from, to)
+	blocks, err := t.u.c.Timeline.Blocks(ctx, t.p, t.line.Height(), from, to)
 	if err == nil {
 		t.line.Learn(blocks, to)
 	}
@@ -242,6 +243,43 @@ func (a *actor) storeTick(k process.Tick, r process.Result, f *flight) error {
 		a.flush(f)
 	}
 	return nil
+}
+
+// revise forgets the ticks that were evaluated although a slot with an earlier time was still to come. A scheduler that told a
+// horizon never does that; another one may be late with its log.
+func (a *actor) revise(as process.Assigned, f *flight) error {
+	a.flush(f)
+	if err := f.wait(); err != nil {
+		return err
+	}
+	a.u.c.Logger.Warn("a slot came after ticks that follow it; they are evaluated again", "process", a.id, "slot", as.Slot, "time", as.Timestamp)
+	a.drop()
+	rows, err := a.u.checkpoints(a.id, as.Slot)
+	if err != nil {
+		return fault.Wrap(err, fault.Unavailable, "store-unreadable", "the checkpoints of process %s cannot be read", a.id)
+	}
+	first := checkpointRow{slot: as.Slot, last: moment{timestamp: as.Timestamp, place: 1}}
+	b := &store.Batch{}
+	b.DeleteRange(tickKey(a.id, tickAt{as.Slot - 1, as.Timestamp, 0}), resultKey(a.id, as.Slot))
+	b.DeleteRange(first.key(a.id), checkpointKey(a.id, as.Slot+1))
+	if err := a.u.c.Store.Apply(b, true); err != nil {
+		return fault.Wrap(err, fault.Unavailable, "store-unwritable", "the ticks of process %s cannot be revised", a.id)
+	}
+	for _, r := range rows {
+		if r.slot == as.Slot && r.last.place != 0 && r.last.timestamp >= as.Timestamp {
+			if err := a.u.c.Blobs.Delete(r.blob); err != nil {
+				a.u.c.Logger.Warn("a checkpoint that is not used any more stays", "process", a.id, "err", err)
+			}
+		}
+	}
+	newest, err := a.u.newestTick(a.id)
+	if err != nil {
+		return err
+	}
+	a.mu.Lock()
+	a.storedTick = newest
+	a.mu.Unlock()
+	return fault.New(fault.Unavailable, "ticks-revised", "the ticks before slot %d of process %s are evaluated again", as.Slot, a.id)
 }
 
 // noteTicks notes that ticks are durable. a.mu is held.

@@ -44,7 +44,7 @@ func (t *times) Horizon(ctx context.Context, p message.ID) (int64, slotlog.Slot,
 	return now, next, err
 }
 
-func (t *times) Blocks(_ context.Context, _ message.ID, from, to int64) ([]process.Moment, error) {
+func (t *times) Blocks(_ context.Context, _ message.ID, _ uint64, from, to int64) ([]process.Moment, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if to > t.now {
@@ -439,6 +439,44 @@ func TestPagesOfTicks(t *testing.T) {
 	if _, err := u.Results(ctx, p, Query{Limit: 1, From: at(1, 1, "0-1-week")}); fault.CodeOf(err) != "cursor-malformed" {
 		t.Errorf("after a timer that is not there: %v", err)
 	}
+}
+
+func TestALateSlotHasTheTicksBehindItEvaluatedAgain(t *testing.T) {
+	r := newRig(t)
+	tm := &times{s: r.sched, now: 1000}
+	open := func() *Computer { return r.open(func(c *Config) { c.Timeline, c.Foreign = tm, true }) }
+	u := open()
+	p := r.sched.spawn(t, "a", "counting", crons("10-seconds")...)
+	ctx := context.Background()
+	tick := func(now int64) {
+		t.Helper()
+		tm.set(now)
+		if _, err := u.Tick(ctx, p, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tick(25_000)
+	if err := u.Close(); err != nil { // a checkpoint after the second tick
+		t.Fatal(err)
+	}
+	u = open()
+	tick(45_000)
+	if err := u.Checkpoint(ctx); err != nil {
+		t.Fatal(err)
+	}
+	late := r.sched.addAt(p, "100", process.Moment{Timestamp: 25_500, Height: 5})
+	if got := r.result(u, p, late); got != `"102"` {
+		t.Fatalf("the late slot gives %s", got)
+	}
+	tick(50_000)
+	want := []string{`0  1000 5 "0"`, `0 0-10-seconds 11000 5 "1"`, `0 0-10-seconds 21000 5 "2"`, `1  25500 5 "102"`, `1 0-10-seconds 31500 5 "103"`, `1 0-10-seconds 41500 5 "104"`}
+	same(t, "live", everything(t, u, p), want)
+	if err := u.Close(); err != nil {
+		t.Fatal(err)
+	}
+	u = open()
+	tick(51_600)
+	same(t, "after a restart", everything(t, u, p), append(want, `1 0-10-seconds 51500 5 "105"`))
 }
 
 func TestTimersThatCannotRun(t *testing.T) {

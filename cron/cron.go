@@ -59,7 +59,7 @@ type Monitors struct {
 	watched  map[message.ID]*watch
 	sleeping sleepers
 	started  bool
-	mined    int64         // ms; when blocks came that nobody was told of yet, 0 if none did
+	mined    int64         // ms; of blocks that came before their time and were not looked at yet, 0 if there are none
 	kick     chan struct{} // the earliest due time has changed
 }
 
@@ -200,11 +200,11 @@ func (m *Monitors) Moved(p message.ID) {
 	}
 }
 
-// Mined tells that blocks came before their time. It does not block.
-func (m *Monitors) Mined() {
+// Mined tells that blocks came before their time, and the time they have, in ms. It does not block.
+func (m *Monitors) Mined(at int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.mined = m.c.Clock.Now().UnixMilli()
+	m.mined = max(m.mined, at)
 	m.ring()
 }
 

@@ -240,7 +240,7 @@ func TestNewSlotsAndMinedBlocksAreLookedAtAtOnce(t *testing.T) {
 	m.Moved(p)
 	next(p)
 	m.Moved(message.ID{1}) // nobody watches it
-	m.Mined()
+	m.Mined(origin.Timestamp)
 	c.Advance(2 * time.Millisecond)
 	next(q)
 	c.Advance(time.Hour)

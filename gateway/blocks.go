@@ -25,6 +25,11 @@ type Block struct {
 	Time     int64 // ms
 }
 
+// Seconds is the time of the block as gateways tell it, which is in whole seconds, counted from 1970. It is not before Time.
+func (b Block) Seconds() int64 { return seconds(b.Time) }
+
+func seconds(ms int64) int64 { return (ms + 999) / 1000 }
+
 // Blocks is a chain that consists of nothing but time: a block comes every interval of the clock, and nothing runs in
 // between. What was told of it stays true: heights never go back, not over a restart and not when the clock does, and the
 // block of a height keeps its time and its hash.
@@ -42,7 +47,7 @@ type Blocks struct {
 	mu       sync.Mutex
 	segments []segment
 	top      uint64 // highest block told of, durable
-	mined    []func()
+	mined    []func(at int64)
 }
 
 // moment is the current block and the span of the clock in which it stays that.
@@ -257,30 +262,31 @@ func (b *Blocks) Mine(n uint64) (Block, error) {
 		return Block{}, err
 	}
 	for _, f := range b.mined {
-		f()
+		f(1000 * seconds(now))
 	}
 	return b.current(now), nil
 }
 
-// OnMine registers a function that hears of blocks that came before their time. It must not block, nor ask for blocks.
-func (b *Blocks) OnMine(f func()) {
+// OnMine registers a function that hears of blocks that came before their time, and of the time that is told of them, in ms.
+// It must not block, nor ask for blocks.
+func (b *Blocks) OnMine(f func(at int64)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.mined = append(b.mined, f)
 }
 
-// Next tells when the next block comes by itself, in ms.
+// Next tells the time of the next block that comes by itself, in ms, as gateways tell it.
 func (b *Blocks) Next() int64 {
 	now := b.clock.Now().UnixMilli()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	height := b.current(now).Height
 	last := b.segments[len(b.segments)-1]
-	return max(last.natural(height+1), last.Floor)
+	return 1000 * seconds(max(last.natural(height+1), last.Floor))
 }
 
-// Between gives the moments of the blocks with from <= time < to, oldest first, for a time to that has come. What it
-// answered once stays: no further block gets a time before it.
+// Between gives the moments of the blocks with from <= time < to, oldest first, for a time to that has come. The times are those
+// that gateways tell. What it answered once stays: no further block gets a time before it.
 func (b *Blocks) Between(from, to int64) ([]process.Moment, error) {
 	b.mu.Lock()
 	now := b.clock.Now().UnixMilli()
@@ -292,10 +298,10 @@ func (b *Blocks) Between(from, to int64) ([]process.Moment, error) {
 		return nil, fault.New(fault.Unavailable, "blocks-unwritable", "the block clock stands, since its height cannot be written")
 	}
 	first := segments[0].First
-	n := sort.Search(int(top-first)+1, func(i int) bool { return timeOf(segments, first+uint64(i)) >= from })
+	n := sort.Search(int(top-first)+1, func(i int) bool { return 1000*seconds(timeOf(segments, first+uint64(i))) >= from })
 	var out []process.Moment
 	for h := first + uint64(n); h <= top; h++ {
-		at := timeOf(segments, h)
+		at := 1000 * seconds(timeOf(segments, h))
 		if at >= to {
 			break
 		}

@@ -439,7 +439,7 @@ func (x *execution) blockFields(sub []selected, b blockView) error {
 				x.text(b.Hash.String())
 			}
 		case "timestamp":
-			x.out = strconv.AppendInt(x.out, b.Time/1000, 10)
+			x.out = strconv.AppendInt(x.out, b.Seconds(), 10)
 		case "height":
 			x.out = strconv.AppendUint(x.out, b.Height, 10)
 		case "previous":

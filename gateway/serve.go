@@ -191,7 +191,7 @@ func (g *Gateway) BlockJSON(b Block) ([]byte, error) {
 		previous = b.Previous.String()
 	}
 	return json.Marshal(map[string]any{
-		"nonce": "", "previous_block": previous, "timestamp": b.Time / 1000, "last_retarget": b.Time / 1000, "diff": "0",
+		"nonce": "", "previous_block": previous, "timestamp": b.Seconds(), "last_retarget": b.Seconds(), "diff": "0",
 		"height": b.Height, "hash": b.Hash.String(), "indep_hash": b.Hash.String(), "txs": txs, "tx_root": "",
 		"wallet_list": "", "reward_addr": "unclaimed", "tags": []string{}, "reward_pool": "0",
 		"weave_size": "0", "block_size": "0", "cumulative_diff": "0", "hash_list_merkle": "", "poa": map[string]string{},

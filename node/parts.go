@@ -230,7 +230,7 @@ func (t timeline) Horizon(ctx context.Context, p message.ID) (int64, slotlog.Slo
 	return t.s.Horizon(ctx, p)
 }
 
-func (t timeline) Blocks(_ context.Context, _ message.ID, from, to int64) ([]process.Moment, error) {
+func (t timeline) Blocks(_ context.Context, _ message.ID, _ uint64, from, to int64) ([]process.Moment, error) {
 	return t.g.Blocks().Between(from, to)
 }
 

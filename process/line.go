@@ -36,6 +36,14 @@ func NewLine(p message.ID, crons []Cron, origin, left Moment, slot slotlog.Slot)
 // Slot is the slot the ticks follow.
 func (l *Line) Slot() slotlog.Slot { return l.slot }
 
+// Height is that of the newest block learnt.
+func (l *Line) Height() uint64 {
+	if n := len(l.blocks); n > 0 {
+		return l.blocks[n-1].Height
+	}
+	return l.height
+}
+
 // Known tells the time up to which, not including, all blocks are in.
 func (l *Line) Known() int64 { return l.known }
 
