@@ -51,9 +51,7 @@ func observe(t testing.TB, name string) observed {
 	return observed{}
 }
 
-// decoded reads headers and body as a message.
-func decoded(t testing.TB, headers map[string]string, body, body64 string) message.Message {
-	t.Helper()
+func wireOf(headers map[string]string, body, body64 string) httpsig.Wire {
 	var hs []message.Header
 	for name, value := range headers {
 		hs = append(hs, message.Header{Name: name, Value: value})
@@ -62,7 +60,13 @@ func decoded(t testing.TB, headers map[string]string, body, body64 string) messa
 	if body64 != "" {
 		raw, _ = base64.StdEncoding.DecodeString(body64)
 	}
-	m, err := httpsig.Decode(httpsig.NewWire(hs, raw))
+	return httpsig.NewWire(hs, raw)
+}
+
+// decoded reads headers and body as a message.
+func decoded(t testing.TB, headers map[string]string, body, body64 string) message.Message {
+	t.Helper()
+	m, err := httpsig.Decode(wireOf(headers, body, body64))
 	if err != nil {
 		t.Fatal(err)
 	}

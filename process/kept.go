@@ -59,7 +59,11 @@ func Kept(f slotlog.Form, raw []byte) (message.Message, error) {
 		return ans104.Decode(raw)
 	case slotlog.FormWire:
 		m, err := httpsig.Read(raw)
-		return m.OnlyCommitted(), err
+		if err != nil {
+			return m, err
+		}
+		// The signatures are over these headers, among them some that are no keys.
+		return m.OnlyCommitted().Decoded(m.ID(), httpsig.Codec, m.Raw(), m.Form()), nil
 	case slotlog.FormBody:
 		m, err := httpsig.Read(raw)
 		if err != nil {

@@ -2,12 +2,16 @@ package process
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"ago/codec/ans104"
+	"ago/codec/httpsig"
+	"ago/commitment"
 	"ago/message"
 	"ago/slotlog"
 )
@@ -130,5 +134,56 @@ func TestAModuleSeesHTTPMessagesAsItems(t *testing.T) {
 		{Name: "List", Value: `"a", "\"b\""`}, {Name: "N", Value: "3"}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestWhatARealNodeSignedCanBeKept: every request and answer whose signatures hold is read back with signatures that hold.
+func TestWhatARealNodeSignedCanBeKept(t *testing.T) {
+	files, err := filepath.Glob("../codec/httpsig/testdata/http-genA/*.json")
+	if err != nil || len(files) != 8 {
+		t.Fatal(files, err)
+	}
+	forms := map[slotlog.Form]int{}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all []observed
+		if err := json.Unmarshal(text, &all); err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range all {
+			for _, side := range []struct {
+				headers      map[string]string
+				body, body64 string
+			}{{o.Request.Headers, o.Request.Body, o.Request.BodyBase64}, {o.Response.Headers, o.Response.Body, o.Response.BodyBase64}} {
+				if side.headers["signature"] == "" {
+					continue
+				}
+				m, err := httpsig.Decode(wireOf(side.headers, side.body, side.body64))
+				if err != nil {
+					continue
+				}
+				if _, err := commitment.Verify(m); err != nil {
+					continue
+				}
+				form, raw, kept, err := Keep(m)
+				if err != nil {
+					t.Errorf("%s: %v", o.Name, err)
+					continue
+				}
+				forms[form]++
+				if back, err := Kept(form, raw); err != nil || !message.Equal(back, kept) {
+					t.Errorf("%s: %v", o.Name, err)
+				}
+				if _, err := commitment.Verify(kept); err != nil {
+					t.Errorf("%s: %v", o.Name, err)
+				}
+			}
+		}
+	}
+	if forms[slotlog.FormWire] != 149 || len(forms) != 1 {
+		t.Errorf("kept in forms %v", forms)
 	}
 }
