@@ -1,6 +1,7 @@
 package device
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -80,16 +81,19 @@ func (d *Device) Markdown() string {
 		fmt.Fprintf(&b, "\n    GET %s\n    %s\n", e.Path, strings.ReplaceAll(e.Want, "\n", "\n    "))
 	}
 	for _, name := range slices.Sorted(maps.Keys(d.Keys)) {
-		d.Keys[name].section(&b, "`"+name+"`")
+		d.section(&b, "`"+name+"`", d.Keys[name])
 	}
 	if d.Default != nil {
-		d.DefaultKey.section(&b, "Any other key")
+		d.section(&b, "Any other key", d.DefaultKey)
 	}
 	return b.String()
 }
 
-func (k Key) section(b *strings.Builder, name string) {
+func (d *Device) section(b *strings.Builder, name string, k Key) {
 	fmt.Fprintf(b, "\n## %s\n\nAnswers %s\n", name, strings.TrimSuffix(k.Doc, ".")+".")
+	if control := cmp.Or(k.CacheControl, d.CacheControl); control != "" {
+		fmt.Fprintf(b, "\nThe answer follows from message and request alone; it is kept as by `cache-control: %s` if nobody asks otherwise.\n", control)
+	}
 	if len(k.Inputs) > 0 {
 		b.WriteString("\n")
 	}

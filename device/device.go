@@ -37,8 +37,9 @@ type Device struct {
 	// Group names what is computed: of calls that have one name at the same time one is made, and all take its answer, so
 	// the name must say everything that the answer depends on. "" leaves the call alone. Nil is "" always.
 	Group func(c *Call, base, req message.Message) string
-	// CacheControl says whether answers may be stored and looked up when neither request nor answer say: "always",
-	// "no-store, no-cache"... "" is the node's default.
+	// CacheControl, if not "", promises that answers follow from base and request alone, whatever the time, the settings and
+	// who signed; and says whether they are stored and looked up if neither request nor answer say: "always", "cache"...
+	// Without the promise nothing is ever kept.
 	CacheControl string
 	Examples     []Example
 

@@ -190,14 +190,14 @@ type three struct{}
 func (three) Count() int { return 3 }
 
 func TestADeviceDescribesItself(t *testing.T) {
-	d := Device{Name: "counter@1.0", Aliases: []string{"Counter/1.0"}, Doc: "adds numbers", Keys: Keys{"add": {Doc: "`count` with `by` added to it", Do: answer("x"),
+	d := Device{Name: "counter@1.0", Aliases: []string{"Counter/1.0"}, Doc: "adds numbers", Keys: Keys{"add": {Doc: "`count` with `by` added to it", CacheControl: "always", Do: answer("x"),
 		Inputs: []Input{{Name: "by", Doc: "1 if it is absent", Type: TypeInt, Max: 3}}}},
 		Default: answer("y"), DefaultKey: Key{Doc: "nothing of use"},
 		Examples: []Example{{Path: "/~counter@1.0&count=1/add", Want: "2"}, {Path: "/~counter@1.0/slot", Want: "7", Needs: "the answer of a process"}}}
 	r := NewRegistry(d)
 	found, _ := r.Find("counter@1.0")
 	want := "# counter@1.0\n\nAdds numbers.\n\nAlso known as Counter/1.0.\n\n    GET /~counter@1.0&count=1/add\n    2\n\nThe answer of a process.\n\n    GET /~counter@1.0/slot\n    7\n" +
-		"\n## `add`\n\nAnswers `count` with `by` added to it.\n\n- `by`: whole number, up to 3 bytes: 1 if it is absent\n\n## Any other key\n\nAnswers nothing of use.\n"
+		"\n## `add`\n\nAnswers `count` with `by` added to it.\n\nThe answer follows from message and request alone; it is kept as by `cache-control: always` if nobody asks otherwise.\n\n- `by`: whole number, up to 3 bytes: 1 if it is absent\n\n## Any other key\n\nAnswers nothing of use.\n"
 	if got := found.Markdown(); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}

@@ -189,7 +189,10 @@ func messageKeys(_ *device.Call, base, _ message.Message) (message.Value, error)
 	return keys, nil
 }
 
-func messageID(_ *device.Call, base, req message.Message) (message.Value, error) {
+func messageID(c *device.Call, base, req message.Message) (message.Value, error) {
+	if data, ok := c.Base.(message.Bytes); ok && len(data) != message.IDLength { // bytes are named by their hash
+		return message.Bytes(message.HashOf([]byte(data)).String()), nil
+	}
 	s, err := messageSelect(base, req)
 	if err != nil {
 		return nil, err

@@ -116,6 +116,7 @@ func TestMessagesAreReadAndChanged(t *testing.T) {
 		{"id by a commitment", whole, device.Ask("id", field("commitment-ids", message.Bytes(whole.UnsignedID().String()))), whole.UnsignedID().String()},
 		{"id by a stranger", whole, device.Ask("id", field("committers", message.Bytes("stranger"))), "!committer-absent"},
 		{"id by all of nobody", message.New(field("a", message.Bytes("b"))), device.Ask("id", field("committers", message.Bytes("all"))), "qoKsl5XJIjkL7QIfUXNplkdh71dTOV1mUtP3b4WlzMk"},
+		{"id of bytes", nested, device.Ask("a/id"), message.HashOf([]byte("b")).String()},
 		{"committers", whole, device.Ask("committers"), `["` + address + `"]`},
 		{"committers of nobody", nested, device.Ask("committers"), `[]`},
 		{"commitments of nobody", nested, device.Ask("commitments"), "!key-absent"},

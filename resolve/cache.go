@@ -189,8 +189,10 @@ func (q *question) lookup(ctx context.Context) (at, bool) {
 		}
 	}
 	if !ok {
+		q.misses.Add(1)
 		return at{}, false
 	}
+	q.hits.Add(1)
 	q.stage.Cached = true
 	return at{value: v, path: q.path, sound: q.sound, status: device.OK}, true
 }
@@ -268,6 +270,12 @@ func (m *memory) put(name string, v message.Value) {
 	for m.bytes > m.max {
 		m.drop(m.order.Back())
 	}
+}
+
+func (m *memory) size() (entries int, bytes int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.by), m.bytes
 }
 
 func (m *memory) drop(e *list.Element) {

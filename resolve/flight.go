@@ -22,6 +22,9 @@ type flight struct {
 	err      error
 }
 
+// unfinished is what those who wait get if working it out breaks off.
+var unfinished = fault.New(fault.Internal, "answer-unfinished", "working out the answer broke off")
+
 func newFlights() *flights { return &flights{by: map[string]*flight{}} }
 
 // flightName says what the answer may be shared under: the name that the device gives, or the hashpath of an answer that is kept.
@@ -45,7 +48,7 @@ func (fs *flights) share(ctx context.Context, q *question, name string) (at, int
 		fs.mu.Lock()
 		fl, ok := fs.by[name]
 		if !ok {
-			fl = &flight{leader: q.trail, done: make(chan struct{})}
+			fl = &flight{leader: q.trail, done: make(chan struct{}), err: unfinished}
 			fs.by[name] = fl
 			fs.mu.Unlock()
 			return fs.lead(ctx, q, name, fl)
@@ -70,6 +73,7 @@ func (fs *flights) share(ctx context.Context, q *question, name string) (at, int
 			continue // whoever worked it out went away; that is not our end
 		}
 		q.stage.Shared = true
+		q.shared.Add(1)
 		return fl.next, fl.consumed, fl.err
 	}
 }

@@ -49,12 +49,31 @@ type Resolver struct {
 	memory  *memory
 	names   *names
 	flights *flights
+	*counters
+}
+
+// counters are shared by the resolvers of one node.
+type counters struct{ hits, misses, shared atomic.Int64 }
+
+// Stats is how often answers were at hand since the node started, and what is in memory for that.
+type Stats struct {
+	Hits, Misses int64 // of answers that may be kept
+	Shared       int64 // answers that another request had worked out at the same time
+	Entries      int
+	Bytes        int64
+}
+
+// Stats tells how the resolver does.
+func (r *Resolver) Stats() Stats {
+	s := Stats{Hits: r.hits.Load(), Misses: r.misses.Load(), Shared: r.shared.Load()}
+	s.Entries, s.Bytes = r.memory.size()
+	return s
 }
 
 // New makes the resolver of a node.
 func New(node *device.Node, limits Limits) *Resolver {
 	limits = limits.orDefault()
-	r := &Resolver{node: node, clock: node.Clock, limits: limits, memory: newMemory(limits.CacheBytes), names: newNames(), flights: newFlights()}
+	r := &Resolver{node: node, clock: node.Clock, limits: limits, memory: newMemory(limits.CacheBytes), names: newNames(), flights: newFlights(), counters: &counters{}}
 	if r.clock == nil {
 		r.clock = clock.System{}
 	}
@@ -65,7 +84,7 @@ func New(node *device.Node, limits Limits) *Resolver {
 // since it may depend on the settings.
 func (r *Resolver) With(node *device.Node) *Resolver {
 	out := New(node, r.limits)
-	out.flights = r.flights
+	out.flights, out.counters = r.flights, r.counters
 	return out
 }
 

@@ -368,6 +368,9 @@ func TestAnswersAreKeptWhereTheDeviceAllowsIt(t *testing.T) {
 	if n := calls("/~lab@1.0&x=1/pure", resolve.New(node, resolve.Limits{}), "always"); n != 0 {
 		t.Error("an answer among the contents was worked out again")
 	}
+	if s := r.Stats(); s.Hits < 4 || s.Misses < 4 || s.Entries < 4 || s.Bytes < int64(s.Entries)*100 {
+		t.Errorf("counted %+v", s)
+	}
 	if n := calls("/~lab@1.0&x=1/pure", r, "only-if-cached"); n != 0 {
 		t.Error("only-if-cached worked something out")
 	}
@@ -448,6 +451,9 @@ func TestCallsOfOneGroupAreMadeOnce(t *testing.T) {
 		}
 		if n := l.calls.Load(); n != 2 {
 			t.Errorf("called %d times", n)
+		}
+		if s := r.Stats(); s.Shared != 19 {
+			t.Errorf("%d answers were shared", s.Shared)
 		}
 	})
 }
