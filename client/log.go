@@ -2,6 +2,7 @@ package client
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"iter"
@@ -209,7 +210,7 @@ func (n *Network) Log(ctx context.Context, process message.ID, after int64) iter
 
 func (n *Network) fetch(ctx context.Context, process message.ID, after int64) <-chan page {
 	query := n.logQuery(process)
-	query.Set("limit", strconv.Itoa(PageSize))
+	query.Set("limit", strconv.Itoa(cmp.Or(n.Page, PageSize)))
 	if after >= 0 {
 		query.Set("from", strconv.FormatInt(after, 10))
 	}

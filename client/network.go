@@ -18,13 +18,15 @@ import (
 
 // Network is the addresses of the units. A call fails with "address-missing" if the one it needs is empty.
 type Network struct {
-	Gateway string // data by id, GraphQL
-	Bundler string // uploads
-	MU      string // messages in
-	SU      string // order of messages
-	CU      string // results
-	Node    string // traces; only an ago node has it
-	Anchors bool   // ask schedulers for the anchors of assignments too, which their signatures cover
+	Gateway string   // data by id, GraphQL
+	Bundler string   // uploads
+	MU      string   // messages in
+	SU      string   // order of messages
+	CU      string   // results
+	Node    string   // traces; only an ago node has it
+	GraphQL []string // whole addresses, asked in order until one answers; none: /graphql of Gateway
+	Page    int      // messages asked from a scheduler at once; 0: PageSize
+	Anchors bool     // ask schedulers for the anchors of assignments too, which their signatures cover
 	HTTP    *http.Client
 }
 
@@ -198,7 +200,7 @@ func (n *Network) transactions(ctx context.Context, query string, variables map[
 	if err != nil {
 		return nil, err
 	}
-	b, err := n.do(ctx, request{unit: "gateway", base: n.Gateway, method: http.MethodPost, path: "/graphql", body: body, kind: "application/json"})
+	b, err := n.graph(ctx, body)
 	if err != nil {
 		return nil, err
 	}
@@ -219,6 +221,20 @@ func (n *Network) transactions(ctx context.Context, query string, variables map[
 		out = append(out, e.Node)
 	}
 	return out, nil
+}
+
+// graph asks for the answer to a query.
+func (n *Network) graph(ctx context.Context, body []byte) (answer []byte, err error) {
+	if len(n.GraphQL) == 0 {
+		return n.do(ctx, request{unit: "gateway", base: n.Gateway, method: http.MethodPost, path: "/graphql", body: body, kind: "application/json"})
+	}
+	for _, base := range n.GraphQL {
+		answer, err = n.do(ctx, request{unit: "gateway", base: base, method: http.MethodPost, body: body, kind: "application/json"})
+		if err == nil || ctx.Err() != nil {
+			break
+		}
+	}
+	return answer, err
 }
 
 // Locate finds the scheduler of a process: the address its Process item names, and where that one answers.

@@ -87,7 +87,7 @@ type lived struct {
 }
 
 func newActor(u *Computer, p message.ID) *actor {
-	return &actor{u: u, id: p, changed: make(chan struct{}), dry: make(chan struct{}, cap(u.dry)/2)}
+	return &actor{u: u, id: p, changed: make(chan struct{}), dry: make(chan struct{}, max(cap(u.dry)/2, 1))}
 }
 
 // tell wakes everybody who waits for a change. a.mu is held.

@@ -303,23 +303,22 @@ func (u *Computer) evict(used *actor) {
 	for {
 		var total int64
 		var oldest *actor
+		live := 0
 		for _, a := range u.all() {
 			n := a.resident.Load()
 			total += n
+			if n > 0 {
+				live++
+			}
 			if n > 0 && a != used && (oldest == nil || a.used.Load() < oldest.used.Load()) && a.idle() {
 				oldest = a
 			}
 		}
-		if total <= u.c.LiveMax || oldest == nil || !oldest.work.TryLock() {
+		most := u.c.Limits.LiveCount
+		if total <= u.c.LiveMax && (most <= 0 || live <= most) || oldest == nil || !oldest.work.TryLock() {
 			return
 		}
-		if oldest.idle() {
-			if oldest.spent >= worthSaving {
-				oldest.saveOrSay()
-			}
-			oldest.drop()
-			u.evicted.Add(1)
-		}
+		oldest.letGo()
 		oldest.work.Unlock()
 	}
 }

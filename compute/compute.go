@@ -11,7 +11,6 @@ import (
 	"errors"
 	"iter"
 	"log/slog"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -87,6 +86,8 @@ type Config struct {
 	LiveMax int64
 	// TimeMax bounds one evaluation; see vm.Limits.
 	TimeMax time.Duration
+	// Limits are further ones, which an operator may set.
+	Limits Limits
 }
 
 const (
@@ -119,6 +120,7 @@ type Computer struct {
 	wg       sync.WaitGroup
 
 	evaluated, failed, dryRuns, restored, evicted atomic.Uint64
+	dryWaiting                                    atomic.Int64
 }
 
 // Open gives a Compute Unit.
@@ -136,10 +138,13 @@ func Open(c Config) (*Computer, error) {
 		c.LiveMax = liveMaxDefault
 	}
 	c.KeepGas, c.KeepTime, c.KeepEvery = cmp.Or(c.KeepGas, keepGasDefault), cmp.Or(c.KeepTime, keepTimeDefault), cmp.Or(c.KeepEvery, keepEveryDefault)
-	n := max(runtime.GOMAXPROCS(0), 1)
-	u := &Computer{c: c, actors: map[message.ID]*actor{}, turns: newTurns(n), dry: make(chan struct{}, dryPerCore*n)}
+	u := &Computer{c: c, actors: map[message.ID]*actor{}, turns: newTurns(c.Limits.workers()), dry: make(chan struct{}, c.Limits.dryRuns())}
 	u.stop, u.cancel = context.WithCancel(context.Background())
 	u.writer = newWriter(c.Store)
+	if c.Limits.IdleMax > 0 {
+		u.wg.Add(1)
+		go u.retire()
+	}
 	return u, nil
 }
 
@@ -240,6 +245,9 @@ func cannotRun(m process.Module, err error) error {
 func (u *Computer) module(ctx context.Context, d process.Definition) (process.Module, vm.Limits, error) {
 	l := vm.Limits{MemoryMax: d.MemoryLimit, GasMax: d.ComputeLimit, TimeMax: u.c.TimeMax}
 	m, err := u.c.Modules.Module(ctx, d.Module)
+	if err == nil {
+		err = u.c.Limits.runs(d, m)
+	}
 	if err != nil {
 		return m, l, err
 	}

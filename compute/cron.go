@@ -40,6 +40,9 @@ type Due struct {
 // durable when it returns. Ticks are evaluated in any case before the message that follows them, so this matters only
 // for those after the last message.
 func (u *Computer) Tick(ctx context.Context, p message.ID, before int64) (Due, error) {
+	if err := u.permit(ctx, p); err != nil {
+		return Due{}, err
+	}
 	def, err := u.c.Schedule.Process(ctx, p)
 	if err != nil {
 		return Due{}, err

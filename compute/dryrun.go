@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"time"
 
 	"ago/fault"
 	"ago/message"
@@ -18,6 +19,9 @@ import (
 // evaluations under way, runs beside other dry runs, and changes nothing.
 func (u *Computer) DryRun(ctx context.Context, p message.ID, to *message.ID, d process.DryMessage) (process.Result, error) {
 	var none process.Result
+	if err := u.permit(ctx, p); err != nil {
+		return none, err
+	}
 	a := u.actor(p)
 	if a == nil {
 		return none, stopping()
@@ -66,6 +70,11 @@ func (u *Computer) enterDryRun(ctx context.Context, a *actor) (leave func(), err
 	waiting := func() error {
 		return fault.New(fault.TooMany, "dry-runs-waiting", "too many dry runs of process %s are under way", a.id).WithHint("ask again in a moment")
 	}
+	served, err := u.queueDryRun(a)
+	if err != nil {
+		return nil, err
+	}
+	defer served()
 	select {
 	case a.dry <- struct{}{}:
 	case <-ctx.Done():
@@ -206,6 +215,9 @@ type State struct {
 
 // Memory gives the linear memory of a process after a message, or the latest, as one byte string.
 func (u *Computer) Memory(ctx context.Context, p message.ID, to *message.ID) (State, error) {
+	if err := u.permit(ctx, p); err != nil {
+		return State{}, err
+	}
 	a := u.actor(p)
 	if a == nil {
 		return State{}, stopping()
@@ -263,6 +275,7 @@ func (a *actor) pin(ctx context.Context) (*lived, error) {
 }
 
 func (a *actor) unpin() {
+	a.used.Store(time.Now().UnixNano())
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.pins--

@@ -166,6 +166,9 @@ func (u *Computer) skipped(p message.ID, slot slotlog.Slot) error {
 // Result gives the result of a message (or assignment) of a process, evaluating it first if need be. However many ask, it is
 // evaluated once. When ctx ends before, the fault is Unfinished and says how far the process is.
 func (u *Computer) Result(ctx context.Context, p, id message.ID) (Evaluation, error) {
+	if err := u.permit(ctx, p); err != nil {
+		return Evaluation{}, err
+	}
 	slot, err := u.c.Schedule.Find(ctx, p, id)
 	if err != nil {
 		return Evaluation{}, err
@@ -183,6 +186,9 @@ func (u *Computer) At(ctx context.Context, p message.ID, slot slotlog.Slot) (Eva
 		return Evaluation{}, stopping()
 	}
 	a.advance(slot + 1)
+	if err := u.hydrating(ctx, a, slot); err != nil {
+		return Evaluation{}, err
+	}
 	if err := a.wait(ctx, func() bool { return a.known && a.stored > slot }); err != nil {
 		return Evaluation{}, err
 	}
@@ -253,6 +259,9 @@ type Page struct {
 // Results gives stored results; it starts no evaluation.
 func (u *Computer) Results(ctx context.Context, p message.ID, q Query) (Page, error) {
 	var page Page
+	if err := u.permit(ctx, p); err != nil {
+		return page, err
+	}
 	lower, upper := resultKey(p, 0), store.PrefixEnd(append([]byte{store.TableResults}, p[:]...))
 	if q.From != nil {
 		key, err := u.bound(ctx, p, *q.From, 0)

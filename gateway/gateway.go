@@ -60,7 +60,9 @@ type Config struct {
 	// Upstream are the addresses of other gateways, asked in order for an id that is not known here. What they send is
 	// verified and kept. None: nothing is ever asked.
 	Upstream []string
-	Client   *http.Client // for Upstream; one with a time limit if nil
+	// UpstreamGraphQL is where they are asked for what they have, whole; "" is /graphql of each.
+	UpstreamGraphQL string
+	Client          *http.Client // for Upstream; one with a time limit if nil
 
 	// Verify checks a message; commitment.Verify if nil. A caching one saves the second check of a message.
 	Verify func(message.Message) (commitment.Verified, error)

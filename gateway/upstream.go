@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/binary"
@@ -175,7 +176,7 @@ func (g *Gateway) fetchFrom(ctx context.Context, host string, id message.ID) err
 	if err != nil {
 		return err
 	}
-	body, err := g.get(ctx, http.MethodPost, host+"/graphql", ask, requestBytesMax)
+	body, err := g.get(ctx, http.MethodPost, cmp.Or(g.c.UpstreamGraphQL, host+"/graphql"), ask, requestBytesMax)
 	if err != nil {
 		return err
 	}

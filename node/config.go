@@ -9,6 +9,7 @@ import (
 	"ago/codec/ans104"
 	"ago/commitment"
 	"ago/message"
+	"ago/push"
 	"ago/vm"
 )
 
@@ -33,6 +34,15 @@ type Config struct {
 	Patience      time.Duration // how long a result waits for a message without a slot; 0: PatienceDefault, negative: not at all
 	Busy          time.Duration // after which a result under evaluation answers 202; 0: never
 	LiveMax       int64         // bytes of machine memory for live processes; 0: the default of compute
+
+	Limits    ComputeLimits // of the compute unit
+	Push      push.Limits   // of the messenger
+	Door      Door          // of scheduler and messenger
+	PageBytes int           // after which a page of a log ends; 0: 64 MB
+	CacheMax  int           // definitions of processes in memory; 0: the default of schedule
+	Bundler   string        // gets what is scheduled; "" uploads nothing
+	PublicURL string        // where clients reach the scheduler, as its Scheduler-Location says; "" is its own address
+	NoMetrics bool          // do not serve /metrics at the addresses of the units; the node's own always does
 
 	NoTraces bool // do not answer GET /trace
 

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -8,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"time"
 
 	"ago/client"
 	"ago/clock"
@@ -33,6 +35,15 @@ type EvaluatorConfig struct {
 	Key      *commitment.Key // signs published checkpoints; may be nil without any
 
 	Checkpoints Checkpoints // in forms that other units can use
+
+	Limits      ComputeLimits
+	GraphQL     []string      // whole addresses, asked in order; none: that of Gateway
+	ReadOnly    bool          // answer dry runs only
+	Busy        time.Duration // after which a result under evaluation answers 202; 0: never
+	PageSize    int           // messages asked from a scheduler at once; 0: the default of client
+	HeadAge     time.Duration // how long the known end of a log counts; 0: 100 ms, negative: not at all
+	ModuleCache int           // modules whose bytes are kept in memory; 0: 8
+	NoMetrics   bool          // do not serve /metrics
 
 	VerifySignatures bool // of every message and assignment, besides the hash chain
 	LiveMax          int64
@@ -79,8 +90,9 @@ func (e *Evaluator) start(c EvaluatorConfig) error {
 	if e.engine, err = OpenEngine(c.CacheDir); err != nil {
 		return err
 	}
-	network := &client.Network{Gateway: c.Gateway, SU: c.SU, Anchors: c.VerifySignatures}
+	network := &client.Network{Gateway: c.Gateway, SU: c.SU, GraphQL: c.GraphQL, Page: c.PageSize, Anchors: c.VerifySignatures}
 	f := newFollower(network, e.store, c.VerifySignatures)
+	f.headAge, f.programs = cmp.Or(c.HeadAge, f.headAge), cmp.Or(c.ModuleCache, f.programs)
 	chain, err := newFarWeave(network, d.store, d.blobs)
 	if err != nil {
 		return err
@@ -93,6 +105,9 @@ func (e *Evaluator) start(c EvaluatorConfig) error {
 		c.Checkpoints.Gateway = c.Gateway
 	}
 	c.Checkpoints.apply(&cc, c.Key)
+	if err := c.Limits.apply(&cc); err != nil {
+		return err
+	}
 	if e.computer, err = compute.Open(cc); err != nil {
 		return err
 	}
@@ -101,16 +116,22 @@ func (e *Evaluator) start(c EvaluatorConfig) error {
 	e.wg.Go(func() { c.Checkpoints.keep(background, e.computer, c.Log) })
 	metrics := newMetrics()
 	computed(metrics, e.computer)
-	face := &legacy.CU{Computer: e.computer, Places: f, Clock: clock.System{}, Address: c.Address}
+	face := &legacy.CU{Computer: e.computer, Places: f, Clock: clock.System{}, Address: c.Address, Busy: c.Busy}
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", metrics.handler())
+	if !c.NoMetrics {
+		mux.Handle("GET /metrics", metrics.handler())
+	}
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		answerJSON(w, http.StatusOK, map[string]bool{"alive": true})
 	})
 	if c.Profiling {
 		profiles(mux)
 	}
-	mux.Handle("/", face.Handler())
+	answers := c.Limits.face(face.Handler(), clock.System{})
+	if c.ReadOnly {
+		answers = readOnly(answers)
+	}
+	mux.Handle("/", answers)
 	host := c.Host
 	if host == "" {
 		host = "127.0.0.1"

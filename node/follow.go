@@ -28,11 +28,12 @@ import (
 // on demand both signatures of a slot are verified. What was read leaves two kinds of rows: where a message is, so that
 // a known result needs no other machine, and marks (slot, timestamp, chain), from which reading goes on after a restart.
 type follower struct {
-	network *client.Network // gateway; SU if one is fixed
-	store   store.Store
-	verify  bool
-	place   func(ctx context.Context, id message.ID) (string, error) // address of a process's scheduler; nil: by its tags
-	headAge time.Duration                                            // of the known end of a log
+	network  *client.Network // gateway; SU if one is fixed
+	store    store.Store
+	verify   bool
+	place    func(ctx context.Context, id message.ID) (string, error) // address of a process's scheduler; nil: by its tags
+	programs int                                                      // modules whose bytes are kept
+	headAge  time.Duration                                            // of the known end of a log
 
 	mu        sync.Mutex
 	processes map[message.ID]*followed
@@ -76,7 +77,7 @@ type mark struct {
 }
 
 func newFollower(n *client.Network, s store.Store, verify bool) *follower {
-	return &follower{network: n, store: s, verify: verify, headAge: headMaxAge, processes: map[message.ID]*followed{},
+	return &follower{network: n, store: s, verify: verify, headAge: headMaxAge, programs: modulesMax, processes: map[message.ID]*followed{},
 		elsewhere: map[message.ID]schedule.Place{}, modules: map[message.ID]process.Module{}}
 }
 
@@ -543,7 +544,7 @@ func (f *follower) Module(ctx context.Context, id message.ID) (process.Module, e
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.modules) >= modulesMax {
+	if len(f.modules) >= f.programs {
 		clear(f.modules)
 	}
 	f.modules[id] = m

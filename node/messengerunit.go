@@ -20,11 +20,12 @@ import (
 // MessengerConfig says what a messenger alone stands on: schedulers, a compute unit and a gateway on other machines.
 type MessengerConfig struct {
 	UnitConfig
-	Gateway string // processes, and where schedulers answer
-	SU      string // the scheduler of all processes; "" finds each by the tags of the process
-	Router  string // scheduler router that is asked before the gateway; "" is none
-	CU      string // results
-	Bundler string // messages for wallets; "" refuses them
+	Gateway string   // processes, and where schedulers answer
+	GraphQL []string // whole addresses, asked in order; none: that of Gateway
+	SU      string   // the scheduler of all processes; "" finds each by the tags of the process
+	Router  string   // scheduler router that is asked before the gateway; "" is none
+	CU      string   // results
+	Bundler string   // messages for wallets; "" refuses them
 	Limits  push.Limits
 	Door    Door
 
@@ -65,7 +66,7 @@ func (m *MessengerUnit) start(ctx context.Context, c MessengerConfig) error {
 	if err := m.open(ctx, c.UnitConfig); err != nil {
 		return err
 	}
-	m.follower = newFollower(&client.Network{Gateway: c.Gateway, SU: c.SU}, m.store, false)
+	m.follower = newFollower(&client.Network{Gateway: c.Gateway, SU: c.SU, GraphQL: c.GraphQL}, m.store, false)
 	m.remote = &remote{
 		f: m.follower, store: m.store, items: m.log, router: c.Router, verify: m.verifier.Verify, flight: map[string]bool{}, log: m.c.Log,
 	}

@@ -5,6 +5,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -57,17 +58,19 @@ type Node struct {
 	verifier  *commitment.Verifier
 	metrics   *Metrics
 
-	mirrors   []*mirror
-	servers   []*server
-	addresses Addresses
-	failed    chan error
-	ready     atomic.Bool
-	stopping  atomic.Bool
-	appended  atomic.Uint64
-	stop      context.CancelFunc
-	wg        sync.WaitGroup
-	closed    sync.Once
-	closeErr  error
+	mirrors    []*mirror
+	servers    []*server
+	addresses  Addresses
+	failed     chan error
+	ready      atomic.Bool
+	stopping   atomic.Bool
+	appended   atomic.Uint64
+	background context.Context // until the node stops
+	stop       context.CancelFunc
+	uploads    *uploads // nil: nothing is uploaded
+	wg         sync.WaitGroup
+	closed     sync.Once
+	closeErr   error
 }
 
 // Start makes and starts a node. It answers at all its addresses when Start returns.
@@ -85,9 +88,8 @@ func Start(ctx context.Context, c Config) (*Node, error) {
 		c.limits = usualLimits
 	}
 	n := &Node{c: c, metrics: newMetrics(), verifier: commitment.NewVerifier(verifiedMax), failed: make(chan error, 8)}
-	var background context.Context
-	background, n.stop = context.WithCancel(context.Background())
-	if err := n.start(ctx, background); err != nil {
+	n.background, n.stop = context.WithCancel(context.Background())
+	if err := n.start(ctx, n.background); err != nil {
 		return nil, errors.Join(err, n.Close())
 	}
 	return n, nil
@@ -108,6 +110,10 @@ func (n *Node) start(ctx, background context.Context) error {
 	n.wg.Go(func() { n.warm(background) })
 	for _, m := range n.mirrors {
 		n.wg.Go(func() { m.run(background) })
+	}
+	if n.uploads != nil {
+		n.scheduler.OnAppend(func(message.ID, slotlog.Slot) { n.uploads.hurry() })
+		n.wg.Go(func() { n.uploads.run(background) })
 	}
 	n.wg.Go(func() { n.c.Checkpoints.keep(background, n.computer, n.c.Log) })
 	n.ready.Store(true)
@@ -308,9 +314,14 @@ func (n *Node) openUnits(context.Context) error {
 		return err
 	}
 	a := archive{n.gateway}
+	var index schedule.Index = n.gateway
+	if n.c.Bundler != "" {
+		n.uploads = newUploads(n.store, n.gateway, items{n.log, n.where}.Item, n.c.Bundler, clock.System{}, n.c.Log.With("unit", "su"))
+		index = n.uploads
+	}
 	n.scheduler, err = schedule.Open(schedule.Config{
-		Log: n.log, Store: n.store, Key: n.c.Key, Clock: n.c.Clock, Blocks: blocks{n.gateway}, Index: n.gateway, Archive: a,
-		Admit:  n.admit,
+		Log: n.log, Store: n.store, Key: n.c.Key, Clock: n.c.Clock, Blocks: blocks{n.gateway}, Index: index, Archive: a,
+		Admit: n.admit, CacheMax: n.c.CacheMax,
 		Logger: n.c.Log.With("unit", "su"),
 	})
 	if err != nil {
@@ -319,7 +330,7 @@ func (n *Node) openUnits(context.Context) error {
 	to := target{n.scheduler}
 	n.pusher, err = push.Open(push.Config{
 		Store: n.store, Scheduler: to, Archive: a, Key: n.c.Key, Clock: n.c.Clock, Verifier: n.verifier, Where: to.where,
-		Log: n.c.Log.With("unit", "mu"),
+		Log: n.c.Log.With("unit", "mu"), Limits: n.c.Push,
 	})
 	if err != nil {
 		return err
@@ -343,6 +354,9 @@ func (n *Node) openUnits(context.Context) error {
 		Clock: n.c.Clock, LiveMax: n.c.LiveMax, Logger: n.c.Log.With("unit", "cu"),
 	}
 	n.c.Checkpoints.apply(&cc, n.c.Key)
+	if err := n.c.Limits.apply(&cc); err != nil {
+		return err
+	}
 	if n.computer, err = compute.Open(cc); err != nil {
 		return err
 	}
@@ -403,10 +417,15 @@ func (n *Node) listen(context.Context) error {
 	su := &legacy.SU{Scheduler: n.scheduler, Verifier: n.verifier, Clock: n.c.Clock, Height: n.gateway.Blocks().Height, Address: own}
 	mu := &legacy.MU{Scheduler: n.scheduler, Archive: archive{n.gateway}, Monitors: n.monitors, Verifier: n.verifier}
 	cu := &legacy.CU{Computer: n.computer, Places: n.scheduler, Clock: n.c.Clock, Address: own, Patience: n.c.Patience, Busy: n.c.Busy}
+	door := newDoor(n.background, &n.wg, n.c.Door, n.c.Clock, n.c.Log, func(ctx context.Context, id message.ID) (string, error) {
+		d, err := n.scheduler.Process(ctx, id)
+		return d.Owner, err
+	})
+	su.Admit, su.PageBytes, mu.Admit = door.admit, n.c.PageBytes, door.admit
 	metrics := n.metrics.handler()
 	withMetrics := func(h http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.URL.Path == "/metrics" {
+			if r.URL.Path == "/metrics" && !n.c.NoMetrics {
 				metrics.ServeHTTP(w, r)
 				return
 			}
@@ -415,7 +434,7 @@ func (n *Node) listen(context.Context) error {
 	}
 	units := map[string]http.Handler{
 		"gateway": n.gateway.GatewayHandler(), "bundler": n.gateway.BundlerHandler(),
-		"mu": withMetrics(mu.Handler()), "su": withMetrics(su.Handler()), "cu": withMetrics(cu.Handler()),
+		"mu": withMetrics(mu.Handler()), "su": withMetrics(su.Handler()), "cu": withMetrics(n.c.Limits.face(cu.Handler(), n.c.Clock)),
 	}
 	host := n.host()
 	for _, face := range []struct {
@@ -461,7 +480,7 @@ func (n *Node) name(host string) string {
 
 // announce publishes where the scheduler answers: clients find it by the address that processes name.
 func (n *Node) announce(ctx context.Context) error {
-	it, err := schedulerLocation(n.c.Key, n.addresses.SU, n.c.Clock)
+	it, err := schedulerLocation(n.c.Key, cmp.Or(n.c.PublicURL, n.addresses.SU), n.c.Clock)
 	if err != nil {
 		return err
 	}
@@ -469,8 +488,10 @@ func (n *Node) announce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = n.gateway.Upload(ctx, v)
-	return err
+	if _, err := n.gateway.Upload(ctx, v); err != nil || n.uploads == nil {
+		return err
+	}
+	return announce(ctx, n.uploads, n.log, it, cmp.Or(n.c.PublicURL, n.addresses.SU))
 }
 
 // catchUp evaluates what was scheduled but not evaluated when the node stopped.

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,7 @@ type SchedulerConfig struct {
 	Gateways  []string // for blocks, and for messages that are assigned by their id
 	Bundler   string   // gets what is scheduled; "" uploads nothing
 	PublicURL string   // where clients reach it, as its Scheduler-Location says; "" is its own address
+	GraphQL   string   // whole address; "" is /graphql of the gateways
 	PageBytes int      // after which a page of a log ends; 0: 64 MB
 	CacheMax  int      // definitions of processes in memory; 0: the default of schedule
 	Door      Door
@@ -63,7 +65,7 @@ func (s *SchedulerUnit) start(ctx context.Context, c SchedulerConfig) error {
 	kept := items{s.log, s.where}
 	// The gateway is not for others: it finds what is assigned by id, and keeps it after it was verified.
 	s.gateway, err = gateway.Open(gateway.Config{
-		Store: s.store, Blobs: s.blobs, Items: kept, Clock: clock.System{}, Key: s.c.Key, Upstream: c.Gateways, Closed: true,
+		Store: s.store, Blobs: s.blobs, Items: kept, Clock: clock.System{}, Key: s.c.Key, Upstream: c.Gateways, UpstreamGraphQL: c.GraphQL, Closed: true,
 		Verify: s.verifier.Verify, Log: s.c.Log,
 	})
 	if err != nil {
@@ -115,22 +117,27 @@ func (s *SchedulerUnit) owner(ctx context.Context, id message.ID) (string, error
 	return d.Owner, err
 }
 
-// rowPlace is the second byte of the row that tells which place was announced last -> key of the upload, place.
-const rowPlace byte = 'l'
-
-// announce publishes where the scheduler answers: clients find it by the address that processes name. A place that was
-// announced before is not announced again, and one that could not be uploaded yet never is when there is a newer one.
 func (s *SchedulerUnit) announce(ctx context.Context, c SchedulerConfig) error {
 	if s.uploads == nil {
 		return nil
 	}
-	url := c.PublicURL
-	if url == "" {
-		url = s.url
+	url := cmp.Or(c.PublicURL, s.url)
+	it, err := schedulerLocation(s.c.Key, url, clock.System{})
+	if err != nil {
+		return err
 	}
+	return announce(ctx, s.uploads, s.log, it, url)
+}
+
+// rowPlace is the second byte of the row that tells which place was announced last -> key of the upload, place.
+const rowPlace byte = 'l'
+
+// announce uploads where the scheduler answers: clients find it by the address that processes name. A place that was
+// announced before is not announced again, and one that could not be uploaded yet never is when there is a newer one.
+func announce(ctx context.Context, u *uploads, log itemLog, it *ans104.Item, url string) error {
 	var b store.Batch
 	row := []byte{store.TableNode, rowPlace}
-	old, err := s.store.Get(row)
+	old, err := u.store.Get(row)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
@@ -140,15 +147,11 @@ func (s *SchedulerUnit) announce(ctx context.Context, c SchedulerConfig) error {
 		}
 		b.Delete(old[:keySize])
 	}
-	it, err := schedulerLocation(s.c.Key, url, clock.System{})
-	if err != nil {
+	if err := log.PutItem(ctx, &b, it.ID(), it.Raw); err != nil {
 		return err
 	}
-	if err := s.log.PutItem(ctx, &b, it.ID(), it.Raw); err != nil {
-		return err
-	}
-	b.Set(row, append(s.uploads.plan(&b, it.ID()), url...))
-	return s.store.Apply(&b, true)
+	b.Set(row, append(u.plan(&b, it.ID()), url...))
+	return u.store.Apply(&b, true)
 }
 
 // chainArchive is an archive whose blocks are those of the chain, not of the gateway it stands on.

@@ -141,7 +141,7 @@ func (s Setting) Placeholder() string {
 		return strings.ToUpper(s.Choices[0])
 	case s.typ == reflect.TypeFor[time.Duration]():
 		return "TIME"
-	case s.typ.Kind() == reflect.Int, s.typ.Kind() == reflect.Uint64, s.typ.Kind() == reflect.Float64:
+	case s.typ.Kind() == reflect.Int, s.typ.Kind() == reflect.Uint64:
 		return "N"
 	case strings.HasSuffix(s.Flag, "dir") || s.Flag == "data" || s.Flag == "cache":
 		return "DIR"

@@ -59,12 +59,6 @@ func (s Setting) set(into *Settings, texts []string, legacy *Legacy) (err error)
 		}
 		f.SetUint(n)
 		return s.inRange(int64(n))
-	case s.typ.Kind() == reflect.Float64:
-		n, err := strconv.ParseFloat(text, 64)
-		if err != nil || n < 0 || n > 1 {
-			return fmt.Errorf("is a share from 0 to 1, not %q", text)
-		}
-		f.SetFloat(n)
 	case s.typ.Kind() == reflect.Map:
 		m := map[string]string{}
 		if strings.TrimSpace(text) != "" {

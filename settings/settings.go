@@ -146,9 +146,6 @@ type Settings struct {
 	IgnoreCheckpoints  []string      `flag:"ignore-checkpoints" units:"cu node" kind:"id" legacy:"IGNORE_ARWEAVE_CHECKPOINTS@cu,node" help:"Checkpoints on Arweave that are not used."`
 	IgnoreArweaveFor   []string      `flag:"ignore-arweave-checkpoints-of" units:"cu node" kind:"id" legacy:"PROCESS_IGNORE_ARWEAVE_CHECKPOINTS@cu,node" help:"Processes that are not started from checkpoints on Arweave."`
 	IgnoreLocal        bool          `flag:"ignore-local-checkpoints" units:"cu node" legacy:"IGNORE_LOCAL_CHECKPOINTS@cu,node" help:"Do not start processes from whole-memory checkpoints in files."`
-	ValidationSteps    int           `flag:"checkpoint-validation-steps" units:"cu node" default:"10" legacy:"CHECKPONT_VALIDATION_STEPS@cu,node" help:"Newer checkpoints that a checkpoint is compared with."`
-	ValidationShare    float64       `flag:"checkpoint-validation-share" units:"cu node" default:"0.75" legacy:"CHECKPONT_VALIDATION_THRESH@cu,node" help:"Share of them that has to agree."`
-	ValidationTries    int           `flag:"checkpoint-validation-tries" units:"cu node" default:"5" legacy:"CHECKPONT_VALIDATION_RETRIES@cu,node" help:"Checkpoints that are tried."`
 
 	// Router.
 	RouterUnit    string            `flag:"unit" units:"ur" default:"cu" choices:"cu mu" legacy:"AO_UNIT@ur" help:"Unit whose requests are routed: cu or mu."`
@@ -179,6 +176,9 @@ var IgnoredVariables = []Ignored{
 	{"DISABLE_PROCESS_EVALUATION_CACHE", []Unit{CU, Node}, "results are stored always: a result that is forgotten would be pushed again or never"},
 	{"DRY_RUN_PROCESS_CACHE_TTL", []Unit{CU, Node}, "dry runs read the live state, no copy that grows old"},
 	{"DRY_RUN_RESULT_MAX_AGE", []Unit{CU, Node}, "dry runs are evaluated each time, so none is answered from before a message"},
+	{"CHECKPONT_VALIDATION_STEPS", []Unit{CU, Node}, "a checkpoint is taken if a trusted owner signed it and it agrees with its slot; there is no vote among checkpoints"},
+	{"CHECKPONT_VALIDATION_THRESH", []Unit{CU, Node}, "see CHECKPONT_VALIDATION_STEPS"},
+	{"CHECKPONT_VALIDATION_RETRIES", []Unit{CU, Node}, "see CHECKPONT_VALIDATION_STEPS"},
 	{"RATE_LIMIT_CLEANUP_INTERVAL", []Unit{CU, Node}, "counters go with the window they count in"},
 	{"ENABLE_MEMORY_RESET", []Unit{CU, Node}, "a state follows from the log alone; a message that throws it away would make it follow from a setting"},
 	{"USE_DISK", []Unit{SU, Node}, "messages are always kept on disk beside the log"},

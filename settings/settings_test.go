@@ -105,7 +105,7 @@ func TestTextsOfValues(t *testing.T) {
 		{"allow-processes", "ISShJH1ij-hPPt9St5UFFr_8Ys3Kj5cyg7zrMGt7H9s, ISShJH1ij-hPPt9St5UFFr_8Ys3Kj5cyg7zrMGt7H9s", "ISShJH1ij-hPPt9St5UFFr_8Ys3Kj5cyg7zrMGt7H9s;ISShJH1ij-hPPt9St5UFFr_8Ys3Kj5cyg7zrMGt7H9s"},
 		{"allow-processes", "abc", ""}, {"log-level", "verbose", "verbose"}, {"log-level", "loud", ""}, {"gateway-url", "http://a/,https://b", "http://a;https://b"},
 		{"gateway-url", "arweave.net", ""}, {"metrics", "yes", "true"}, {"metrics", "perhaps", ""}, {"db-url", "../x", ""}, {"db-url", "mysql://x", ""},
-		{"port", "65536", ""}, {"checkpoint-validation-share", "0.5", "0.5"}, {"checkpoint-validation-share", "2", ""}, {"primary-share", "101", ""},
+		{"port", "65536", ""}, {"primary-share", "101", ""},
 	} {
 		l, err := Load(CU, Sources{Flags: map[string][]string{c.flag: {c.text}}})
 		if (err != nil) != (c.want == "") || err == nil && l.value(c.flag).Value != c.want {

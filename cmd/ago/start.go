@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"ago/clock"
@@ -129,7 +130,11 @@ func runNode(o *out, l *settings.Loaded) error {
 	c := node.Config{
 		Dir: dir, Database: unitDatabase(l), CacheDir: unitCache(l), Host: l.Listen, Name: l.Name, Ports: node.PortsDefault, Upstream: l.ArweaveURL, BlockInterval: l.BlockInterval,
 		Patience: l.Patience, Busy: l.Busy, Profiling: l.Profiling, NewKey: l.NewKey, LiveMax: int64(l.LiveMax), Log: o.log,
-		Clock: clock.System{}, Closed: true,
+		Clock: clock.System{}, Closed: true, Push: pushLimits(l), Door: doorOf(l), PageBytes: pageBytes(l), CacheMax: l.ProcessCache,
+		Bundler: l.UploaderURL, PublicURL: l.PublicURL, NoMetrics: !l.Metrics, NoTraces: !l.Traces,
+	}
+	if c.Limits, err = computeLimits(l); err != nil {
+		return err
 	}
 	if l.Patience == 0 {
 		c.Patience = -1
@@ -187,6 +192,13 @@ func runCU(o *out, l *settings.Loaded) error {
 	cfg := node.EvaluatorConfig{
 		Dir: dir, Database: unitDatabase(l), CacheDir: unitCache(l), Host: l.Listen, Port: l.Port, Gateway: first(l.ArweaveURL), SU: l.SchedulerURL,
 		VerifySignatures: l.VerifySigs, Profiling: l.Profiling, LiveMax: int64(l.LiveMax), Log: o.log, Address: key.Address().String(), Key: key,
+		GraphQL: graphQL(l), ReadOnly: l.UnitMode == "ru", Busy: l.Busy, PageSize: l.PageSize, HeadAge: l.HeadAge, ModuleCache: l.ModuleCache, NoMetrics: !l.Metrics,
+	}
+	if cfg.HeadAge == 0 {
+		cfg.HeadAge = -1
+	}
+	if cfg.Limits, err = computeLimits(l); err != nil {
+		return err
 	}
 	if cfg.Checkpoints, err = unitCheckpoints(l, dir); err != nil {
 		return err
@@ -203,7 +215,7 @@ func runCU(o *out, l *settings.Loaded) error {
 
 func runSU(o *out, l *settings.Loaded) error {
 	c := node.SchedulerConfig{
-		Gateways: l.ArweaveURL, Bundler: l.UploaderURL, PublicURL: l.PublicURL, PageBytes: int(min(l.ReadBytes, 1<<30)), CacheMax: l.ProcessCache, Door: doorOf(l),
+		Gateways: l.ArweaveURL, GraphQL: ownGraphQL(l), Bundler: l.UploaderURL, PublicURL: l.PublicURL, PageBytes: pageBytes(l), CacheMax: l.ProcessCache, Door: doorOf(l),
 	}
 	var err error
 	if c.UnitConfig, err = unitConfig(o, l); err != nil {
@@ -221,7 +233,7 @@ func runSU(o *out, l *settings.Loaded) error {
 
 func runMU(o *out, l *settings.Loaded) error {
 	c := node.MessengerConfig{
-		Gateway: first(l.GatewayURL), SU: l.SchedulerURL, Router: l.RouterURL, CU: l.ComputeURL, Bundler: l.UploaderURL, Limits: pushLimits(l), Door: doorOf(l),
+		Gateway: first(l.ArweaveURL), GraphQL: graphQL(l), SU: l.SchedulerURL, Router: l.RouterURL, CU: l.ComputeURL, Bundler: l.UploaderURL, Limits: pushLimits(l), Door: doorOf(l),
 		ResultDelay: l.ResultDelay, ResultMax: l.ResultMax, Traces: l.Traces, PushRoute: l.PushRoute, PushesAfter: l.PushesAfter,
 	}
 	var err error
@@ -300,6 +312,48 @@ func doorOf(l *settings.Loaded) node.Door {
 		d.MessageMax = int64(l.MessageBytes)
 	}
 	return d
+}
+
+// graphQL gives the addresses of GraphQL in the order in which they are asked.
+func graphQL(l *settings.Loaded) []string {
+	if l.GraphqlURL == "" {
+		return l.GraphqlURLs
+	}
+	return append([]string{l.GraphqlURL}, l.GraphqlURLs...)
+}
+
+// ownGraphQL is the address of GraphQL if it was given apart from the gateway's.
+func ownGraphQL(l *settings.Loaded) string {
+	if l.Given("graphql-url") {
+		return l.GraphqlURL
+	}
+	return ""
+}
+
+func pageBytes(l *settings.Loaded) int { return int(min(l.ReadBytes, 1<<30)) }
+
+// computeLimits are those of a compute unit.
+func computeLimits(l *settings.Loaded) (node.ComputeLimits, error) {
+	c := node.ComputeLimits{
+		MemoryMax: l.MemoryMax, GasMax: l.GasMax, Formats: l.Formats, AllowOwners: l.AllowOwners, Workers: l.Workers, DryRunQueue: l.DryRunQueue,
+		LiveCount: l.InstanceCache, IdleMax: l.LiveTTL, BehindMax: l.HydrationMax, StateDir: l.StateDir, DryRunLimit: l.DryRunLimit, DryRunWindow: l.DryRunWindow,
+	}
+	if l.Given("extensions") { // an empty list allows none
+		c.Extensions = append([]string{}, l.Extensions...)
+	}
+	if l.PrimaryShare > 0 {
+		workers := l.Workers
+		if workers == 0 {
+			workers = runtime.GOMAXPROCS(0)
+		}
+		c.DryRuns = max(workers*(100-l.PrimaryShare)/100, 1)
+		c.Workers = max(workers-c.DryRuns, 1)
+	}
+	var err error
+	if c.Restrict, err = parseIDs(l.Restrict); err == nil {
+		c.Allow, err = parseIDs(l.Allow)
+	}
+	return c, err
 }
 
 func pushLimits(l *settings.Loaded) push.Limits {
