@@ -2,8 +2,11 @@ package schedule
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"os"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -211,6 +214,69 @@ func TestAMessageWithinARequest(t *testing.T) {
 	}
 	if core := a.Core(); core.Text("path") != "compute" || core.Text("variant") != process.VariantCore {
 		t.Errorf("%v", core)
+	}
+}
+
+// TestWhatWaoSchedules: definitions and messages in the bodies of requests, as a published client of the first generation signs
+// them. Messages in a message it commits to as the text of their parts, without what tells them apart, so that nobody can verify
+// that.
+func TestWhatWaoSchedules(t *testing.T) {
+	text, err := os.ReadFile("testdata/hbsig-nested.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct {
+		Requests []struct {
+			Name    string
+			Headers map[string]string
+			Body    []byte
+		}
+	}
+	if err := json.Unmarshal(text, &file); err != nil || len(file.Requests) != 7 {
+		t.Fatal(len(file.Requests), err)
+	}
+	b := open(t)
+	p := b.submit(b.coreProcess(false, "p")).Process
+	for _, q := range file.Requests {
+		var hs []message.Header
+		for name, value := range q.Headers {
+			hs = append(hs, message.Header{Name: name, Value: value})
+		}
+		request, err := httpsig.Decode(httpsig.NewWire(hs, q.Body))
+		if err != nil {
+			t.Fatalf("%s: %v", q.Name, err)
+		}
+		b.verified(request)
+		v, _ := request.Get("body")
+		inner, err := commitment.Verify(v.(message.Message))
+		if q.Name == "nested" {
+			if fault.KindOf(err) != fault.Forged {
+				t.Errorf("%s: %v", q.Name, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", q.Name, err)
+		}
+		got := b.submit(inner)
+		if strings.HasPrefix(q.Name, "spawn") != (got.Process == inner.ID()) || got.Process != p && got.Slot != 0 {
+			t.Errorf("%s: %+v", q.Name, got)
+		}
+		for a, err := range b.again().Range(context.Background(), got.Process, got.Slot, got.Slot+1) {
+			if whole := a.Content.Message(); err != nil || !message.Equal(whole, inner.Message()) {
+				t.Errorf("%s: %v, %v, want %v", q.Name, whole, err, inner.Message())
+			}
+			if _, err := commitment.Verify(a.Content.Message()); err != nil {
+				t.Errorf("%s: %v", q.Name, err)
+			}
+			if data, ok := map[string]string{"data": "print('hello')", "data with lines": "a\nb\nc = 1"}[q.Name]; ok && string(a.Content.Data) != data {
+				t.Errorf("%s: %q", q.Name, a.Content.Data)
+			}
+		}
+	}
+	all := slots(t, b.s, p)
+	if len(all) != 4 {
+		t.Errorf("%d slots", len(all))
 	}
 }
 
