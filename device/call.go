@@ -194,8 +194,8 @@ func (c *Call) Read(path string) (message.Value, error) {
 }
 
 func absent(path string) error {
-	return fault.New(fault.NotFound, "message-absent", "Necessary messages not found in cache: %.100s", path).
-		WithHint("send the message to this node first, or ask a node that has it")
+	return fault.New(fault.NotFound, "message-absent", "Necessary messages not found in cache.").
+		WithHint("%.100s is not known here: send the message to this node first, or ask a node that has it", path)
 }
 
 // Message is Load for a value that has to be a message; a list is the message of its members.

@@ -147,6 +147,9 @@ func (q *question) run(ctx context.Context) (next at, consumed int, err error) {
 	if looked || status != device.OK {
 		q.name = ""
 	}
+	if status != device.OK { // what was made once is not what the path leads to
+		next.path, next.sound = nil, false
+	}
 	q.keep(ctx, next)
 	return next, consumed, nil
 }

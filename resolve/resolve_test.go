@@ -271,7 +271,7 @@ func TestPathsEndWithTheirStatus(t *testing.T) {
 		}
 	}
 	res, err := r.Resolve(t.Context(), resolve.Request{Path: "/~lab@1.0/made"})
-	if err != nil || res.Status != device.StatusMade {
+	if err != nil || res.Status != device.StatusMade || res.Hashpath != nil {
 		t.Errorf("what is made ends with %v (%v)", res.Status, err)
 	}
 }
