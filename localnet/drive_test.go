@@ -1,6 +1,7 @@
 package localnet_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"strings"
@@ -228,5 +229,37 @@ func TestAnEvaluatorReadsTheSameFiles(t *testing.T) {
 	}
 	if i != len(codes) || !strings.Contains(want[0], "far away, too") || !strings.Contains(want[1], "from far away") || !strings.Contains(want[2], refused) {
 		t.Errorf("%d results, %.200q", i, want)
+	}
+}
+
+// What an attestor vouched for and nobody has makes the process wait; it goes on by itself when the data comes.
+func TestAProcessWaitsForItsData(t *testing.T) {
+	m := aos(t)
+	r := newReader(t, m)
+	late, err := ans104.Sign(ans104.Draft{Data: []byte("here at last")}, r.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.upload("", tag("Data-Protocol", "ao"), tag("Type", "Attestation"), tag("Message", late.ID().String()))
+	r.Clock.Advance(3 * time.Minute)
+	p, err := r.spawn(m.ID, tag("Extension", "WeaveDrive"), tag("Attestor", r.key.ProcessAddress()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := "/data/" + late.ID().String()
+	id, err := r.Client.Send(t.Context(), r.key, client.Message{Process: p, Data: []byte(readFile(path)), Tags: []ans104.Tag{tag("Action", "Eval")}, Anchor: fmt.Appendf(nil, "%032d", 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	short, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if early, err := r.Client.Result(short, p, id); err == nil {
+		t.Fatalf("a result without the data: %s", early.JSON)
+	}
+	if err := r.Client.Upload(t.Context(), late); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := r.Client.Result(t.Context(), p, id); err != nil || got.Text() != "here at last" {
+		t.Errorf("%s, %v", got.JSON, err)
 	}
 }

@@ -123,7 +123,7 @@ func (n *Node) admitFiles(ctx context.Context, d process.Definition) error {
 	f, err := weave{n.gateway, true}.Data(ctx, id)
 	if err != nil && fault.KindOf(err) == fault.NotFound {
 		return fault.New(fault.NotFound, "boot-data-unknown", "the data of %s, which the process is to boot from, is not on this network", id).
-			WithHint("publish it with `ago publish FILE` first, and name its id in On-Boot")
+			WithHint("publish it with `ago publish --plain FILE` first, and name its id in On-Boot")
 	}
 	if err != nil {
 		return err

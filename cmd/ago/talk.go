@@ -179,8 +179,9 @@ func showWallet(o *out, path string, key *commitment.Key) error {
 type publishCommand struct {
 	networkFlags
 	signerFlags
-	File string   `arg:"" type:"existingfile" help:"WebAssembly file."`
-	Tag  []string `placeholder:"NAME=VALUE" sep:"none" help:"Further tag, or another value for one of the usual ones." toml:"tag"`
+	File  string   `arg:"" type:"existingfile" help:"WebAssembly file, or any file with --plain."`
+	Tag   []string `placeholder:"NAME=VALUE" sep:"none" help:"Further tag, or another value for one of the usual ones." toml:"tag"`
+	Plain bool     `help:"The file is data, not a module: it gets no other tags than the given ones."`
 }
 
 // Help is shown by ago publish --help.
@@ -190,7 +191,8 @@ wasm64-unknown-emscripten-draft_2024_02_15, 32-bit: wasm32-unknown-emscripten4),
 Compute-Limit 9000000000000.
 
   ago publish aos.wasm
-  ago publish old.wasm --tag Module-Format=wasm32-unknown-emscripten2`
+  ago publish old.wasm --tag Module-Format=wasm32-unknown-emscripten2
+  ago publish --plain boot.lua --tag Content-Type=text/plain      for On-Boot, or to be read by a process`
 }
 
 // Run publishes.
@@ -203,9 +205,11 @@ func (p *publishCommand) Run(o *out) error {
 	if err != nil {
 		return err
 	}
-	tags, err := node.ModuleTags(data, given...)
-	if err != nil {
-		return fault.Wrap(err, fault.Malformed, "module-malformed", "%s", p.File)
+	tags := given
+	if !p.Plain {
+		if tags, err = node.ModuleTags(data, given...); err != nil {
+			return fault.Wrap(err, fault.Malformed, "module-malformed", "%s", p.File)
+		}
 	}
 	if format, _ := process.FirstTag(tags, "Module-Format"); strings.HasPrefix(format, "wasm") && !bytes.HasPrefix(data, []byte("\x00asm")) {
 		return fault.New(fault.Malformed, "module-malformed", "%s is no WebAssembly module, as its Module-Format %s says", p.File, format).
@@ -219,7 +223,11 @@ func (p *publishCommand) Run(o *out) error {
 	if err != nil {
 		return err
 	}
-	return printID(o, "module", id)
+	what := "module"
+	if p.Plain {
+		what = "data"
+	}
+	return printID(o, what, id)
 }
 
 func printID(o *out, name string, id message.ID) error {
