@@ -40,6 +40,7 @@ var settings = map[string]string{
 	"enable_hashjoin":                     "off",
 	"enable_mergejoin":                    "off",
 	"enable_bitmapscan":                   "off",
+	"plan_cache_mode":                     "force_generic_plan",
 	"jit":                                 "off",
 	"client_min_messages":                 "warning",
 	"default_transaction_isolation":       "read committed",

@@ -34,7 +34,8 @@ create table ago_slots (
   exclude      bytea,
   assignment   bytea,
   primary key (process, slot)
-);
+) with (toast_tuple_target = 8160);
+alter table ago_slots alter column assignment set storage external;
 
 -- Message ids and dedup keys: each has one slot in a process.
 create table ago_keys (

@@ -41,14 +41,11 @@ type Server struct {
 // Start makes and starts a server that ends with the test, or skips the test if none is installed.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	s, err := start()
+	s, err := Launch()
 	if err != nil {
 		fail(t, err)
 	}
-	t.Cleanup(func() {
-		s.Stop()
-		os.RemoveAll(s.dir)
-	})
+	t.Cleanup(s.Close)
 	return s
 }
 
@@ -62,7 +59,7 @@ func Shared(t testing.TB) *Server {
 	return s
 }
 
-var shared = sync.OnceValues(start)
+var shared = sync.OnceValues(Launch)
 
 var errAbsent = errors.New("PostgreSQL is not installed: apt-get install postgresql")
 
@@ -74,7 +71,8 @@ func fail(t testing.TB, err error) {
 	t.Fatal(err)
 }
 
-func start() (*Server, error) {
+// Launch makes and starts a server for programs that are no tests. It ends with the process at the latest.
+func Launch() (*Server, error) {
 	bin := find()
 	if bin == "" {
 		return nil, errAbsent
@@ -251,6 +249,30 @@ func (s *Server) Kill() {
 	s.cmd = nil
 }
 
+// CPU is what the processes of the server have used so far.
+func (s *Server) CPU() time.Duration {
+	pid := s.cmd.Process.Pid
+	children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	var ticks int64
+	for i, p := range append([]string{strconv.Itoa(pid)}, strings.Fields(string(children))...) {
+		stat, _ := os.ReadFile("/proc/" + p + "/stat")
+		_, after, _ := strings.Cut(string(stat), ") ")
+		fields := strings.Fields(after) // from the third field of proc(5) on
+		if len(fields) < 15 {
+			continue
+		}
+		use := fields[11:13] // utime, stime
+		if i == 0 {
+			use = fields[11:15] // and those of children that ended
+		}
+		for _, f := range use {
+			n, _ := strconv.ParseInt(f, 10, 64)
+			ticks += n
+		}
+	}
+	return time.Duration(ticks) * 10 * time.Millisecond
+}
+
 // Stop ends the server in order: connections are cut, what was written is flushed.
 func (s *Server) Stop() {
 	if s.cmd == nil {
@@ -264,6 +286,15 @@ func (s *Server) Stop() {
 		s.Kill()
 	}
 }
+
+// Close stops the server and removes its data.
+func (s *Server) Close() {
+	s.Stop()
+	os.RemoveAll(s.dir)
+}
+
+// URL is the address of the database that every server has.
+func (s *Server) URL() string { return s.url("postgres") }
 
 // Database makes an empty database and gives its address.
 func (s *Server) Database(t testing.TB) string {

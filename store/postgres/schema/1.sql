@@ -10,7 +10,8 @@ create table ago_rows (
   key   bytea not null,
   value bytea not null,
   primary key (space, key)
-);
+) with (toast_tuple_target = 8160);  -- most messages stay in their row
+alter table ago_rows alter column value set storage external;  -- compressing costs more than the disk
 
 -- Large byte strings by their SHA-256, in parts.
 create table ago_blobs (
