@@ -79,21 +79,29 @@ func (s *Scheduler) assign(ctx context.Context, l *lane, batch []*request) {
 		fail(fault.Wrap(err, fault.Unavailable, "process-unsettled", "process %s takes no messages until its earlier slots are settled", l.process))
 		return
 	}
-	c, repeats, err := s.compose(ctx, l, batch)
-	if err != nil {
-		fail(err)
-		return
-	}
-	if len(c.block.Entries) > 0 {
-		if err := s.append(ctx, l, c); err != nil {
-			for _, a := range append(c.receipts, repeats...) {
-				a.request.done <- outcome{err: err}
-			}
+	for takeover := 0; ; takeover++ {
+		c, repeats, err := s.compose(ctx, l, batch)
+		if err != nil {
+			fail(err)
 			return
 		}
-	}
-	for _, a := range append(c.receipts, repeats...) {
-		a.request.done <- outcome{receipt: a.receipt}
+		var refused error
+		if len(c.block.Entries) > 0 {
+			refused = s.append(ctx, l, c)
+		}
+		answers := append(c.receipts, repeats...)
+		if errors.Is(refused, slotlog.ErrFenced) && takeover < takeoversMax {
+			// Another node had the process meanwhile. Nobody has seen the block, so its messages get the slots behind that node's.
+			batch = batch[:0:0]
+			for _, a := range answers {
+				batch = append(batch, a.request)
+			}
+			continue
+		}
+		for _, a := range answers {
+			a.request.done <- outcome{receipt: a.receipt, err: refused}
+		}
+		return
 	}
 }
 

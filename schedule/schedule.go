@@ -62,6 +62,7 @@ const (
 	blockMax   = 256 // messages in one block: more would only delay the first of them
 
 	definitionsDefault = 4096
+	takeoversMax       = 2 // times a block is composed anew because another node took the process over
 )
 
 // Scheduler gives slots. It is safe for concurrent use.

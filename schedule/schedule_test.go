@@ -371,3 +371,40 @@ func TestABlockOfUnknownOutcomeStaysWhenItsRepeatStoresNothing(t *testing.T) {
 		t.Fatalf("sent again: %+v", r)
 	}
 }
+
+// Two schedulers of one key on one log: each takes a process over when it is asked, and nobody who sends notices.
+func TestASchedulerTakesAProcessOver(t *testing.T) {
+	b := open(t)
+	p := b.submit(b.process()).Process
+	other, err := Open(b.s.c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(other.Close)
+	const each = 20
+	var wg sync.WaitGroup
+	for i := range 2 * each { // one after the other, so that each is the owner every second time
+		s := []*Scheduler{b.s, other}[i%2]
+		r, err := s.Submit(context.Background(), b.message(b.user, p, strconv.Itoa(i)))
+		if err != nil || r.Slot != slotlog.Slot(i+1) {
+			t.Fatalf("message %d: %+v, %v", i, r, err)
+		}
+	}
+	accepted := atomic.Int64{}
+	for i, s := range []*Scheduler{b.s, other} { // at once: a message may be refused, but then it has no slot
+		wg.Go(func() {
+			for n := range each {
+				v := b.message(b.user, p, fmt.Sprint(i, n))
+				if _, err := s.Submit(context.Background(), v); err == nil {
+					accepted.Add(1)
+				} else if fault.KindOf(err) != fault.Unavailable {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if h, err := b.s.Head(context.Background(), p); err != nil || h.Next != slotlog.Slot(1+2*each+accepted.Load()) {
+		t.Errorf("the next slot is %d, %v, with %d accepted", h.Next, err, accepted.Load())
+	}
+}

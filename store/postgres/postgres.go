@@ -56,14 +56,17 @@ type Store struct {
 	log      *slog.Logger
 	ctx      context.Context
 	stop     context.CancelFunc
+	taken    sync.Once
 
 	mu     sync.Mutex
 	closed bool
-	taken  bool
 	users  sync.WaitGroup
 }
 
-const sharedSpace = 0
+const (
+	sharedSpace  = 0
+	probeTimeout = 2 * time.Second // of a question whose answer nobody waits long for
+)
 
 // Open connects, brings the tables up to date and takes the space over.
 func Open(ctx context.Context, o Options) (*Store, error) {
@@ -119,28 +122,27 @@ func (s *Store) open(ctx context.Context, name string) error {
 // Owner is what changes in the same database prove that the space is still the caller's: the arguments of ago_owns.
 func (s *Store) Owner() (space int32, epoch int64) { return s.space, s.epoch }
 
-// Taken notes that the space has another owner now, and gives the error for it.
+// Taken logs once that the space has another owner now, and gives the error for it.
 func (s *Store) Taken() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.taken {
-		s.log.Error("another node has opened this part of the database: nothing is written any more")
-	}
-	s.taken = true
+	s.taken.Do(func() { s.log.Error("another node has opened this part of the database: nothing is written any more") })
 	return ErrTaken
 }
 
-// Fault tells why the store takes no more changes, or nil while it does.
+// Fault asks the database why the store takes no changes now; nil if it does.
 func (s *Store) Fault() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return store.ErrClosed
+	done, err := s.Use()
+	if err != nil {
+		return err
 	}
-	if s.taken {
-		return ErrTaken
+	defer done()
+	ctx, cancel := context.WithTimeout(s.ctx, probeTimeout)
+	defer cancel()
+	var owned bool
+	err = s.pool.QueryRow(ctx, `select exists (select 1 from ago_spaces where id = $1 and epoch = $2)`, s.space, s.epoch).Scan(&owned)
+	if err == nil && !owned {
+		return s.Taken()
 	}
-	return nil
+	return Fault(err)
 }
 
 // Close waits for reads and writes under way.
