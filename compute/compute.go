@@ -121,6 +121,7 @@ type Computer struct {
 
 	evaluated, failed, dryRuns, restored, evicted atomic.Uint64
 	dryWaiting                                    atomic.Int64
+	heldMax                                       atomic.Int64 // ns that a checkpoint held up a process at most
 }
 
 // Open gives a Compute Unit.
@@ -321,11 +322,13 @@ type Stats struct {
 	Live                                          int   // processes with an instance
 	Resident                                      int64 // bytes held by instances
 	Behind                                        uint64
+	HeldMax                                       time.Duration // the longest time that a checkpoint held up a process's evaluation
 }
 
 // Stats tells what the unit did and holds.
 func (u *Computer) Stats() Stats {
-	s := Stats{Evaluated: u.evaluated.Load(), Failed: u.failed.Load(), DryRuns: u.dryRuns.Load(), Restored: u.restored.Load(), Evicted: u.evicted.Load()}
+	s := Stats{Evaluated: u.evaluated.Load(), Failed: u.failed.Load(), DryRuns: u.dryRuns.Load(), Restored: u.restored.Load(), Evicted: u.evicted.Load(),
+		HeldMax: time.Duration(u.heldMax.Load())}
 	for _, a := range u.all() {
 		if n := a.resident.Load(); n > 0 {
 			s.Live++

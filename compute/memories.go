@@ -111,14 +111,15 @@ func (a *actor) beginKeep(now bool) {
 	if a.last.place != 0 { // a memory is of the state after a slot, and this one is after a tick
 		return
 	}
-	if c.Memories == nil || a.inst == nil || a.at == 0 || a.at == snap.kept || snap.giving != nil && !snap.giving.over() ||
+	// Units of other makes know no states between two slots but their own timers'.
+	if c.Memories == nil || a.inst == nil || a.at == 0 || a.at == snap.kept || a.last.place != 0 || snap.giving != nil && !snap.giving.over() ||
 		!now && !snap.keptAt.IsZero() && time.Since(snap.keptAt) < c.KeepEvery {
 		return
 	}
 	s, inst := newSaving(), a.inst
 	at := Position{Process: a.id, Module: a.def.Module, Slot: a.at - 1, Timestamp: a.last.timestamp, BlockHeight: a.last.height}
 	snap.giving, snap.kept, snap.keptAt, snap.gas, snap.time = s, a.at, time.Now(), 0, 0
-	s.run(func(w io.Writer) error { _, err := inst.Memory(w); return err }, func(read io.Reader) error {
+	a.u.run(s, func(w io.Writer) error { _, err := inst.Memory(w); return err }, func(read io.Reader) error {
 		ctx, cancel := context.WithTimeout(a.u.stopless(), keepTimeMax)
 		defer cancel()
 		<-s.held // the state comes first: only then may the log be asked

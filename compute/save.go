@@ -56,7 +56,8 @@ func (s *saving) over() bool {
 }
 
 // run does the work and returns when the state is held. Read gives the bytes that the engine writes.
-func (s *saving) run(write func(io.Writer) error, work func(read io.Reader) error) {
+func (u *Computer) run(s *saving, write func(io.Writer) error, work func(read io.Reader) error) {
+	began := time.Now()
 	r, w := io.Pipe()
 	go func() {
 		err := write(holding{w, s})
@@ -70,6 +71,12 @@ func (s *saving) run(write func(io.Writer) error, work func(read io.Reader) erro
 		r.CloseWithError(errUnread)
 	}()
 	<-s.held
+	for d := int64(time.Since(began)); ; {
+		was := u.heldMax.Load()
+		if d <= was || u.heldMax.CompareAndSwap(was, d) {
+			return
+		}
+	}
 }
 
 // holding tells of the first byte that the engine writes: the state is held then.
@@ -108,7 +115,7 @@ func (a *actor) beginSave() {
 	c := &a.snap
 	full := c.length == 0 || c.length >= chainMax || c.rest > c.full
 	c.under, a.spent = s, 0
-	s.run(func(w io.Writer) error { return inst.Snapshot(w, full) }, func(read io.Reader) error {
+	a.u.run(s, func(w io.Writer) error { return inst.Snapshot(w, full) }, func(read io.Reader) error {
 		err := a.write(read, full, at, last)
 		if err != nil {
 			c.length = 0 // the next increment would build on one that is not there

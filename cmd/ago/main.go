@@ -63,6 +63,8 @@ type commands struct {
 	Test    testCommand    `cmd:"" help:"Run the tests of processes." toml:"test"`
 	Sync    syncCommand    `cmd:"" help:"Follow a process of another scheduler: read its log, check it, evaluate it." toml:"sync"`
 	Adopt   adoptCommand   `cmd:"" help:"Become the scheduler of a process that was followed." toml:"-"`
+	Export  exportCommand  `cmd:"" help:"Write everything about a process into a folder." toml:"-"`
+	Import  importCommand  `cmd:"" help:"Read a process from a folder that ago export made." toml:"-"`
 	Version versionCommand `cmd:"" help:"Print the version." toml:"-"`
 }
 

@@ -227,3 +227,86 @@ func (c *adoptCommand) Run(o *out) error {
 	_, err = fmt.Fprintf(o.sink(), "%s gets its slots here from %d on.\nAssignments are signed by %s: who follows the process names it with --signer.\n", p, slot, n.Addresses().Scheduler)
 	return err
 }
+
+// exportCommand writes a process into a folder.
+type exportCommand struct {
+	Process string `arg:"" help:"Id of the process."`
+	Folder  string `arg:"" type:"path" help:"Folder to make."`
+	dataCommand
+}
+
+// Help is shown by ago export --help.
+func (exportCommand) Help() string {
+	return `Definition, log, messages, module and state, with a manifest of their hashes. Stop the node first: it has its data open.`
+}
+
+// Run exports.
+func (c *exportCommand) Run(o *out) error {
+	p, err := processID(c.Process)
+	if err != nil {
+		return err
+	}
+	n, err := c.open(o)
+	if err != nil {
+		return err
+	}
+	defer n.Close()
+	if _, err := n.Current(o, p); err != nil {
+		return err
+	}
+	e, err := n.Export(o, p, c.Folder)
+	if err != nil {
+		return err
+	}
+	if o.json {
+		return o.encode(e)
+	}
+	var size int64
+	for _, f := range e.Files {
+		size += f.Size
+	}
+	_, err = fmt.Fprintf(o.sink(), "%s: %d slots, %.1f MiB in %s\n", p, e.Slots, float64(size)/(1<<20), c.Folder)
+	if err == nil && len(e.Missing) > 0 {
+		_, err = fmt.Fprintf(o.sink(), "%d messages that were assigned by their ids are not in it, since they are no items: a gateway has to have them\n", len(e.Missing))
+	}
+	return err
+}
+
+// importCommand reads what exportCommand wrote.
+type importCommand struct {
+	Folder   string   `arg:"" type:"existingdir" help:"Folder that ago export made."`
+	Signer   []string `placeholder:"ADDRESS" help:"Further address whose assignments count, for a process that was taken over."`
+	Replay   bool     `help:"Evaluate from the first message, instead of from the state in the folder."`
+	Continue bool     `help:"Become the scheduler of the process; there is no way back."`
+	dataCommand
+}
+
+// Help is shown by ago import --help.
+func (importCommand) Help() string {
+	return `Every file has to have the hash that the manifest says, and every slot is checked: signatures, order, hash chain. With the state of
+the folder there are no results of earlier slots; --replay evaluates all of them and takes nothing on trust.`
+}
+
+// Run imports.
+func (c *importCommand) Run(o *out) error {
+	n, err := c.open(o)
+	if err != nil {
+		return err
+	}
+	defer n.Close()
+	e, err := n.Import(o, c.Folder, node.ImportOptions{Signers: c.Signer, Replay: c.Replay, Continue: c.Continue})
+	if err != nil {
+		return err
+	}
+	slots, err := n.Current(o, e.Process)
+	if err != nil {
+		return err
+	}
+	if o.json {
+		return o.encode(map[string]any{"process": e.Process, "slots": slots, "scheduler": n.Addresses().Scheduler, "continued": c.Continue})
+	}
+	if _, err = fmt.Fprintf(o.sink(), "%s: %d slots\n", e.Process, slots); err == nil && c.Continue {
+		_, err = fmt.Fprintf(o.sink(), "It gets its slots here from %d on, signed by %s: see docs/taking-over.md for what clients have to be told.\n", slots, n.Addresses().Scheduler)
+	}
+	return err
+}
