@@ -244,7 +244,7 @@ func (n *Node) moveClock(w http.ResponseWriter, r *http.Request) {
 		legacy.Fail(w, fault.New(fault.Denied, "clock-fixed", "the clock of this node cannot be moved").WithHint("`ago dev` has one that can"))
 		return
 	}
-	if err := move(c, r.Body); err != nil {
+	if err := move(c, n.Mine, r.Body); err != nil {
 		legacy.Fail(w, err)
 		return
 	}
@@ -256,16 +256,18 @@ const (
 	advanceMax = 10 * 365 * 24 * time.Hour // at once: further is a slip, and there is no way back
 )
 
-// move reads {"pause":true}, {"resume":true} or {"advance":"1h"}.
-func move(c *clock.Adjustable, body io.Reader) error {
+// move reads {"pause":true}, {"resume":true}, {"advance":"1h"} or {"mine":1}; what is in one command is done in the order
+// pause, advance, mine, resume.
+func move(c *clock.Adjustable, mine func(blocks uint64) error, body io.Reader) error {
 	bad := func(format string, args ...any) error {
 		return fault.New(fault.Malformed, "clock-malformed", format, args...).
-			WithHint(`send {"pause":true}, {"resume":true} or {"advance":"1h30m"}`)
+			WithHint(`send {"pause":true}, {"resume":true}, {"advance":"1h30m"} or {"mine":1}`)
 	}
 	var want struct {
 		Pause   bool   `json:"pause"`
 		Resume  bool   `json:"resume"`
 		Advance string `json:"advance"`
+		Mine    uint64 `json:"mine"`
 	}
 	raw, err := io.ReadAll(io.LimitReader(body, clockBytes+1))
 	switch {
@@ -284,7 +286,7 @@ func move(c *clock.Adjustable, body io.Reader) error {
 	if _, err := d.Token(); err != io.EOF {
 		return bad("the body goes on after the command")
 	}
-	if want.Pause && want.Resume || !want.Pause && !want.Resume && want.Advance == "" {
+	if want.Pause && want.Resume || !want.Pause && !want.Resume && want.Advance == "" && want.Mine == 0 {
 		return bad("the body says nothing that can be done")
 	}
 	var by time.Duration
@@ -301,6 +303,11 @@ func move(c *clock.Adjustable, body io.Reader) error {
 	}
 	if by > 0 {
 		c.Advance(by)
+	}
+	if want.Mine > 0 {
+		if err := mine(want.Mine); err != nil {
+			return err
+		}
 	}
 	if want.Resume {
 		c.Resume()

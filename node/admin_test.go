@@ -93,11 +93,14 @@ func TestTheClockIsMovedOverHTTP(t *testing.T) {
 	if n.ask(t, "POST", "/clock", `{"resume":true}`, &at); at.Paused {
 		t.Errorf("it still stands: %+v", at)
 	}
+	if n.ask(t, "POST", "/clock", `{"mine":3}`, &at); at.Height != 1_500_033 {
+		t.Errorf("after mining: %+v", at)
+	}
 	if n.ask(t, "POST", "/clock", `{"pause":true,"advance":"1s"}`, &at); !at.Paused {
 		t.Errorf("it still runs: %+v", at)
 	}
 	for _, body := range []string{"", "{}", "hello", `{"advance":"-1h"}`, `{"advance":"soon"}`, `{"pause":true,"resume":true}`, `{"paus":true}`, `{"advance":3}`,
-		`{"advance":"1h"} and so on`, `{"advance":"1h"}{"advance":"1h"}`, `{"advance":"90000h"}`, `{"pause":true}` + strings.Repeat(" ", 5000)} {
+		`{"advance":"1h"} and so on`, `{"advance":"1h"}{"advance":"1h"}`, `{"advance":"90000h"}`, `{"mine":-1}`, `{"mine":0}`, `{"mine":"1"}`, `{"pause":true}` + strings.Repeat(" ", 5000)} {
 		if status := n.ask(t, "POST", "/clock", body, nil); status != 400 {
 			t.Errorf("%s: %d", body, status)
 		}
@@ -129,7 +132,7 @@ func FuzzClock(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body string) {
 		c := clock.NewPaused(time.UnixMilli(0))
 		before := c.Now()
-		if err := move(c, strings.NewReader(body)); err != nil && (fault.KindOf(err) != fault.Malformed || !c.Now().Equal(before)) {
+		if err := move(c, func(uint64) error { return nil }, strings.NewReader(body)); err != nil && (fault.KindOf(err) != fault.Malformed || !c.Now().Equal(before)) {
 			t.Fatalf("%q: %v, and the clock is at %v", body, err, c.Now())
 		}
 	})

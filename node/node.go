@@ -389,6 +389,20 @@ func (n *Node) tick(ctx context.Context, p message.ID) (cron.Due, error) {
 	return cron.Due(d), err
 }
 
+// Monitor has the timers of a process run, as POST /monitor does.
+func (n *Node) Monitor(p message.ID) error { return n.monitors.Add(p) }
+
+// Mine adds blocks to the chain before their time.
+func (n *Node) Mine(blocks uint64) error {
+	_, err := n.gateway.Blocks().Mine(blocks)
+	return err
+}
+
+// Idle tells that no message waits for its evaluation and none is on its way that goes out by itself.
+func (n *Node) Idle() bool {
+	return n.pusher.Stats().Pending == 0 && n.computer.Stats().Behind == 0
+}
+
 // importModules makes the built-in process and the modules of this start known.
 func (n *Node) importModules(ctx context.Context) error {
 	return importModules(ctx, n.gateway, n.verifier, n.c.Modules)

@@ -219,6 +219,9 @@ function T:process(id) return setmetatable({id = tostring(id)}, Process) end
 --- advance moves the network's clock: "1h30m", or a number of seconds.
 function T:advance(time) return (ask(2, "advance", {by = type(time) == "number" and time .. "s" or time})) end
 
+--- mine adds blocks, one without a number. A second passes.
+function T:mine(blocks) return (ask(2, "mine", {blocks = blocks or 1})) end
+
 --- now is the network's time in milliseconds.
 function T:now() return (ask(2, "now", {})) end
 

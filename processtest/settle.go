@@ -154,6 +154,43 @@ func (w *world) post(from string, r client.Result) {
 	}
 }
 
+// tick evaluates the ticks that are due of all processes with timers, and waits for all that they cause.
+func (w *world) tick(ctx context.Context) error {
+	timed := false
+	for _, p := range w.spawned {
+		for more := p.timed; more; {
+			ticks, rest, err := w.net.Client.Ticks(ctx, p.id, p.ticks, ticksAtOnce)
+			if err != nil {
+				return err
+			}
+			timed, more = true, rest
+			for _, t := range ticks {
+				var r client.Result
+				if err := json.Unmarshal(t.Node, &r); err != nil {
+					return fmt.Errorf("the result of a tick of %s: %w", p.id, err)
+				}
+				p.ticks = t.Cursor
+				w.post(p.id.String(), r)
+			}
+		}
+	}
+	if !timed {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, w.o.Settle)
+	defer cancel()
+	for wait := pollFirst; !w.net.Idle(); wait = min(2*wait, pollMax) {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("what the timers caused has not come to an end in %s", w.o.Settle)
+		case <-time.After(wait):
+		}
+	}
+	return nil
+}
+
+const ticksAtOnce = 500
+
 type hop struct {
 	State     string
 	From      int

@@ -43,6 +43,8 @@ type spawned struct {
 	name  string         // of the file, or how it was made
 	hits  map[string]int // by handler: what failed, which no state remembers
 	owner string
+	timed bool   // it has timers, which run
+	ticks string // cursor of its last tick
 }
 
 func openWorld(ctx context.Context, o Options, engine vm.Engine, dir string) (*world, error) {
@@ -89,6 +91,7 @@ type arguments struct {
 	Name      string
 	Address   string
 	By        string
+	Blocks    int
 }
 
 // refusal is an error that fails the test where it asked, with more to say about it.
@@ -141,7 +144,13 @@ func (w *world) serve(ctx context.Context, c call) (any, error) {
 			return nil, fmt.Errorf("%q is no time to move on by; write 1h30m, or seconds", a.By)
 		}
 		w.net.Clock.Advance(by)
-		return nil, nil
+		return nil, w.tick(ctx)
+	case "mine":
+		if err := w.net.Mine(uint64(max(a.Blocks, 0))); err != nil {
+			return nil, err
+		}
+		w.net.Clock.Advance(time.Second) // blocks have whole seconds, and are there once theirs has passed
+		return nil, w.tick(ctx)
 	case "now":
 		return w.net.Clock.Now().UnixMilli(), nil
 	}
@@ -205,6 +214,14 @@ func (w *world) spawn(ctx context.Context, a arguments) (any, error) {
 	}
 	p := &spawned{id: id, name: name, hits: map[string]int{}, owner: key.Address().String()}
 	w.spawned = append(w.spawned, p)
+	for _, t := range a.Tags {
+		p.timed = p.timed || t.Name == "Cron-Interval"
+	}
+	if p.timed {
+		if err := w.net.Monitor(id); err != nil {
+			return nil, err
+		}
+	}
 	if !w.o.NoCoverage {
 		if _, err := w.eval(ctx, id.String(), countHandlers, nil); err != nil {
 			return nil, err

@@ -32,7 +32,7 @@ type devCommand struct {
 	GatewayURL    []string      `name:"gateway-url" sep:";" placeholder:"URL" env:"AGO_GATEWAY_URL" help:"Arweave gateway to ask for ids that are not here; several are asked in order." toml:"gateway-url"`
 	BlockInterval time.Duration `default:"2m" env:"AGO_BLOCK_INTERVAL" help:"Time between two blocks, on the network's clock." toml:"block-interval"`
 	Time          time.Time     `placeholder:"RFC3339" help:"Time the network's clock begins at, e.g. 2030-01-01T00:00:00Z." toml:"-"`
-	Paused        bool          `help:"Begin with the clock standing; move it with POST /clock on the node's address." toml:"paused"`
+	Paused        bool          `help:"Begin with the clock standing; move it with ago clock, or POST /clock on the node's address." toml:"paused"`
 	Patience      time.Duration `default:"2s" env:"AGO_PATIENCE" help:"How long a result waits for a message that has no slot yet." toml:"patience"`
 	BusyAfter     time.Duration `placeholder:"TIME" env:"AGO_BUSY_AFTER" help:"Answer 202 when an evaluation takes longer than this; without it, wait." toml:"busy-after"`
 	Profiling     bool          `env:"AGO_PROFILING" help:"Serve profiles of the Go runtime under /debug/pprof/ of the node's address." toml:"profiling"`
@@ -50,7 +50,9 @@ addresses, and the settings aoconnect and aos need. Stop it with Ctrl-C: nothing
   ago dev --module ISShJH1ij-hPPt9St5UFFr_8Ys3Kj5cyg7zrMGt7H9s=aos.wasm
   ago dev -o json                                    one line when everything answers, for scripts
 
-The network has a clock of its own:
+The network has a clock of its own; with --paused it only moves when told:
+  ago clock --advance 1h
+  ago clock --mine 3
   curl -X POST -d '{"advance":"1h"}' http://127.0.0.1:8734/clock`
 }
 

@@ -58,6 +58,8 @@ type commands struct {
 	Read    readCommand    `cmd:"" help:"Ask a process without changing it (dry run)." toml:"read"`
 	Result  resultCommand  `cmd:"" help:"Print the result of a message." toml:"result"`
 	Trace   traceCommand   `cmd:"" help:"Show where a message went and what it caused." toml:"trace"`
+	Monitor monitorCommand `cmd:"" help:"Have the timers of a process run." toml:"-"`
+	Clock   clockCommand   `cmd:"" help:"Show or move the clock of a local network." toml:"-"`
 	Console consoleCommand `cmd:"" help:"Talk to a process: type Lua, see what it gets." toml:"console"`
 	Run     runCommand     `cmd:"" help:"Run a Lua file in a fresh process." toml:"run"`
 	Test    testCommand    `cmd:"" help:"Run the tests of processes." toml:"test"`

@@ -74,6 +74,31 @@ test("the clock stands until it is moved", function(t)
   t:fails(function() t:advance("soon") end)
 end)
 
+test("timers run", function(t)
+  local ann = t:wallet("ann")
+  local p = t:spawn([[
+    Handlers.add("beat", "Beat", function(m)
+      Beats = (Beats or 0) + 1
+      Send({Target = m.Tags.To, Action = "Heard", Data = tostring(Beats)})
+    end)
+    Handlers.add("block", "Block", function(m) Blocks = (Blocks or 0) + 1 end)
+  ]], {["Cron-Interval"] = "20-minutes", ["Cron-Tag-Action"] = "Beat", ["Cron-Tag-To"] = ann.address})
+  t:advance("61m")
+  t:equal(p:get("Beats"), 3)
+  t:equal(#ann:inbox(), 3)
+  t:equal(ann:inbox()[3].Data, "3")
+  t:advance("20m")
+  t:equal(p:get("Beats"), 4)
+
+  local q = t:spawn([[Handlers.add("block", "Block", function(m) Blocks = (Blocks or 0) + 1 end)]],
+    {["Cron-Interval"] = "2-blocks", ["Cron-Tag-Action"] = "Block"})
+  t:mine()
+  t:mine()
+  t:equal(q:get("Blocks"), 1)
+  t:mine(2)
+  t:equal(q:get("Blocks"), 2)
+end)
+
 test("values", function(t)
   t:equal({1, {a = "b"}}, {1, {a = "b"}})
   t:equal(1, 1.0)
