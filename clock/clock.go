@@ -124,6 +124,7 @@ func (a *Adjustable) After(d time.Duration) (<-chan time.Time, func()) {
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		delete(a.waiters, w)
+		a.wake() // who waits for nobody ends
 	}
 }
 
