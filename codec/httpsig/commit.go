@@ -45,12 +45,29 @@ func Commit(m message.Message, k *commitment.Key, t Terms) (message.Message, err
 	if err != nil {
 		return message.Message{}, err
 	}
-	unsigned := p.entry(AlgorithmHMAC, message.KeyIDConstant, "")
-	mac := message.ConstantMAC(p.base(unsigned))
+	mac, unsigned := p.unsigned()
 	commitments := dropUnsigned(m.Commitments()).
 		With(message.HashOf(signature).String(), entry.With(keySignature, message.Bytes(base64.RawURLEncoding.EncodeToString(signature)))).
-		With(mac.String(), unsigned.With(keySignature, message.Bytes(mac.String())))
+		With(mac.String(), unsigned)
 	return m.With(message.KeyCommitments, commitments), nil
+}
+
+// CommitUnsigned adds the commitment without a signer, which names the content, in the place of an earlier one. It fails as
+// Commit does.
+func CommitUnsigned(m message.Message, t Terms) (message.Message, error) {
+	p, err := t.prepare(m)
+	if err != nil {
+		return message.Message{}, err
+	}
+	mac, entry := p.unsigned()
+	return m.With(message.KeyCommitments, dropUnsigned(m.Commitments()).With(mac.String(), entry)), nil
+}
+
+// unsigned gives the commitment without a signer, and its id.
+func (p prepared) unsigned() (message.ID, message.Message) {
+	entry := p.entry(AlgorithmHMAC, message.KeyIDConstant, "")
+	mac := message.ConstantMAC(p.base(entry))
+	return mac, entry.With(keySignature, message.Bytes(mac.String()))
 }
 
 // CommitSecret adds the commitment of whoever knows a secret: a MAC that only they can make and check. It fails as Commit does.
