@@ -205,7 +205,7 @@ func (a *actor) evaluate() (seen slotlog.Slot, err error) {
 	if a.inst != nil {
 		a.resident.Store(a.inst.Resident())
 	}
-	if err == nil && a.spent >= checkpointEvery {
+	if err == nil {
 		a.trySave()
 	}
 	return seen, err

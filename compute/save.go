@@ -100,8 +100,10 @@ func (a *actor) spend(t time.Duration, gas uint64) {
 // trySave begins what checkpoints are due. That one fails costs only time at the next start. a.work is held, and all results
 // up to a.at are durable.
 func (a *actor) trySave() {
-	a.beginSave()
-	if c := &a.u.c; a.snap.gas >= c.KeepGas || a.snap.time >= c.KeepTime {
+	if a.spent >= checkpointEvery {
+		a.beginSave()
+	}
+	if c := &a.u.c; c.Memories != nil && (a.snap.gas >= c.KeepGas || a.snap.time >= c.KeepTime) {
 		a.beginKeep(false)
 	}
 }

@@ -214,6 +214,9 @@ func runCU(o *out, l *settings.Loaded) error {
 }
 
 func runSU(o *out, l *settings.Loaded) error {
+	if l.Mode == "router" {
+		return runSchedulerRouter(o, l)
+	}
 	c := node.SchedulerConfig{
 		Gateways: l.ArweaveURL, GraphQL: ownGraphQL(l), Bundler: l.UploaderURL, PublicURL: l.PublicURL, PageBytes: pageBytes(l), CacheMax: l.ProcessCache, Door: doorOf(l),
 	}
@@ -226,6 +229,29 @@ func runSU(o *out, l *settings.Loaded) error {
 		return err
 	}
 	if err := announceUnit(o, "scheduler", "su", s.URL(), s.Address(), c.Dir, "gateway", first(c.Gateways), "bundler", c.Bundler); err != nil {
+		return errors.Join(err, s.Close())
+	}
+	return until(o, s.Failed(), nothing, s.Close)
+}
+
+// runSchedulerRouter runs what sends clients to the scheduler of a process.
+func runSchedulerRouter(o *out, l *settings.Loaded) error {
+	c := node.SchedulerRouterConfig{}
+	b, err := os.ReadFile(l.SchedulerList)
+	if err == nil {
+		err = json.Unmarshal(b, &c.Schedulers)
+	}
+	if err != nil {
+		return fault.Wrap(err, fault.Malformed, "settings-malformed", "%s", l.SchedulerList).(*fault.Error).WithHint(`it is a file like [{"url":"http://su1:9000"}]`)
+	}
+	if c.UnitConfig, err = unitConfig(o, l); err != nil {
+		return err
+	}
+	s, err := node.StartSchedulerRouter(o, c)
+	if err != nil {
+		return err
+	}
+	if err := announceUnit(o, "scheduler router", "su", s.URL(), s.Address(), c.Dir, "schedulers", fmt.Sprint(len(c.Schedulers))); err != nil {
 		return errors.Join(err, s.Close())
 	}
 	return until(o, s.Failed(), nothing, s.Close)
