@@ -90,6 +90,9 @@ type Result struct {
 	Value    message.Value
 	Status   Status
 	Hashpath *Hashpath // nil where it is ignored, and for answers that no path leads to
+	// Fixed tells that every device on the way promised that the answer follows from what was asked alone, so that it is the
+	// same whenever it is asked for.
+	Fixed bool
 }
 
 // Runner resolves on behalf of a call: it keeps the limits and the trace of the resolution that the call is part of.

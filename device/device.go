@@ -39,7 +39,7 @@ type Device struct {
 	Group func(c *Call, base, req message.Message) string
 	// CacheControl, if not "", promises that answers follow from base and request alone, whatever the time, the settings and
 	// who signed; and says whether they are stored and looked up if neither request nor answer say: "always", "cache"...
-	// Without the promise nothing is ever kept.
+	// Without the promise nothing is ever kept; "no-store, no-cache" promises it of answers that are quickly made again.
 	CacheControl string
 	Examples     []Example
 

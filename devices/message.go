@@ -17,22 +17,22 @@ var _ = device.Register(device.Device{
 	Name:       "message@1.0",
 	Doc:        "reads and changes a message, names it, and commits to it",
 	Default:    messageRead,
-	DefaultKey: device.Key{Doc: "the value of the key of this name, whatever its case; 404 if there is none. Keys that begin with priv are never shown"},
+	DefaultKey: device.Key{Doc: "the value of the key of this name, whatever its case; 404 if there is none. Keys that begin with priv are never shown", CacheControl: messagePure},
 	Excludes:   []string{},
 	Keys: device.Keys{
-		"get": {Doc: "the value of the key that `key` names", Do: messageGet,
+		"get": {Doc: "the value of the key that `key` names", Do: messageGet, CacheControl: messagePure,
 			Inputs: []device.Input{{Name: "key", Doc: "the key to read", Type: device.TypeText, Max: messageKeyMax}}},
-		"set": {Doc: "the message with the keys of the request set in it; nested messages are merged, and the atom unset removes a key", Do: messageSet,
+		"set": {Doc: "the message with the keys of the request set in it; nested messages are merged, and the atom unset removes a key", Do: messageSet, CacheControl: messagePure,
 			Inputs: []device.Input{{Name: "set-mode", Doc: "explicit puts nested messages in the place of what was there; merging is the default", Type: device.TypeText, Max: messageKeyMax}}},
-		"set-path": {Doc: "the message with its own key `path` set", Do: messageSetPath,
+		"set-path": {Doc: "the message with its own key `path` set", Do: messageSetPath, CacheControl: messagePure,
 			Inputs: []device.Input{{Name: "value", Doc: "the new path; the atom unset removes it", Required: true}}},
-		"remove": {Doc: "the message without a key, or without several", Do: messageRemove,
+		"remove": {Doc: "the message without a key, or without several", Do: messageRemove, CacheControl: messagePure,
 			Inputs: []device.Input{
 				{Name: "item", Doc: "the key to leave out", Type: device.TypeText, Max: messageKeyMax},
 				{Name: "items", Doc: "the keys to leave out", Type: device.TypeList, Max: messageKeysMax},
 			}},
-		"keys":        {Doc: "the names of the keys, in order, without commitments and what is private", Do: messageKeys},
-		"id":          {Doc: "the id of the message: of what it says, or as it was committed to by those selected", Do: messageID, Inputs: messageSelection},
+		"keys":        {Doc: "the names of the keys, in order, without commitments and what is private", Do: messageKeys, CacheControl: messagePure},
+		"id":          {Doc: "the id of the message: of what it says, or as it was committed to by those selected", Do: messageID, CacheControl: messagePure, Inputs: messageSelection},
 		"committers":  {Doc: "the addresses of those who committed to the message", Do: messageCommitters},
 		"commitments": {Doc: "the commitments by their ids; 404 if nobody committed", Do: messageCommitments},
 		"committed": {Doc: "the keys that all selected commitments cover; without a selection those that all cover", Do: messageCommitted,
@@ -60,6 +60,8 @@ var _ = device.Register(device.Device{
 var messageExample = message.New(message.Field{Key: "a", Value: message.New(message.Field{Key: "a", Value: message.Bytes("b")})})
 
 const (
+	// messagePure promises that the answer follows from base and request, and is no more work than finding it again.
+	messagePure    = "no-store, no-cache"
 	messageKeyMax  = 4096   // bytes of a name
 	messageKeysMax = 10_000 // names in one list
 	// messageFoldMax is up to how many keys a name is looked for in any case. Larger messages are tables, in which the case of

@@ -22,7 +22,8 @@ import (
 )
 
 // admin serves what is the node's own: who it is, how it does, where messages are, and its clock.
-func (n *Node) admin() http.Handler {
+// Everything else is for AO-Core.
+func (n *Node) admin(core http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", n.serveRoot)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
@@ -44,7 +45,7 @@ func (n *Node) admin() http.Handler {
 	if n.c.Profiling {
 		profiles(mux)
 	}
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { legacy.Fail(w, unknown(r)) })
+	mux.Handle("/", core)
 	return mux
 }
 

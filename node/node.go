@@ -451,18 +451,19 @@ func (n *Node) listen(context.Context) error {
 		"mu": withMetrics(mu.Handler()), "su": withMetrics(su.Handler()), "cu": withMetrics(n.c.Limits.face(cu.Handler(), n.c.Clock)),
 	}
 	host := n.host()
+	core := n.core()
 	for _, face := range []struct {
 		name    string
 		port    int
 		handler http.Handler
 		address *string
 	}{
-		{"gateway", n.c.Ports.Gateway, units["gateway"], &n.addresses.Gateway},
+		{"gateway", n.c.Ports.Gateway, n.coreBeside(core, units["gateway"]), &n.addresses.Gateway},
 		{"bundler", n.c.Ports.Bundler, units["bundler"], &n.addresses.Bundler},
 		{"mu", n.c.Ports.MU, units["mu"], &n.addresses.MU},
 		{"su", n.c.Ports.SU, units["su"], &n.addresses.SU},
 		{"cu", n.c.Ports.CU, units["cu"], &n.addresses.CU},
-		{"node", n.c.Ports.Node, prefixed(units, n.admin()), &n.addresses.Node},
+		{"node", n.c.Ports.Node, prefixed(units, n.admin(core)), &n.addresses.Node},
 	} {
 		s, err := listen(face.name, host, face.port, guard(face.name, face.handler, n.c.limits, n.metrics, n.c.Log), n.c.limits, n.c.Log)
 		if err != nil {

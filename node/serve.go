@@ -58,8 +58,12 @@ func listen(name, host string, port int, h http.Handler, lim limits, log *slog.L
 	if err != nil {
 		return nil, unlistened(err, name, host, port)
 	}
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true)
 	return &server{name: name, listener: l, conns: lim.conns, http: &http.Server{
 		Handler:           h,
+		Protocols:         protocols,
 		ReadHeaderTimeout: lim.header,
 		IdleTimeout:       lim.idle,
 		MaxHeaderBytes:    headerBytes,

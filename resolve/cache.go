@@ -84,6 +84,9 @@ func (q *question) decide(ctx context.Context) {
 		declared = q.device.CacheControl
 	}
 	kept := declared != "" && q.path != nil && !inSession(ctx)
+	if !kept {
+		q.loose.Store(true)
+	}
 	q.sound = kept && (q.now.path == nil || q.now.sound)
 	if !kept && !strings.Contains(q.how.CacheControl, onlyIfCached) && !asksControl(q.req) {
 		return // nobody asks for what could be missed

@@ -129,6 +129,7 @@ type trail struct {
 	origin  message.Message
 	explain *Explanation
 	timed   bool
+	loose   atomic.Bool // something was asked whose answer may be another next time
 	waits   *flight // what the request waits for now; guarded by flights
 }
 
@@ -159,6 +160,7 @@ func (t *trail) root(ctx context.Context, base message.Value, steps []device.Ste
 	}
 	top := &frame{trail: t, how: how}
 	res, err := top.Run(ctx, base, steps, how)
+	res.Fixed = err == nil && !t.loose.Load()
 	if o, ok := device.OutcomeOf(err); ok && o.Status < device.OK {
 		return device.Result{Value: o.Value, Status: device.OK}, nil
 	}

@@ -1,0 +1,323 @@
+package aocore
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"ago/codec/ans104"
+	"ago/codec/flat"
+	"ago/codec/httpsig"
+	"ago/codec/json"
+	"ago/commitment"
+	"ago/device"
+	"ago/fault"
+	"ago/message"
+)
+
+const (
+	keyResult = "ao-result"
+	keyStatus = "status"
+	keyCodec  = "codec-device"
+)
+
+// answer is what goes to the client. It does not change once it is made.
+type answer struct {
+	status int
+	header []line
+	body   []byte
+	etag   string
+	fixed  bool // the same whenever it is asked for
+}
+
+// line is a header in the form in which net/http keeps it.
+type line struct {
+	name   string
+	values []string
+}
+
+// encode writes what a resolution gave.
+func (f *Face) encode(r *http.Request, res device.Result, wants wants) (*answer, error) {
+	status := device.HTTPStatus(res.Value, device.End(res.Status, nil))
+	m, isMessage := res.Value.(message.Message)
+	if !isMessage {
+		m = message.New(message.Field{Key: message.KeyBody, Value: plain(res.Value)}, message.Field{Key: keyResult, Value: message.Bytes(message.KeyBody)})
+	}
+	m, err := f.nested(r, m, wants)
+	if err != nil {
+		return nil, err
+	}
+	codec := wants.codec
+	if _, own := m.Get(message.KeyContentType); own && !wants.required {
+		codec = httpsig.Codec
+	}
+	if codec != httpsig.Codec {
+		if m, err = inCodec(m, codec, status); err != nil {
+			return nil, err
+		}
+	}
+	a, err := f.httpsig(m, status, res.Hashpath, wants)
+	if err != nil {
+		return nil, err
+	}
+	if reads(r) && status == http.StatusOK {
+		a.fixed = res.Fixed
+		a.tag(r, m)
+	}
+	return a, nil
+}
+
+// encodeFailure writes an error. It is not signed: what failed says nothing that could be held against the node, and costs it as
+// little as possible.
+func (f *Face) encodeFailure(status int, m message.Message, wants wants) *answer {
+	if wants.html {
+		return page(status, m)
+	}
+	if wants.codec == json.Codec {
+		if encoded, err := inCodec(m, json.Codec, status); err == nil {
+			m = encoded
+		}
+	}
+	wire, err := httpsig.Encode(m, message.Nested)
+	if err != nil {
+		wire = httpsig.Wire{Body: []byte("the error cannot be written")}
+	}
+	return answerOf(status, wire)
+}
+
+// plain is a value that can stand in a body.
+func plain(v message.Value) message.Value {
+	if v == nil {
+		return message.Bytes("")
+	}
+	return v
+}
+
+// nested gives the message with what it links to in it, or linked, as the client asks.
+func (f *Face) nested(r *http.Request, m message.Message, wants wants) (message.Message, error) {
+	contents := f.c.Node.Contents
+	switch {
+	case contents == nil || len(m.Committers()) > 0 && wants.bundle != "true":
+		return m, nil
+	case wants.bundle == "true":
+		return m.Bundle(func(l message.Link) (message.Value, error) { return contents.Read(r.Context(), l.To.String()) })
+	case wants.bundle == "false":
+		return m.Linkify(func(id message.ID, v message.Value) error {
+			_, err := contents.Write(r.Context(), v)
+			return err
+		})
+	}
+	return m, nil
+}
+
+// inCodec gives the message whose body is m in a codec; short values of m stand beside it.
+func inCodec(m message.Message, codec string, status int) (message.Message, error) {
+	var text []byte
+	var err error
+	kind := ""
+	switch codec {
+	case json.Codec:
+		kind = json.ContentType
+		text, err = json.Encode(m)
+	case flat.Codec:
+		kind = "application/flat"
+		text, err = flat.Serialize(flat.Encode(m))
+	case ans104.Codec:
+		kind = "application/ans104"
+		text, err = itemOf(m)
+	default:
+		err = fault.New(fault.Unsupported, "codec-unknown", "this node writes no %.60q", codec)
+	}
+	if err != nil {
+		return m, err
+	}
+	fields := []message.Field{
+		{Key: message.KeyBody, Value: message.Bytes(text)},
+		{Key: message.KeyContentType, Value: message.Bytes(kind)},
+		{Key: keyCodec, Value: message.Bytes(codec)},
+	}
+	for key, v := range m.All() {
+		if len(fields) > besideMax {
+			break
+		}
+		if key == message.KeyBody || key == message.KeyData || key == message.KeyCommitments || key == message.KeyContentType || key == keyCodec || message.IsPrivate(key) {
+			continue
+		}
+		if text, ok := device.Text(v); ok && len(text) <= besideLength {
+			fields = append(fields, message.Field{Key: key, Value: v})
+		}
+	}
+	return message.New(fields...), nil
+}
+
+const (
+	besideMax    = 64  // values that stand beside a body that holds them all
+	besideLength = 256 // bytes of one
+)
+
+// itemOf gives the data item that a message is, signed by whoever signed the message, or one without a signature.
+func itemOf(m message.Message) ([]byte, error) {
+	if it, ok := ans104.ItemOf(m); ok {
+		return it.Raw, nil
+	}
+	for _, v := range m.Commitments().All() {
+		entry, _ := v.(message.Message)
+		if entry.Text("commitment-device") == ans104.Codec {
+			if it, err := ans104.FromCommitment(m, entry); err == nil {
+				return it.Raw, nil
+			}
+		}
+	}
+	d, err := ans104.DraftOf(m)
+	if err != nil {
+		return nil, err
+	}
+	it, err := ans104.Unsigned(d)
+	if err != nil {
+		return nil, err
+	}
+	return it.Raw, nil
+}
+
+// hopping are headers that steer the connection; a message that has keys of these names says them elsewhere.
+var hopping = []string{"connection", "content-length", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
+
+// httpsig writes a message as headers and body, signed by the node unless others have signed it.
+func (f *Face) httpsig(m message.Message, status int, path *device.Hashpath, wants wants) (*answer, error) {
+	if len(m.Committers()) > 0 {
+		wire, err := httpsig.Encode(m, message.Nested)
+		if err != nil {
+			return nil, err
+		}
+		return answerOf(status, wire), nil
+	}
+	for _, name := range hopping {
+		m = m.Without(name)
+	}
+	if _, ok := m.Get(keyStatus); !ok {
+		m = m.With(keyStatus, message.Int(status))
+	}
+	tag, err := path.Text()
+	if err != nil {
+		return nil, err
+	}
+	if wants.old {
+		return f.old(m, status)
+	}
+	return f.sign(m, status, tag)
+}
+
+// old writes an answer for a client of the first generation.
+func (f *Face) old(m message.Message, status int) (*answer, error) {
+	wire, err := httpsig.EncodeA(m)
+	if err != nil {
+		return nil, err
+	}
+	if k := f.c.Node.Key; k != nil && k.Type() == commitment.RSA {
+		if wire, err = httpsig.SignA(wire, k); err != nil {
+			return nil, err
+		}
+	}
+	return answerOf(status, wire), nil
+}
+
+// sign writes an answer with the node's signature over all of it. What is the same is signed once.
+func (f *Face) sign(m message.Message, status int, tag string) (*answer, error) {
+	if f.c.Node.Key == nil {
+		wire, err := httpsig.Encode(m, message.Nested)
+		if err != nil {
+			return nil, err
+		}
+		return answerOf(status, wire), nil
+	}
+	id := m.Without(message.KeyCommitments).UnsignedID()
+	name := strconv.Itoa(status) + " " + tag + " " + id.String()
+	if a, ok := f.signed.get(name); ok {
+		out := *a
+		return &out, nil
+	}
+	signed, err := httpsig.Commit(m, f.c.Node.Key, httpsig.Terms{Nesting: message.Nested, Tag: tag, Salt: []byte(name)})
+	if err != nil {
+		return nil, err
+	}
+	wire, err := httpsig.Encode(signed, message.Nested)
+	if err != nil {
+		return nil, err
+	}
+	a := answerOf(status, wire)
+	f.signed.put(name, a)
+	out := *a
+	return &out, nil
+}
+
+// answerOf makes the answer of headers and a body.
+func answerOf(status int, wire httpsig.Wire) *answer {
+	a := &answer{status: status, body: wire.Body}
+	for _, h := range wire.Headers {
+		if slices.Contains(hopping, h.Name) {
+			continue
+		}
+		a.header = append(a.header, line{http.CanonicalHeaderKey(h.Name), []string{h.Value}})
+	}
+	a.header = append(a.header, line{"Content-Length", []string{strconv.Itoa(len(a.body))}})
+	return a
+}
+
+// tag gives the answer a name by which clients and caches know it again.
+func (a *answer) tag(r *http.Request, m message.Message) {
+	h := sha256.New()
+	for _, l := range a.header {
+		if l.name == "Signature" || l.name == "Signature-Input" {
+			continue
+		}
+		h.Write([]byte(l.name + ": " + l.values[0] + "\n"))
+	}
+	h.Write(a.body)
+	a.etag = `"` + base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:18]) + `"`
+	a.header = append(slices.Clip(a.header), line{"Etag", []string{a.etag}}, line{"Vary", varies})
+	if m.Text(keyCacheControl) == "" {
+		control := []string{"no-cache"} // may be kept, and has to be asked for again
+		if a.fixed {
+			control = []string{"public, max-age=86400"}
+		}
+		a.header = append(a.header, line{"Cache-Control", control})
+	}
+}
+
+var varies = []string{"Accept, Accept-Bundle, Accept-Codec, Require-Codec"}
+
+// write sends the answer.
+func (a *answer) write(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	if a.etag != "" && known(r.Header["If-None-Match"], a.etag) {
+		for _, l := range a.header {
+			if l.name == "Etag" || l.name == "Cache-Control" || l.name == "Vary" {
+				h[l.name] = l.values
+			}
+		}
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	for _, l := range a.header {
+		h[l.name] = l.values
+	}
+	w.WriteHeader(a.status)
+	if r.Method != http.MethodHead {
+		w.Write(a.body)
+	}
+}
+
+// known tells whether the client has the answer already.
+func known(given []string, etag string) bool {
+	for _, text := range given {
+		for one := range strings.SplitSeq(text, ",") {
+			if one = strings.TrimPrefix(strings.TrimSpace(one), "W/"); one == etag || one == "*" {
+				return true
+			}
+		}
+	}
+	return false
+}

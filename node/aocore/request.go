@@ -1,0 +1,222 @@
+package aocore
+
+import (
+	"bytes"
+	"errors"
+	"net/http"
+	"strings"
+
+	"ago/codec/ans104"
+	"ago/codec/flat"
+	"ago/codec/httpsig"
+	"ago/codec/json"
+	"ago/commitment"
+	"ago/fault"
+	"ago/message"
+)
+
+// incoming is a request as messages.
+type incoming struct {
+	path    string          // with its query
+	message message.Message // what was sent, as it was signed
+	keys    message.Message // the same with what the request adds, for every step
+}
+
+// transport are headers that are about the connection, and no keys of a message unless somebody signed them.
+var transport = map[string]bool{
+	"accept": true, "accept-bundle": true, "accept-charset": true, "accept-codec": true, "accept-encoding": true, "accept-language": true, "accept-language-": true,
+	"access-control-request-headers": true, "access-control-request-method": true, "alt-used": true, "authorization": true,
+	"cdn-loop": true, "codec-device": true, "connection": true, "content-length": true, "cookie": true, "date": true, "dnt": true, "expect": true, "forwarded": true,
+	"host": true, "if-modified-since": true, "if-none-match": true, "keep-alive": true, "origin": true, "pragma": true, "priority": true, "purpose": true,
+	"proxy-authorization": true, "proxy-connection": true, "range": true, "referer": true, "require-codec": true, "te": true, "trailer": true, "traceparent": true, "tracestate": true,
+	"transfer-encoding": true, "upgrade": true, "upgrade-insecure-requests": true, "user-agent": true, "via": true, "x-real-ip": true, "x-request-id": true,
+}
+
+func isTransport(name string) bool {
+	return transport[name] || strings.HasPrefix(name, "sec-") || strings.HasPrefix(name, "x-forwarded-") || strings.HasPrefix(name, "cf-")
+}
+
+const (
+	hdrSignature      = "signature"
+	hdrSignatureInput = "signature-input"
+	keyPath           = "path"
+	keyMethod         = "method"
+	keyCacheControl   = "cache-control"
+)
+
+// read turns a request into messages. Every signature in it holds when it returns, or it fails: Forged.
+func (f *Face) read(w http.ResponseWriter, r *http.Request, wants *wants) (incoming, error) {
+	body, err := f.body(w, r)
+	if err != nil {
+		return incoming{}, err
+	}
+	m, err := f.decode(r, wants, body)
+	if err != nil {
+		return incoming{}, err
+	}
+	if m, err = f.verified(m); err != nil {
+		return incoming{}, err
+	}
+	wants.hear(m)
+	in := incoming{path: pathOf(r, m), message: m, keys: m}
+	if !reads(r) {
+		in.keys = in.keys.With(keyMethod, message.Bytes(r.Method))
+	}
+	if wants.other != "" {
+		if _, ok := m.Get("accept"); !ok {
+			in.keys = in.keys.With("accept", message.Bytes(wants.other))
+		}
+	}
+	return in, nil
+}
+
+// body reads the body, up to the limit.
+func (f *Face) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	if r.ContentLength == 0 || r.Body == nil {
+		return nil, nil
+	}
+	tooLarge := func() error {
+		return fault.New(fault.TooLarge, "body-too-large", "a body has up to %d bytes", f.c.BodyMax).WithHint("send what is long as data of its own, and its id here")
+	}
+	if r.ContentLength > f.c.BodyMax {
+		return nil, tooLarge()
+	}
+	var b bytes.Buffer
+	b.Grow(int(min(max(r.ContentLength, 0), 64<<10)) + bytes.MinRead) // a promised length is not yet a sent one
+	if _, err := b.ReadFrom(http.MaxBytesReader(w, r.Body, f.c.BodyMax)); err != nil {
+		var over *http.MaxBytesError
+		if errors.As(err, &over) {
+			return nil, tooLarge()
+		}
+		return nil, fault.Wrap(err, fault.Malformed, "body-unreadable", "the body ended before it was complete")
+	}
+	return b.Bytes(), nil
+}
+
+// decode reads headers and body by the codec that the request names.
+func (f *Face) decode(r *http.Request, wants *wants, body []byte) (message.Message, error) {
+	switch wants.sent {
+	case ans104.Codec:
+		return ans104.Decode(body)
+	case json.Codec:
+		return merged(r, body, json.Decode)
+	case flat.Codec:
+		return merged(r, body, flat.Deserialize)
+	case httpsig.Codec:
+	default:
+		return message.Message{}, fault.New(fault.Unsupported, "codec-unknown", "this node reads no %.60q", wants.sent).
+			WithHint("codec-device is httpsig@1.0, ans104@1.0, json@1.0 or flat@1.0")
+	}
+	hs := make([]message.Header, 0, len(r.Header)+3)
+	signed := r.Header.Get("Signature-Input") != "" && r.Header.Get("Signature") != ""
+	for name, values := range r.Header {
+		name = strings.ToLower(name)
+		if !signed && (isTransport(name) || message.IsPrivate(name)) || name == hdrSignature && !signed || name == hdrSignatureInput && !signed {
+			continue
+		}
+		for _, v := range values {
+			hs = append(hs, message.Header{Name: name, Value: v})
+		}
+	}
+	if !signed {
+		if len(hs) == 0 && len(body) == 0 {
+			return message.Message{}, nil
+		}
+		if len(body) == 0 { // says what no body is
+			hs = without(hs, message.KeyContentType)
+		}
+		return httpsig.Decode(httpsig.NewWire(hs, body))
+	}
+	// What a signature covers of the first line stands among the headers for it.
+	for _, h := range []message.Header{{Name: keyPath, Value: r.URL.EscapedPath()}, {Name: keyMethod, Value: r.Method}, {Name: "host", Value: r.Host}} {
+		if r.Header.Get(h.Name) == "" {
+			hs = append(hs, h)
+		}
+	}
+	wire, err := httpsig.Covered(httpsig.NewWire(hs, body))
+	if err != nil {
+		return message.Message{}, err
+	}
+	wants.old = strings.Contains(r.Header.Get("Signature-Input"), "http-sig-")
+	return httpsig.Decode(wire)
+}
+
+func without(hs []message.Header, name string) []message.Header {
+	out := hs[:0]
+	for _, h := range hs {
+		if h.Name != name {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+// merged reads a body that is a message, over the headers that came with it.
+func merged(r *http.Request, body []byte, decode func([]byte) (message.Message, error)) (message.Message, error) {
+	inner, err := decode(body)
+	if err != nil {
+		return message.Message{}, err
+	}
+	for name, values := range r.Header {
+		name = strings.ToLower(name)
+		if isTransport(name) || message.IsPrivate(name) || name == message.KeyContentType || name == hdrSignature || name == hdrSignatureInput {
+			continue
+		}
+		if _, ok := inner.Get(name); !ok {
+			inner = inner.With(name, message.Bytes(strings.Join(values, ", ")))
+		}
+	}
+	return inner, nil
+}
+
+// verified gives a message of which everything holds that was signed, and without what was not.
+func (f *Face) verified(m message.Message) (message.Message, error) {
+	if m.Codec() == ans104.Codec {
+		_, err := f.c.Verify(m)
+		return m, err
+	}
+	if m.Commitments().Len() == 0 {
+		return clean(m), nil
+	}
+	signers, err := commitment.VerifyEntries(m)
+	if err != nil {
+		return message.Message{}, err
+	}
+	held, _ := httpsig.Holding(m)
+	if len(signers) > 0 {
+		held = held.OnlyCommitted()
+	}
+	return clean(held), nil
+}
+
+// clean gives a message without what is private: only nodes themselves say that.
+func clean(m message.Message) message.Message {
+	for key, v := range m.All() {
+		if message.IsPrivate(key) {
+			m = m.Without(key)
+			continue
+		}
+		if inner, ok := v.(message.Message); ok {
+			if c := clean(inner); c.Len() != inner.Len() || !message.Equal(c, inner) {
+				m = m.With(key, c)
+			}
+		}
+	}
+	return m
+}
+
+// pathOf is the path that is resolved, with its query: one that was signed, or else that of the request.
+func pathOf(r *http.Request, m message.Message) string {
+	target := r.RequestURI
+	if !strings.HasPrefix(target, "/") {
+		target = r.URL.RequestURI()
+	}
+	own := m.Text(keyPath)
+	if !strings.HasPrefix(own, "/") {
+		return target
+	}
+	if path, _, _ := strings.Cut(target, "?"); path == own {
+		return target // with its query
+	}
+	return own
+}

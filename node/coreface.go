@@ -1,0 +1,63 @@
+package node
+
+import (
+	"net/http"
+	"strings"
+
+	"ago/device"
+	_ "ago/devices" // brings the devices
+	"ago/message"
+	"ago/node/aocore"
+	"ago/resolve"
+)
+
+// core makes the AO-Core face: devices over the units of the node.
+func (n *Node) core() http.Handler {
+	d := n.deviceNode()
+	return aocore.New(aocore.Config{Node: d, Resolver: resolve.New(d, resolve.Limits{}), Verify: n.verifier.Verify})
+}
+
+// deviceNode is the node as devices see it. What they may use of the units is provided here.
+func (n *Node) deviceNode() *device.Node {
+	d := &device.Node{Registry: device.All(), Key: n.c.Key, Clock: n.c.Clock, Options: n.options()}
+	return d
+}
+
+// options are the settings that everybody may read.
+func (n *Node) options() message.Message {
+	return message.New(
+		message.Field{Key: "address", Value: message.Bytes(n.c.Key.Address().String())},
+		message.Field{Key: "port", Value: message.Int(n.c.Ports.Node)},
+	)
+}
+
+// coreBeside serves AO-Core at an address that another face has: what names a device, and what no gateway takes. Everything that
+// the other face answers stays its own.
+func (n *Node) coreBeside(core, other http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if n.isCore(r) {
+			core.ServeHTTP(w, r)
+			return
+		}
+		other.ServeHTTP(w, r)
+	})
+}
+
+// isCore tells requests for AO-Core from those for a gateway: their path names a device, they are signed or say their codec, or
+// they ask a process for something.
+func (n *Node) isCore(r *http.Request) bool {
+	path := r.URL.Path
+	if strings.Contains(path, "~") || r.Header.Get("Codec-Device") != "" || r.Header.Get("Signature-Input") != "" {
+		return true
+	}
+	id, key, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	if key == "" {
+		return path == "/push" && r.Method == http.MethodPost
+	}
+	process, err := message.ParseID(id)
+	if err != nil {
+		return false
+	}
+	_, err = n.scheduler.Process(r.Context(), process)
+	return err == nil
+}
