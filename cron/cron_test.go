@@ -191,11 +191,16 @@ func TestAFailureIsTriedAgainLater(t *testing.T) {
 		}
 		time.Sleep(6 * time.Second) // 0, 1, 3 s failed
 		synctest.Wait()
-		if k.calls != 3 {
-			t.Fatalf("%d calls in six seconds", k.calls)
+		k.mu.Lock()
+		calls := k.calls
+		k.mu.Unlock()
+		if calls != 3 {
+			t.Fatalf("%d calls in six seconds", calls)
 		}
 		time.Sleep(6 * time.Second)
 		synctest.Wait()
+		k.mu.Lock()
+		defer k.mu.Unlock()
 		if len(k.seen[p]) != 1 {
 			t.Fatalf("%d ticks after the failures", len(k.seen[p]))
 		}
