@@ -40,6 +40,9 @@ func (n *Node) admin(core http.Handler) http.Handler {
 	mux.HandleFunc("GET /following", func(w http.ResponseWriter, _ *http.Request) {
 		answerJSON(w, http.StatusOK, map[string][]Following{"following": n.Following()})
 	})
+	mux.HandleFunc("GET /monitors", func(w http.ResponseWriter, _ *http.Request) {
+		answerJSON(w, http.StatusOK, map[string][]message.ID{"monitors": n.monitors.All()})
+	})
 	mux.HandleFunc("GET /clock", n.serveClock)
 	mux.HandleFunc("POST /clock", n.moveClock)
 	if n.c.Profiling {

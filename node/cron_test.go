@@ -147,6 +147,9 @@ func TestTimersOfAWatchedProcess(t *testing.T) {
 	b.spawnAll(t, "10-minutes", "5-blocks")
 	b.monitor(t, "POST")
 	b.monitor(t, "POST")
+	if _, body := request(t, "GET", b.Addresses().Node+"/monitors", nil); strings.TrimSpace(string(body)) != fmt.Sprintf(`{"monitors":[%q]}`, b.beat) {
+		t.Errorf("monitors: %s", body)
+	}
 	c.Advance(time.Hour + 2*time.Second)
 	b.until(t, "an hour of ticks at the sink", b.sink, "return #Got", "12")
 	sink, beat := b.sink, b.beat
@@ -200,7 +203,9 @@ func TestTimersOfAWatchedProcess(t *testing.T) {
 	}
 
 	b.monitor(t, "DELETE")
-	b.monitor(t, "DELETE")
+	if _, body := request(t, "GET", b.Addresses().Node+"/monitors", nil); strings.TrimSpace(string(body)) != `{"monitors":[]}` {
+		t.Errorf("monitors: %s", body)
+	}
 	c.Advance(time.Hour)
 	b.run(t, b.beat, "return Beats") // has the ticks before it evaluated, but nobody wants what they send
 	if s := b.look(t, b.beat, "return Beats"); s != "36" {
