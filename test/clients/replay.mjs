@@ -62,6 +62,76 @@ export const replay = (workerData) => new Promise((resolve, reject) => {
 
 const shape = (r) => ({ Output: r.Output ?? '', Messages: r.Messages ?? [], Spawns: r.Spawns ?? [], Assignments: r.Assignments ?? [], Error: r.Error, GasUsed: r.GasUsed })
 
+const spans = { second: 1, seconds: 1, minute: 60, minutes: 60, block: 'block', blocks: 'block' }
+
+/** The timers in a Process's tags: those by blocks first, then those by time, the shortest first. */
+function timersOf (tags) {
+  const all = []
+  for (const { name, value } of tags) {
+    if (name === 'Cron-Interval') {
+      const [n, unit] = value.split('-')
+      all.push({ text: value, blocks: spans[unit] === 'block', every: spans[unit] === 'block' ? Number(n) : Number(n) * spans[unit], tags: [] })
+    } else if (name.startsWith('Cron-Tag-')) all.at(-1).tags.push({ name: name.slice(9), value })
+  }
+  const byBlock = all.filter((t) => t.blocks)
+  const byTime = all.filter((t) => !t.blocks).sort((a, b) => a.every - b.every)
+  for (const list of [byBlock, byTime]) list.forEach((t, i) => { t.name = `${i}-${t.text}` })
+  return { byBlock, byTime }
+}
+
+/** The ticks between two messages, found by looking at each second, as the legacy compute unit does. */
+function * ticksBetween ({ byBlock, byTime }, origin, left, right, blocks) {
+  const second = (ms) => Math.floor(ms / 1000)
+  const inside = blocks.filter((b) => b.timestamp > left.Timestamp && b.timestamp < right.Timestamp)
+  let height = left['Block-Height']
+  function * pass (to) {
+    while (inside.length && inside[0].timestamp <= to) {
+      const b = inside.shift()
+      height = b.height
+      for (const t of byBlock) if (b.height !== origin['Block-Height'] && (b.height - origin['Block-Height']) % t.every === 0) yield { t, at: b.timestamp, height }
+    }
+  }
+  for (let at = left.Timestamp; at < right.Timestamp; at += 1000) {
+    yield * pass(at)
+    const since = second(at) - second(origin.Timestamp)
+    for (const t of byTime) if (since !== 0 && since % t.every === 0) yield { t, at, height }
+  }
+  yield * pass(right.Timestamp)
+}
+
+async function blocksFrom (net, height) {
+  const q = await graphql(net, 'query ($min: Int!) { blocks(height: { min: $min }, first: 90, sort: HEIGHT_ASC) { edges { node { height timestamp } } } }', { min: height })
+  return q.blocks.edges.map(({ node }) => ({ height: node.height, timestamp: node.timestamp * 1000 }))
+}
+
+/** Messages of the log with the ticks between them. What a tick is known by is its time and its timer. */
+async function withTicks (net, about, messages) {
+  const timers = timersOf(about.tags)
+  if (!timers.byBlock.length && !timers.byTime.length) return messages
+  const blocks = await blocksFrom(net, messages[0]['Block-Height'])
+  const owner = addressOf(about.owner)
+  const all = []
+  messages.forEach((msg, i) => {
+    for (const { t, at, height } of i === 0 ? [] : ticksBetween(timers, messages[0], messages[i - 1], msg, blocks)) {
+      const tick = { Owner: owner, Target: about.process_id, From: owner, Tags: without(t.tags), Timestamp: at, 'Block-Height': height, Cron: true, 'Read-Only': false }
+      all.push(Object.defineProperty(tick, 'timer', { value: t.name, enumerable: false }))
+    }
+    all.push(msg)
+  })
+  return all
+}
+
+/** The results of ticks that the compute unit lists, as they are asked for by time and timer. */
+async function tickResults (net, process) {
+  const found = new Map()
+  const page = await (await fetch(at(net.cu, `/cron/${process}?limit=1000`))).json()
+  for (const { node, cursor } of page.edges) {
+    const { timestamp, cron } = JSON.parse(atob(cursor))
+    found.set(`${timestamp} ${cron}`, node)
+  }
+  return found
+}
+
 /** Fails unless every result of the process is what the loader gives. Returns the number of messages compared. */
 export async function sameAsLoader (net, process, computeLimit) {
   const about = await (await fetch(at(net.su, '/processes/' + process))).json()
@@ -74,14 +144,25 @@ export async function sameAsLoader (net, process, computeLimit) {
   }
   const edges = await slots(net, process)
   checkChain(process, edges)
-  const messages = []
-  for (const e of edges) messages.push(await messageOf(net, e.node))
+  const log = []
+  for (const e of edges) log.push(await messageOf(net, e.node))
+  const messages = await withTicks(net, about, log)
+  const ticks = messages.length > log.length ? await tickResults(net, process) : new Map()
   const want = await replay({ bytes, format: valueOf(meta.tags, 'Module-Format'), env, messages, computeLimit })
   for (const [i, msg] of messages.entries()) {
+    if (msg.Cron) {
+      const got = ticks.get(`${msg.Timestamp} ${msg.timer}`)
+      assert.ok(got, `there is no tick ${msg.timer} at ${msg.Timestamp}`)
+      const { GasUsed, ...result } = shape(want[i].result)
+      assert.deepEqual(JSON.parse(JSON.stringify(shape(got))), JSON.parse(JSON.stringify(result)), `tick ${msg.timer} at ${msg.Timestamp}`)
+      ticks.delete(`${msg.Timestamp} ${msg.timer}`)
+      continue
+    }
     const res = await fetch(at(net.cu, `/result/${msg.Id}?process-id=${process}`))
     const got = shape(await res.json())
     if (want[i].throws !== undefined) assert.ok(got.Error, `nonce ${i}: the loader throws ${want[i].throws}, the network gives no error`)
     else assert.deepEqual(JSON.parse(JSON.stringify(got)), JSON.parse(JSON.stringify(shape(want[i].result))), `nonce ${i} (${valueOf(msg.Tags, 'Action')}: ${String(msg.Data).slice(0, 80)})`)
   }
+  for (const left of ticks.keys()) assert.ok(Number(left.split(' ')[0]) >= messages.at(-1).Timestamp, `nothing says that there is a tick ${left}`)
   return messages.length
 }
