@@ -1,6 +1,7 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 
 	"ago/builtin"
 	"ago/client"
+	"ago/codec/ans104"
 	"ago/commitment"
 	"ago/fault"
 	"ago/message"
@@ -346,4 +348,29 @@ func TestASchedulerAloneRestarts(t *testing.T) {
 	if err != nil || base != a.su.URL() {
 		t.Errorf("the scheduler is said to be at %s, %v", base, err)
 	}
+}
+
+// TestTimersOfUnitsApart: the messenger asks a compute unit elsewhere what the timers of a watched process sent, and pushes it.
+func TestTimersOfUnitsApart(t *testing.T) {
+	a := startApart(t, func(_ *SchedulerConfig, c *MessengerConfig) { c.TimerEvery = 100 * time.Millisecond })
+	two := a.spawn(t)
+	a.eval(t, two, `Seen = 0 Handlers.add("Tick", "Tick", function(m) Seen = Seen + 1 end)`)
+	one, err := a.client.Spawn(t.Context(), a.key, client.Spawn{
+		Module: builtin.ID(), Scheduler: a.su.Address(), Authority: a.mu.Authority(),
+		Tags: []Tag{{Name: "Name", Value: "timer"}, {Name: "Cron-Interval", Value: "1-second"}, {Name: "Cron-Tag-Action", Value: "Cron"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.eval(t, one, fmt.Sprintf(`Handlers.add("Cron", "Cron", function(m) Send({Target = "%s", Action = "Tick"}) end)`, two))
+	it, err := ans104.Sign(ans104.Draft{Target: one, HasTarget: true, Anchor: anchor(), Data: []byte(" ")}, a.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.Post(a.mu.URL()+"/monitor/"+one.String(), "application/octet-stream", bytes.NewReader(it.Raw))
+	if err != nil || answer.StatusCode != http.StatusOK {
+		t.Fatal(answer.Status, err)
+	}
+	answer.Body.Close()
+	a.until(t, two, "Seen > 0", "true")
 }
