@@ -46,7 +46,9 @@ func faceOf(key *commitment.Key) *Face {
 			return out, err
 		}},
 		"sent": {Doc: "what was sent", Do: func(c *device.Call, _, _ message.Message) (message.Value, error) { return c.Origin, nil }},
-		"fail": {Doc: "fails", Do: func(*device.Call, message.Message, message.Message) (message.Value, error) { panic("secret of the machine") }},
+		"fail": {Doc: "fails", Do: func(*device.Call, message.Message, message.Message) (message.Value, error) {
+			panic("secret of the machine")
+		}},
 		"end": {Doc: "ends with a status of its own", Do: func(*device.Call, message.Message, message.Message) (message.Value, error) {
 			return nil, device.End(device.Unpaid, message.New(message.Field{Key: "body", Value: message.Bytes("Insufficient funds")}, message.Field{Key: "price", Value: message.Int(7)}))
 		}},
