@@ -225,7 +225,7 @@ func welcome(w io.Writer, a node.Addresses, c node.Config) {
   messenger  %s
   scheduler  %s
   compute    %s
-  node       %s   (health, metrics, traces, clock; all units under /mu/ /su/ /cu/ /gateway/ /bundler/)
+  node       %s   (AO-Core; health, metrics, traces, clock; all units under /mu/ /su/ /cu/ /gateway/ /bundler/)
 
   scheduler address   %s
   messenger address   %s   (processes need the tag Authority with it)

@@ -301,6 +301,7 @@ func (a *answer) write(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
+	h["Content-Type"] = nil // or net/http would guess one
 	for _, l := range a.header {
 		h[l.name] = l.values
 	}

@@ -97,7 +97,7 @@ func (f *Face) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 func (f *Face) decode(r *http.Request, wants *wants, body []byte) (message.Message, error) {
 	switch wants.sent {
 	case ans104.Codec:
-		return ans104.Decode(body)
+		return item(body)
 	case json.Codec:
 		return merged(r, body, json.Decode)
 	case flat.Codec:
@@ -139,6 +139,19 @@ func (f *Face) decode(r *http.Request, wants *wants, body []byte) (message.Messa
 	}
 	wants.old = strings.Contains(r.Header.Get("Signature-Input"), "http-sig-")
 	return httpsig.Decode(wire)
+}
+
+// item reads a data item as a message that carries the commitment of its signature, as any other does.
+func item(raw []byte) (message.Message, error) {
+	it, err := ans104.DecodeItem(raw)
+	if err != nil {
+		return message.Message{}, err
+	}
+	if !it.Signed() {
+		return message.Message{}, fault.New(fault.Unauthorized, "item-unsigned", "the data item carries no signature").WithHint("sign the item before it is sent")
+	}
+	m := it.Message().With(message.KeyCommitments, message.New(message.Field{Key: it.ID().String(), Value: it.Commitment()}))
+	return m.Decoded(it.ID(), ans104.Codec, it.Raw, it), nil
 }
 
 func without(hs []message.Header, name string) []message.Header {

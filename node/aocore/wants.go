@@ -83,7 +83,9 @@ func (w *wants) accept(accept string) {
 			return
 		}
 		if codec, ok := codecOf(kind); ok {
-			w.codec = codec
+			if !w.required {
+				w.codec = codec
+			}
 			return
 		}
 		if strings.HasPrefix(kind, "application/") {
@@ -93,7 +95,7 @@ func (w *wants) accept(accept string) {
 }
 
 func (w *wants) choose(accepted, required string) {
-	if codec, ok := codecOf(accepted); ok {
+	if codec, ok := codecOf(accepted); ok && !w.required {
 		w.codec = codec
 	}
 	if codec, ok := codecOf(required); ok {
