@@ -276,11 +276,14 @@ func (c *Call) Event(name string, detail message.Message) {
 func (c *Call) Option(name string) (message.Value, bool) { return c.Node.Option(name) }
 
 // Now is the node's time.
-func (c *Call) Now() time.Time {
+func (c *Call) Now() time.Time { return c.Clock().Now() }
+
+// Clock is what the call waits by.
+func (c *Call) Clock() clock.Clock {
 	if c.Node.Clock == nil {
-		return clock.System{}.Now()
+		return clock.System{}
 	}
-	return c.Node.Clock.Now()
+	return c.Node.Clock
 }
 
 // OutcomeOf finds an Outcome in an error.

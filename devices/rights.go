@@ -1,0 +1,108 @@
+package devices
+
+import (
+	"slices"
+	"strings"
+
+	"ago/commitment"
+	"ago/device"
+	"ago/fault"
+	"ago/message"
+)
+
+// signedRequest is what the signers of a request said, and who they are. All rights come from here: of a request only what was
+// signed counts, and only if every signature holds.
+type signedRequest struct {
+	message message.Message // with the keys that all signatures cover
+	signers []commitment.Signer
+}
+
+// signedAsk reads the request that somebody outside sent; where nobody did, that of the call. It fails with Forged for a
+// signature that does not hold. A request whose signed path names another device is nobody's here: otherwise a program that it
+// was sent to could use it for something else.
+func signedAsk(c *device.Call, req message.Message) (signedRequest, error) {
+	m := c.Origin
+	if m.Len() == 0 {
+		m = req
+	}
+	signers, err := c.Signers(m)
+	if err != nil || len(signers) == 0 {
+		return signedRequest{}, err
+	}
+	s := signedRequest{message: m.OnlyCommitted(), signers: signers}
+	if path := s.message.Text("path"); strings.Contains(path, "/") && !strings.Contains(path, c.Device) {
+		return signedRequest{}, nil
+	}
+	return s, nil
+}
+
+// by tells whether one of these addresses signed.
+func (s signedRequest) by(addresses ...string) bool {
+	for _, k := range s.signers {
+		if slices.Contains(addresses, k.Address().String()) || slices.Contains(addresses, k.ProcessAddress()) {
+			return true
+		}
+	}
+	return false
+}
+
+const unclaimed = "unclaimed" // the operator of a node that is nobody's yet
+
+// operators are the addresses that may change the node: the setting operator, otherwise the node's own.
+func operators(c *device.Call) []string {
+	if v, ok := c.Option("operator"); ok {
+		if names := device.Texts(v); len(names) > 0 {
+			return names
+		}
+	}
+	if own := c.Node.Address(); own != "" {
+		return []string{own}
+	}
+	return nil
+}
+
+// byOperator tells whether an operator signed, or anybody is one.
+func (s signedRequest) byOperator(c *device.Call) bool {
+	all := operators(c)
+	return slices.Contains(all, unclaimed) || s.by(all...)
+}
+
+// listed are the addresses of a setting.
+func listed(c *device.Call, option string) []string {
+	v, _ := c.Option(option)
+	return device.Texts(v)
+}
+
+// posted tells whether a request is to change something.
+func posted(c *device.Call, req message.Message) bool {
+	return strings.EqualFold(first("method", req, c.Origin), "POST")
+}
+
+// transport are keys of a signed request that say how it is sent and not what is meant.
+var transport = map[string]bool{
+	"path": true, "method": true, "device": true, "host": true, "authority": true, "commitments": true, "ao-peer": true, "content-digest": true,
+	"content-length": true, "content-type": true, "user-agent": true, "accept": true, "codec-device": true, "accept-codec": true, "accept-bundle": true,
+}
+
+// meant are the keys of a message that are no transport's and not private.
+func meant(m message.Message) message.Message {
+	for key := range m.All() {
+		if transport[key] || message.IsPrivate(strings.ToLower(key)) {
+			m = m.Without(key)
+		}
+	}
+	return m
+}
+
+// refused ends a call that its signer has no right to.
+func refused(status device.Status, text string) error {
+	return device.End(status, message.New(
+		message.Field{Key: "status", Value: message.Int(status)}, message.Field{Key: message.KeyBody, Value: message.Bytes(text)}))
+}
+
+func unserved(what string) error {
+	return fault.New(fault.Unsupported, "not-offered", "this node offers no %s", what)
+}
+
+// unstored is the failure of a node that has nowhere to keep messages.
+func unstored() error { return unserved("store of messages") }
