@@ -258,3 +258,30 @@ func TestMinedBlocksTick(t *testing.T) {
 	c.Advance(2 * time.Second)
 	b.until(t, "four blocks", b.sink, "return #Got", "2")
 }
+
+// TestAFollowedProcessHasTheSameTicks: a node that reads the log of another one's process runs its timers up to the newest slot.
+func TestAFollowedProcessHasTheSameTicks(t *testing.T) {
+	c := clock.NewPaused(time.Date(2030, 1, 1, 0, 0, 0, 250_000_000, time.UTC))
+	a := startBeating(t, Config{Clock: c})
+	a.spawnAll(t, "10-minutes", "3-blocks")
+	for range 3 {
+		c.Advance(31 * time.Minute)
+		a.run(t, a.beat, "return Beats")
+	}
+	far := clock.NewPaused(time.Date(2031, 1, 1, 0, 0, 0, 0, time.UTC)) // another chain, another time
+	b := startBeating(t, Config{Clock: far, Follow: []Follow{{Process: a.beat, SU: a.Addresses().SU, Gateway: a.Addresses().Gateway}}})
+	path := "/results/" + a.beat.String() + "?limit=1000"
+	_, want := request(t, "GET", a.Addresses().CU+path, nil)
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		_, got := request(t, "GET", b.Addresses().CU+path, nil)
+		if bytes.Equal(got, want) {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the node that follows has\n%s\nwant\n%s", got, want)
+		}
+	}
+	if n := len(cronPage(t, b.Addresses().CU, a.beat, "").Edges); n != 24 {
+		t.Errorf("%d ticks in 93 minutes, want 9 by time and 15 by blocks", n)
+	}
+}

@@ -33,11 +33,16 @@ func (f *follower) Horizon(ctx context.Context, id message.ID) (int64, slotlog.S
 	return now - settles.Milliseconds(), next, err
 }
 
-// Blocks asks the gateway for blocks, page by page, until one is not before the end.
+// Blocks asks the gateway.
 func (f *follower) Blocks(ctx context.Context, _ message.ID, above uint64, from, to int64) ([]process.Moment, error) {
+	return listBlocks(ctx, f.network, above, from, to)
+}
+
+// listBlocks asks a gateway for the blocks with from <= time < to, page by page, until one is not before the end.
+func listBlocks(ctx context.Context, n *client.Network, above uint64, from, to int64) ([]process.Moment, error) {
 	var out []process.Moment
 	for height := above + 1; ; {
-		page, err := again(ctx, func() ([]client.Block, error) { return f.network.Blocks(ctx, height) })
+		page, err := again(ctx, func() ([]client.Block, error) { return n.Blocks(ctx, height) })
 		if err != nil {
 			return nil, err
 		}

@@ -350,7 +350,7 @@ func (n *Node) openUnits(context.Context) error {
 		Store: n.store, Blobs: n.blobs, Engine: n.engine, Schedule: slots{n.scheduler}, Modules: modules{a}, Outbox: ownOutbox{n.pusher, n.scheduler},
 		ForeignUntil: n.scheduler.ForeignUntil,
 		Drives:       drive.Drives{Archive: weave{n.gateway, true}},
-		Timeline:     timeline{n.scheduler, n.gateway}, Ticks: ticks{n.pusher, n.monitors},
+		Timeline:     timeline{n}, Ticks: ticks{n.pusher, n.monitors, n.scheduler},
 		Clock: n.c.Clock, LiveMax: n.c.LiveMax, Logger: n.c.Log.With("unit", "cu"),
 	}
 	n.c.Checkpoints.apply(&cc, n.c.Key)

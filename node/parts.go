@@ -220,28 +220,39 @@ func (s slots) Next(ctx context.Context, p message.ID) (slotlog.Slot, error) {
 	return h.Next, err
 }
 
-// timeline is the time that processes with timers live in: the scheduler's, with the gateway's blocks.
-type timeline struct {
-	s *schedule.Scheduler
-	g *gateway.Gateway
-}
+// timeline is the time that processes with timers live in: the scheduler's, with the gateway's blocks. For a process of another
+// scheduler it ends with the newest slot that is here, and the blocks are those of the gateway it is followed by.
+type timeline struct{ n *Node }
 
 func (t timeline) Horizon(ctx context.Context, p message.ID) (int64, slotlog.Slot, error) {
-	return t.s.Horizon(ctx, p)
+	h, err := t.n.scheduler.Head(ctx, p)
+	if err != nil {
+		return 0, 0, err
+	}
+	if h.Next > 0 && h.Next < t.n.scheduler.ForeignUntil(p) {
+		return h.Timestamp, h.Next, nil
+	}
+	return t.n.scheduler.Horizon(ctx, p)
 }
 
-func (t timeline) Blocks(_ context.Context, _ message.ID, _ uint64, from, to int64) ([]process.Moment, error) {
-	return t.g.Blocks().Between(from, to)
+func (t timeline) Blocks(ctx context.Context, p message.ID, above uint64, from, to int64) ([]process.Moment, error) {
+	for _, m := range t.n.mirrors {
+		if m.f.Process == p && t.n.scheduler.ForeignUntil(p) != 0 && m.network.Gateway != "" {
+			return listBlocks(ctx, m.network, above, from, to)
+		}
+	}
+	return t.n.gateway.Blocks().Between(from, to)
 }
 
 // ticks has what a tick sends delivered if somebody watches the process.
 type ticks struct {
 	p *push.Pusher
 	m *cron.Monitors
+	s *schedule.Scheduler
 }
 
 func (t ticks) PlanTick(b *store.Batch, def process.Definition, k process.Tick, r process.Result) error {
-	if !t.m.Watches(def.ID) {
+	if !t.m.Watches(def.ID) || k.Slot+1 < t.s.ForeignUntil(def.ID) { // what another scheduler's slots caused, others deliver
 		return nil
 	}
 	return t.p.PlanCron(b, def, tickPosition(k), r)
