@@ -40,6 +40,7 @@ type EvaluatorConfig struct {
 	GraphQL     []string      // whole addresses, asked in order; none: that of Gateway
 	ReadOnly    bool          // answer dry runs only
 	Busy        time.Duration // after which a result under evaluation answers 202; 0: never
+	Patience    time.Duration // how long a process may take to be known by the gateway; 0: it has to be
 	PageSize    int           // messages asked from a scheduler at once; 0: the default of client
 	HeadAge     time.Duration // how long the known end of a log counts; 0: 100 ms, negative: not at all
 	ModuleCache int           // modules whose bytes are kept in memory; 0: 8
@@ -92,6 +93,7 @@ func (e *Evaluator) start(c EvaluatorConfig) error {
 	}
 	network := &client.Network{Gateway: c.Gateway, SU: c.SU, GraphQL: c.GraphQL, Page: c.PageSize, Anchors: c.VerifySignatures}
 	f := newFollower(network, e.store, c.VerifySignatures)
+	f.patience = c.Patience
 	f.headAge, f.programs = cmp.Or(c.HeadAge, f.headAge), cmp.Or(c.ModuleCache, f.programs)
 	chain, err := newFarWeave(network, d.store, d.blobs)
 	if err != nil {

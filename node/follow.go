@@ -32,6 +32,7 @@ type follower struct {
 	store    store.Store
 	verify   bool
 	place    func(ctx context.Context, id message.ID) (string, error) // address of a process's scheduler; nil: by its tags
+	patience time.Duration                                            // for a process that the gateway does not know yet
 	programs int                                                      // modules whose bytes are kept
 	headAge  time.Duration                                            // of the known end of a log
 
@@ -111,8 +112,7 @@ func (f *follower) process(ctx context.Context, id message.ID) (*followed, error
 			if f.place != nil {
 				return f.place(ctx, id)
 			}
-			_, base, err := f.network.Locate(ctx, id)
-			return base, err
+			return f.located(ctx, id)
 		})
 		if err != nil {
 			return nil, err
@@ -148,6 +148,25 @@ func (f *follower) process(ctx context.Context, id message.ID) (*followed, error
 	}
 	f.processes[id] = p
 	return p, nil
+}
+
+// locatePoll is how often a gateway is asked again for a process that it does not know yet.
+const locatePoll = 100 * time.Millisecond
+
+// located finds the scheduler of a process at the gateway. One that was made a moment ago gets there a little later than its
+// maker is answered, so it is asked again for a while.
+func (f *follower) located(ctx context.Context, id message.ID) (string, error) {
+	for deadline := time.Now().Add(f.patience); ; {
+		_, base, err := f.network.Locate(ctx, id)
+		if err == nil || fault.KindOf(err) != fault.NotFound || time.Now().After(deadline) {
+			return base, err
+		}
+		select {
+		case <-ctx.Done():
+			return "", ctx.Err()
+		case <-time.After(locatePoll):
+		}
+	}
 }
 
 // Process gives the definition of a process.

@@ -308,7 +308,7 @@ func (n *Node) openUnits(context.Context) error {
 	var err error
 	n.gateway, err = gateway.Open(gateway.Config{
 		Store: n.store, Blobs: n.blobs, Items: items{n.log, n.where}, Clock: n.c.Clock, Key: n.c.Key,
-		BlockInterval: n.c.BlockInterval, Upstream: n.c.Upstream, Closed: n.c.Closed, Verify: n.verifier.Verify, Log: n.c.Log.With("unit", "gateway"),
+		BlockInterval: n.c.BlockInterval, Upstream: n.c.Upstream, UpstreamGraphQL: n.c.UpstreamGraphQL, Closed: n.c.Closed, Verify: n.verifier.Verify, Log: n.c.Log.With("unit", "gateway"),
 	})
 	if err != nil {
 		return err

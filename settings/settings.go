@@ -128,7 +128,7 @@ type Settings struct {
 	ModulesDir    string        `flag:"cache" units:"cu node" legacy:"WASM_BINARY_FILE_DIRECTORY@cu,node" help:"Folder of compiled modules; without it one in your cache folder."`
 	StateDir      string        `flag:"state-dir" units:"cu node" legacy:"PROCESS_MEMORY_CACHE_FILE_DIR@cu,node" help:"Folder of the states of processes that are not live; without it one in the data folder."`
 	Busy          time.Duration `flag:"busy-after" units:"cu node" legacy:"BUSY_THRESHOLD@cu,node" help:"Answer 202 when an evaluation takes longer; 0: wait."`
-	Patience      time.Duration `flag:"patience" units:"node" default:"2s" help:"How long a result waits for a message that has no slot yet."`
+	Patience      time.Duration `flag:"patience" units:"cu node" default:"2s" help:"How long a result waits for a message that has no slot yet (node), or for a process that the gateway does not know yet (cu)."`
 	HeadAge       time.Duration `flag:"head-age" units:"cu" default:"100ms" legacy:"DRY_RUN_DEFAULT_MAX_PROCESS_AGE@cu" help:"How long the known end of a log counts before the scheduler is asked again."`
 	DryRunLimit   int           `flag:"dry-run-limit" units:"cu node" legacy:"RATE_LIMIT_MAX_REQUESTS@cu,node" help:"Dry runs that one address may ask for in --dry-run-limit-window; 0: no limit."`
 	DryRunWindow  time.Duration `flag:"dry-run-limit-window" units:"cu node" default:"1m" min:"1" legacy:"RATE_LIMIT_WINDOW@cu,node" help:"Time that --dry-run-limit counts in."`

@@ -60,7 +60,7 @@ func (s *settingsFile) read(path string, commands *kong.Node) error {
 
 // variables are those that commands read, and those that only the program's own tests do.
 func variables(n *kong.Node) map[string]bool {
-	out := map[string]bool{"AGO_LONG": true, "AGO_POSTGRES_REQUIRED": true}
+	out := map[string]bool{"AGO_LONG": true, "AGO_BIN": true, "AGO_NETWORK": true, "AGO_POSTGRES_REQUIRED": true}
 	for _, f := range n.Flags {
 		for _, name := range f.Envs {
 			if strings.HasPrefix(name, "AGO_") {

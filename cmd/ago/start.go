@@ -131,7 +131,7 @@ func runNode(o *out, l *settings.Loaded) error {
 		Dir: dir, Database: unitDatabase(l), CacheDir: unitCache(l), Host: l.Listen, Name: l.Name, Ports: node.PortsDefault, Upstream: l.ArweaveURL, BlockInterval: l.BlockInterval,
 		Patience: l.Patience, Busy: l.Busy, Profiling: l.Profiling, NewKey: l.NewKey, LiveMax: int64(l.LiveMax), Log: o.log,
 		Clock: clock.System{}, Closed: true, Push: pushLimits(l), Door: doorOf(l), PageBytes: pageBytes(l), CacheMax: l.ProcessCache,
-		Bundler: l.UploaderURL, PublicURL: l.PublicURL, NoMetrics: !l.Metrics, NoTraces: !l.Traces,
+		Bundler: l.UploaderURL, PublicURL: l.PublicURL, UpstreamGraphQL: ownGraphQL(l), NoMetrics: !l.Metrics, NoTraces: !l.Traces,
 	}
 	if c.Limits, err = computeLimits(l); err != nil {
 		return err
@@ -192,7 +192,7 @@ func runCU(o *out, l *settings.Loaded) error {
 	cfg := node.EvaluatorConfig{
 		Dir: dir, Database: unitDatabase(l), CacheDir: unitCache(l), Host: l.Listen, Port: l.Port, Gateway: first(l.ArweaveURL), SU: l.SchedulerURL,
 		VerifySignatures: l.VerifySigs, Profiling: l.Profiling, LiveMax: int64(l.LiveMax), Log: o.log, Address: key.Address().String(), Key: key,
-		GraphQL: graphQL(l), ReadOnly: l.UnitMode == "ru", Busy: l.Busy, PageSize: l.PageSize, HeadAge: l.HeadAge, ModuleCache: l.ModuleCache, NoMetrics: !l.Metrics,
+		GraphQL: graphQL(l), ReadOnly: l.UnitMode == "ru", Busy: l.Busy, Patience: l.Patience, PageSize: l.PageSize, HeadAge: l.HeadAge, ModuleCache: l.ModuleCache, NoMetrics: !l.Metrics,
 	}
 	if cfg.HeadAge == 0 {
 		cfg.HeadAge = -1
