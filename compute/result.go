@@ -138,6 +138,19 @@ func (u *Computer) Evaluated(p message.ID) slotlog.Slot {
 	return decodeSlot(v)
 }
 
+// Failing tells why the evaluation of a process does not go on for now; nil if it does.
+func (u *Computer) Failing(p message.ID) error {
+	u.mu.Lock()
+	a := u.actors[p]
+	u.mu.Unlock()
+	if a == nil {
+		return nil
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.broken
+}
+
 // firstResult gives the first durable result at or after a slot.
 func (u *Computer) firstResult(p message.ID, slot slotlog.Slot) (e Evaluation, ok bool, err error) {
 	if e, ok, err = u.storedResult(p, slot); ok || err != nil {

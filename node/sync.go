@@ -30,6 +30,8 @@ type Follow struct {
 	SU      string   // address of the scheduler; "" finds it by the tags of the process at Gateway
 	Gateway string   // where bytes that the scheduler cannot show are, and the log itself if the scheduler is gone
 	Signers []string // addresses whose assignments count besides those of the scheduler that the process names
+	// TrustGateway takes the module on the gateway's word if it does not show the signature, as many do not.
+	TrustGateway bool
 	// Interval is how often it is asked for new slots; 0: each second.
 	Interval time.Duration
 }
@@ -45,7 +47,7 @@ type Following struct {
 	// Refused is why the log is not read on; what came before is here. It is tried again later.
 	Refused string `json:"refused,omitempty"`
 	Code    string `json:"code,omitempty"`
-	Failing string `json:"failing,omitempty"` // why nothing was read last time
+	Failing string `json:"failing,omitempty"` // why nothing was read last time, or evaluation does not go on for now
 }
 
 const (
@@ -63,6 +65,7 @@ type mirror struct {
 	// waiting says that nothing is evaluated before the log is here for the first time: only then is it known how far a
 	// checkpoint may reach.
 	waiting atomic.Bool
+	program bool // the module is here, or its gateway gives it with its signature
 
 	mu    sync.Mutex
 	state Following
@@ -97,6 +100,9 @@ func (n *Node) Following() []Following {
 		s := m.state
 		m.mu.Unlock()
 		s.Evaluated = n.computer.Evaluated(s.Process)
+		if err := n.computer.Failing(s.Process); err != nil && s.Failing == "" {
+			s.Failing = err.Error()
+		}
 		s.Known = max(s.Known, s.Read)
 		out = append(out, s)
 	}
@@ -163,6 +169,9 @@ func (m *mirror) note(change func(*Following)) {
 
 // once reads all that is there now: from the scheduler, or if that does not answer from the gateway.
 func (m *mirror) once(ctx context.Context) error {
+	if err := m.module(ctx); err != nil {
+		m.log.Warn("the module could not be taken from the gateway", "err", err)
+	}
 	err := m.fromScheduler(ctx)
 	if err == nil || m.network.Gateway == "" || fault.KindOf(err) != fault.Unavailable && fault.CodeOf(err) != "scheduler-unknown" || ctx.Err() != nil {
 		return err
@@ -173,6 +182,44 @@ func (m *mirror) once(ctx context.Context) error {
 		return gone // neither has anything new
 	}
 	return err
+}
+
+// module brings the module here on the gateway's word, if that was allowed and there is no other way.
+func (m *mirror) module(ctx context.Context) error {
+	if !m.f.TrustGateway || m.network.Gateway == "" || m.program {
+		return nil
+	}
+	t, err := m.network.Transaction(ctx, m.f.Process)
+	if err != nil {
+		return err
+	}
+	id, err := message.ParseID(t.Tag("Module"))
+	if err != nil {
+		return err
+	}
+	if _, err := m.n.gateway.Record(ctx, id); err == nil {
+		m.program = true
+		return nil
+	}
+	of, err := m.network.Transaction(ctx, id)
+	if err != nil {
+		return err
+	}
+	data, err := m.network.Data(ctx, id)
+	if err != nil {
+		return err
+	}
+	tags := make([]Tag, len(of.Tags))
+	for i, tag := range of.Tags {
+		tags[i] = Tag(tag)
+	}
+	owner, _ := message.ParseID(of.Owner.Address) // one of another kind is left out
+	if err := m.n.gateway.Import(ctx, id, tags, data, owner); err != nil {
+		return err
+	}
+	m.program = true
+	m.log.Warn("the module is taken on the gateway's word, which shows no signature of it", "module", id)
+	return nil
 }
 
 func (m *mirror) fromScheduler(ctx context.Context) error {

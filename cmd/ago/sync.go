@@ -26,6 +26,7 @@ type syncCommand struct {
 	Module         []string      `sep:";" placeholder:"ID=FILE[,TAG=VALUE...]" help:"Module that no gateway has." toml:"module"`
 	Cache          string        `type:"path" placeholder:"DIR" env:"AGO_CACHE" help:"Folder of compiled modules." toml:"cache"`
 	Interval       time.Duration `default:"1s" help:"How often the scheduler is asked for new slots." toml:"interval"`
+	TrustGateway   bool          `help:"Take the module on the gateway's word if it shows no signature of it." toml:"trust-gateway"`
 	Once           bool          `help:"Stop when all that the scheduler has is here and evaluated." toml:"-"`
 }
 
@@ -55,7 +56,7 @@ func (c *syncCommand) Run(o *out) error {
 	}
 	cfg := node.Config{
 		Dir: c.Data, CacheDir: c.Cache, Clock: clock.System{}, Closed: true, Log: o.log,
-		Follow:      []node.Follow{{Process: p, SU: c.SU, Gateway: c.GatewayURL, Signers: c.Signer, Interval: c.Interval}},
+		Follow:      []node.Follow{{Process: p, SU: c.SU, Gateway: c.GatewayURL, Signers: c.Signer, Interval: c.Interval, TrustGateway: c.TrustGateway}},
 		Checkpoints: node.Checkpoints{Gateway: c.GatewayURL, Trusted: c.FromCheckpoint},
 	}
 	if c.GatewayURL != "" {
