@@ -208,6 +208,7 @@ func (a *actor) evaluate() (seen slotlog.Slot, err error) {
 	if err == nil {
 		a.trySave()
 	}
+	a.saveWhenQuiet()
 	return seen, err
 }
 

@@ -315,3 +315,27 @@ func TestEvaluationGoesOnBesideACheckpoint(t *testing.T) {
 		t.Errorf("the snapshot is %x, %v", text, err)
 	}
 }
+
+func TestAProcessThatStandsStillIsSaved(t *testing.T) {
+	r := newRig(t)
+	p, last := r.long("a", 20)
+	u := r.open()
+	r.result(u, p, last)
+	a := u.actor(p)
+	a.work.Lock()
+	a.spent = quietWorth // as if it had taken that long
+	a.work.Unlock()
+	r.result(u, p, r.sched.add(p, "1"))
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		rows, err := u.checkpoints(p, 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(rows) == 1 && rows[0].slot == 22 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("no checkpoint was written: %v", rows)
+		}
+	}
+}

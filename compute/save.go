@@ -21,6 +21,7 @@ type snapshots struct {
 	length     int // 0: the next one is full
 	full, rest int64
 	under      *saving // the last one that was begun
+	quiet      *time.Timer
 
 	gas    uint64        // evaluated since a memory was handed to Memories
 	time   time.Duration // likewise
@@ -107,6 +108,28 @@ func (a *actor) trySave() {
 		a.beginKeep(false)
 	}
 }
+
+// saveWhenQuiet begins a snapshot when nothing more comes for a moment: whoever stands still is not held up by it, and what a
+// kill makes to be evaluated again is little then. a.work is held.
+func (a *actor) saveWhenQuiet() {
+	if a.spent < quietWorth {
+		return
+	}
+	if a.snap.quiet != nil {
+		a.snap.quiet.Stop()
+	}
+	a.snap.quiet = time.AfterFunc(quietAfter, func() {
+		if a.work.TryLock() { // who evaluates comes here again
+			a.beginSave()
+			a.work.Unlock()
+		}
+	})
+}
+
+const (
+	quietWorth = 100 * time.Millisecond // of evaluation
+	quietAfter = 250 * time.Millisecond
+)
 
 // beginSave begins a snapshot of the committed state unless one is under way.
 func (a *actor) beginSave() {
