@@ -31,7 +31,7 @@ type actor struct {
 	def  process.Definition
 	// loaded is what inst was made from.
 	loaded *lived
-	inst   vm.Instance
+	inst   process.Executor
 	at     slotlog.Slot // guarded by work
 	last   moment       // of slot at-1, or of the last tick after it
 	// ticks are those of the timers, from the instance's position on; nil if it has none, or if they are to be loaded.
@@ -41,6 +41,7 @@ type actor struct {
 
 	spent time.Duration // evaluating since the last checkpoint
 	held  held          // results that wait to be written together
+	state stateChain
 
 	dry chan struct{} // one for each of its dry runs that may run at a time
 
@@ -76,10 +77,10 @@ type moment struct {
 
 // lived is an instance as dry runs see it.
 type lived struct {
-	inst  vm.Instance
+	inst  process.Executor
 	at    slotlog.Slot
 	last  moment
-	forks []vm.Fork
+	forks []process.Fork
 	def   process.Definition
 	mod   process.Module
 	lim   vm.Limits
@@ -304,7 +305,7 @@ func (a *actor) step(ctx context.Context, as process.Assigned, f *flight) error 
 			return nil
 		}
 	}
-	r, err := a.apply(ctx, as.Slot, process.MessageJSON(a.def, as), as.BlockHeight)
+	r, err := a.apply(ctx, as.Slot, process.Work{Assigned: &as})
 	if err != nil {
 		return err
 	}
@@ -319,19 +320,16 @@ func (a *actor) step(ctx context.Context, as process.Assigned, f *flight) error 
 }
 
 // apply evaluates a message, the one of a slot or of a tick after it, and keeps the state it leaves or the one before.
-func (a *actor) apply(ctx context.Context, slot slotlog.Slot, text []byte, height uint64) (process.Result, error) {
+func (a *actor) apply(ctx context.Context, slot slotlog.Slot, w process.Work) (process.Result, error) {
 	start := time.Now()
-	in, done := a.u.input(a.loaded, text, height)
-	out, err := a.u.eval(ctx, a.inst, a.id, slot, in)
-	done()
-	a.spend(time.Since(start), out.Gas)
+	r, err := a.u.eval(ctx, a.inst, a.id, slot, w)
+	a.spend(time.Since(start), r.Gas)
 	if err != nil {
 		if rerr := a.inst.Rollback(); rerr != nil {
 			a.drop()
 		}
 		return process.Result{}, fault.Wrap(err, fault.Unfinished, "evaluation-unfinished", "slot %d of process %s could not be evaluated", slot, a.id)
 	}
-	r := process.ResultOf(out)
 	if r.KeepState {
 		err = a.inst.Rollback()
 	} else {
@@ -350,6 +348,7 @@ func (a *actor) apply(ctx context.Context, slot slotlog.Slot, text []byte, heigh
 
 // passed moves the position behind a slot.
 func (a *actor) passed(as process.Assigned) {
+	a.keepState(as.Slot)
 	a.at = as.Slot + 1
 	a.last = moment{as.Timestamp, as.BlockHeight, 0}
 	if a.ticks != nil {
@@ -368,7 +367,14 @@ func (a *actor) passed(as process.Assigned) {
 // store puts a result with its consequences into one batch and has it written.
 func (a *actor) store(as process.Assigned, r process.Result, f *flight) error {
 	b := &store.Batch{}
-	b.Set(resultKey(a.id, as.Slot), encodeResult(as, r, a.u.c.Clock.Now().UnixMilli()))
+	row, err := encodeResult(as, r, a.u.c.Clock.Now().UnixMilli())
+	if err != nil {
+		return fault.Wrap(err, fault.Internal, "result-unwritable", "the result of slot %d of process %s cannot be kept", as.Slot, a.id)
+	}
+	b.Set(resultKey(a.id, as.Slot), row)
+	if err := a.storeState(b, as.Slot); err != nil {
+		return err
+	}
 	b.Set(cursorKey(a.id), encodeSlot(as.Slot+1))
 	if a.u.c.Outbox != nil {
 		if err := a.u.c.Outbox.Plan(b, a.def, as, r); err != nil {

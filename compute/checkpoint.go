@@ -16,7 +16,6 @@ import (
 	"ago/process"
 	"ago/slotlog"
 	"ago/store"
-	"ago/vm"
 )
 
 // checkpointRow describes a snapshot in a blob: the state before slot.
@@ -108,11 +107,16 @@ func (a *actor) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	mod, lim, err := a.u.module(ctx, def)
-	if err != nil {
-		return err
+	l := &lived{def: def}
+	switch {
+	case !byDevice(def):
+		if l.mod, l.lim, err = a.u.module(ctx, def); err != nil {
+			return err
+		}
+		l.env = process.EnvironmentJSON(def, l.mod)
+	case a.u.c.Executions == nil:
+		return unsupported(def)
 	}
-	l := &lived{def: def, mod: mod, lim: lim, env: process.EnvironmentJSON(def, mod)}
 	if l.inst, l.at, l.last, err = a.u.restore(ctx, l, a.reach(), true); err != nil {
 		return err
 	}
@@ -122,7 +126,7 @@ func (a *actor) load(ctx context.Context) error {
 	a.mu.Lock()
 	a.stored = max(a.stored, a.at) // further only where the slots between may be left out: see reach
 	a.mu.Unlock()
-	a.ticks = nil
+	a.ticks, a.state = nil, stateChain{last: stateOf(l.inst)}
 	if err := a.loadTicks(ctx); err != nil {
 		a.drop()
 		return err
@@ -149,19 +153,18 @@ func (a *actor) reach() slotlog.Slot {
 type candidate struct {
 	next slotlog.Slot
 	what string
-	open func() (vm.Instance, moment, error)
+	open func() (process.Executor, moment, error)
 }
 
 // restore gives an instance in the newest state before or at a slot that can be read: from the newest chain of checkpoints or
 // a whole memory from elsewhere, an older one if it is damaged, or the module's first state. With ticks, it may be one after ticks that follow
 // the last slot.
-func (u *Computer) restore(ctx context.Context, l *lived, at slotlog.Slot, ticks bool) (vm.Instance, slotlog.Slot, moment, error) {
-	bytes, err := l.mod.Bytes(ctx)
+func (u *Computer) restore(ctx context.Context, l *lived, at slotlog.Slot, ticks bool) (process.Executor, slotlog.Slot, moment, error) {
+	k, err := u.maker(ctx, l)
 	if err != nil {
 		return nil, 0, moment{}, err
 	}
-	m := vm.Module{ID: l.mod.ID.String(), Format: l.mod.Format, Bytes: bytes}
-	for _, c := range u.candidates(ctx, m, l, at, ticks) {
+	for _, c := range u.candidates(ctx, k, at, ticks) {
 		inst, last, err := c.open()
 		if err == nil {
 			u.restored.Add(1)
@@ -172,15 +175,13 @@ func (u *Computer) restore(ctx context.Context, l *lived, at slotlog.Slot, ticks
 		}
 		u.c.Logger.Error("checkpoint unusable, trying an older one", "process", l.def.ID, "slot", c.next, "from", c.what, "err", err)
 	}
-	inst, err := u.c.Engine.New(ctx, m, l.lim)
-	if err != nil {
-		return nil, 0, moment{}, cannotRun(l.mod, err)
-	}
-	return inst, 0, moment{}, nil
+	inst, err := k.begin(ctx)
+	return inst, 0, moment{}, err
 }
 
 // candidates gives the states that can be gone on from, newest first; of equals, the unit's own.
-func (u *Computer) candidates(ctx context.Context, m vm.Module, l *lived, at slotlog.Slot, ticks bool) []candidate {
+func (u *Computer) candidates(ctx context.Context, k maker, at slotlog.Slot, ticks bool) []candidate {
+	l := k.l
 	rows, err := u.checkpoints(l.def.ID, at)
 	if err != nil {
 		u.c.Logger.Error("checkpoints unreadable, evaluating from the start", "process", l.def.ID, "err", err)
@@ -196,8 +197,8 @@ func (u *Computer) candidates(ctx context.Context, m vm.Module, l *lived, at slo
 		}
 		chain := slices.Clone(rows[i : i+end+1])
 		slices.Reverse(chain)
-		found = append(found, candidate{rows[i].slot, "own", func() (vm.Instance, moment, error) {
-			inst, err := u.open(ctx, m, l, chain)
+		found = append(found, candidate{rows[i].slot, "own", func() (process.Executor, moment, error) {
+			inst, err := u.open(ctx, k, chain)
 			return inst, rows[i].last, err
 		}})
 	}
@@ -205,7 +206,7 @@ func (u *Computer) candidates(ctx context.Context, m vm.Module, l *lived, at slo
 	if len(found) > 0 {
 		own = found[0].next
 	}
-	if u.c.Memories == nil || own+worthAsking > at {
+	if u.c.Memories == nil || byDevice(l.def) || own+worthAsking > at {
 		return found
 	}
 	memories, err := u.c.Memories.Find(ctx, l.def, at)
@@ -214,8 +215,8 @@ func (u *Computer) candidates(ctx context.Context, m vm.Module, l *lived, at slo
 	}
 	for _, memory := range memories {
 		if memory.Slot < at {
-			found = append(found, candidate{memory.Slot + 1, memory.Source, func() (vm.Instance, moment, error) {
-				inst, err := u.openMemory(ctx, m, l, memory)
+			found = append(found, candidate{memory.Slot + 1, memory.Source, func() (process.Executor, moment, error) {
+				inst, err := u.openMemory(ctx, k, memory)
 				return inst, moment{memory.Timestamp, memory.BlockHeight, 0}, err
 			}})
 		}
@@ -224,7 +225,7 @@ func (u *Computer) candidates(ctx context.Context, m vm.Module, l *lived, at slo
 	return found
 }
 
-func (u *Computer) open(ctx context.Context, m vm.Module, l *lived, chain []checkpointRow) (vm.Instance, error) {
+func (u *Computer) open(ctx context.Context, k maker, chain []checkpointRow) (process.Executor, error) {
 	readers := make([]io.Reader, 0, len(chain))
 	for _, r := range chain {
 		b, err := u.c.Blobs.Open(r.blob)
@@ -232,7 +233,8 @@ func (u *Computer) open(ctx context.Context, m vm.Module, l *lived, chain []chec
 			return nil, err
 		}
 		defer b.Close()
-		want := append(l.def.ID[:len(l.def.ID):len(l.def.ID)], r.position()...)
+		id := k.l.def.ID
+		want := append(id[:len(id):len(id)], r.position()...)
 		head := make([]byte, len(want))
 		if _, err := io.ReadFull(b, head); err != nil {
 			return nil, err
@@ -242,7 +244,7 @@ func (u *Computer) open(ctx context.Context, m vm.Module, l *lived, chain []chec
 		}
 		readers = append(readers, b)
 	}
-	return u.c.Engine.Restore(ctx, m, l.lim, readers...)
+	return k.restore(ctx, readers...)
 }
 
 // prune deletes the checkpoints before the last but one full snapshot.

@@ -61,12 +61,14 @@ type Config struct {
 	Engine   vm.Engine
 	Schedule Schedule
 	Modules  Modules
-	Drives   Drives   // nil: processes read nothing but their messages
-	Outbox   Outbox   // nil: results cause nothing
-	Timeline Timeline // nil: processes with timers are refused
-	Ticks    Ticks    // nil: results of ticks cause nothing
-	Clock    clock.Clock
-	Logger   *slog.Logger
+	// Executions makes the processes that an execution device evaluates. Nil: they are refused.
+	Executions Executions
+	Drives     Drives   // nil: processes read nothing but their messages
+	Outbox     Outbox   // nil: results cause nothing
+	Timeline   Timeline // nil: processes with timers are refused
+	Ticks      Ticks    // nil: results of ticks cause nothing
+	Clock      clock.Clock
+	Logger     *slog.Logger
 
 	// Foreign tells that the schedule may hold one message twice, as schedulers of other makes allow: the second one is
 	// not evaluated.
@@ -111,6 +113,7 @@ type Computer struct {
 	actors map[message.ID]*actor
 	closed bool
 
+	states   *states
 	turns    *turns
 	dry      chan struct{} // one for each dry run that may run at a time; they never wait for evaluations
 	writer   *writer
@@ -139,7 +142,7 @@ func Open(c Config) (*Computer, error) {
 		c.LiveMax = liveMaxDefault
 	}
 	c.KeepGas, c.KeepTime, c.KeepEvery = cmp.Or(c.KeepGas, keepGasDefault), cmp.Or(c.KeepTime, keepTimeDefault), cmp.Or(c.KeepEvery, keepEveryDefault)
-	u := &Computer{c: c, actors: map[message.ID]*actor{}, turns: newTurns(c.Limits.workers()), dry: make(chan struct{}, c.Limits.dryRuns())}
+	u := &Computer{c: c, actors: map[message.ID]*actor{}, states: newStates(), turns: newTurns(c.Limits.workers()), dry: make(chan struct{}, c.Limits.dryRuns())}
 	u.stop, u.cancel = context.WithCancel(context.Background())
 	u.writer = newWriter(c.Store)
 	if c.Limits.IdleMax > 0 {
@@ -191,9 +194,11 @@ func (u *Computer) Advance(p message.ID, next slotlog.Slot) {
 // beyond this unit's, below what the module needs, or none at all; timers that would never be due. A module is compiled on
 // this occasion if it was not before.
 func (u *Computer) Admit(ctx context.Context, d process.Definition) error {
-	if d.ExecutionDevice != "" && d.ExecutionDevice != process.DeviceLegacy {
-		return fault.New(fault.Unsupported, "execution-device-unsupported", "no process is run here by the execution device %.100q", d.ExecutionDevice).
-			WithHint("use %s", process.DeviceLegacy)
+	if byDevice(d) {
+		if u.c.Executions == nil {
+			return unsupported(d)
+		}
+		return u.c.Executions.Admit(ctx, d)
 	}
 	if err := process.CheckCrons(d.Tags); err != nil {
 		return err
@@ -216,6 +221,11 @@ func (u *Computer) Admit(ctx context.Context, d process.Definition) error {
 	}
 	u.admitted.Store(tried, true) // as many as there are modules, and limits that processes ask for
 	return inst.Close()
+}
+
+func unsupported(d process.Definition) error {
+	return fault.New(fault.Unsupported, "execution-device-unsupported", "no process is run here by the execution device %.100q", d.ExecutionDevice).
+		WithHint("use %s", process.DeviceLegacy)
 }
 
 // admitted is a module that was seen to run within a memory limit.

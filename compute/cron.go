@@ -47,7 +47,7 @@ func (u *Computer) Tick(ctx context.Context, p message.ID, before int64) (Due, e
 	if err != nil {
 		return Due{}, err
 	}
-	crons, err := process.Crons(def.Tags)
+	crons, err := timers(def)
 	if err != nil || len(crons) == 0 {
 		return Due{}, err
 	}
@@ -75,6 +75,14 @@ func (u *Computer) Tick(ctx context.Context, p message.ID, before int64) (Due, e
 		return a.known && a.ticked >= before
 	})
 	return d, err
+}
+
+// timers are those of a legacy process: others have none by tags.
+func timers(def process.Definition) ([]process.Cron, error) {
+	if byDevice(def) {
+		return nil, nil
+	}
+	return process.Crons(def.Tags)
 }
 
 func timeless(p message.ID) error {
@@ -109,7 +117,7 @@ const blockSpan = 7 * 24 * 3_600_000
 
 // ticking gives the ticks that come after a state; nil if the process has no timers.
 func (u *Computer) ticking(ctx context.Context, def process.Definition, at slotlog.Slot, last moment) (*ticking, error) {
-	crons, err := process.Crons(def.Tags)
+	crons, err := timers(def)
 	if err != nil || len(crons) == 0 {
 		return nil, err
 	}
@@ -211,7 +219,7 @@ func (a *actor) tick(ctx context.Context, k process.Tick, f *flight) error {
 	a.mu.Lock()
 	replay := k.Slot+1 < a.stored || positionOf(k).compare(a.storedTick) <= 0
 	a.mu.Unlock()
-	r, err := a.apply(ctx, k.Slot, process.TickJSON(a.def, k), k.Height)
+	r, err := a.apply(ctx, k.Slot, process.Work{Tick: &k})
 	if err != nil {
 		return err
 	}

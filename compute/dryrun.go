@@ -12,7 +12,6 @@ import (
 	"ago/message"
 	"ago/process"
 	"ago/slotlog"
-	"ago/vm"
 )
 
 // DryRun evaluates an unsigned message on a copy of the latest state, or of the state after a message. It does not wait for
@@ -52,16 +51,18 @@ func (u *Computer) DryRun(ctx context.Context, p message.ID, to *message.ID, d p
 	a.mu.Lock()
 	last := l.last
 	a.mu.Unlock()
-	in, done := u.input(l, process.DryRunJSON(l.def, d, last.timestamp, last.height), last.height)
-	out, err := fork.Eval(ctx, in)
-	done()
+	r, err := fork.Eval(ctx, trial(d, last))
 	if err != nil {
 		fork.Close()
 		return none, unfinishedDryRun(err, p)
 	}
 	a.giveFork(l, fork)
 	u.dryRuns.Add(1)
-	return process.ResultOf(out), nil
+	return r, nil
+}
+
+func trial(d process.DryMessage, at moment) process.Work {
+	return process.Work{Trial: &process.Trial{DryMessage: d, Timestamp: at.timestamp, Height: at.height}}
 }
 
 // enterDryRun waits for a place. One process gets at most half of them, so that dry runs without end on one leave room for
@@ -99,32 +100,30 @@ func unfinishedDryRun(err error, p message.ID) error {
 
 // dryRunAt is a dry run on the state after an earlier slot.
 func (u *Computer) dryRunAt(ctx context.Context, a *actor, slot slotlog.Slot, d process.DryMessage) (process.Result, error) {
-	inst, last, l, err := u.stateAfter(ctx, a, slot, false)
+	inst, last, err := u.stateAfter(ctx, a, slot, false)
 	if err != nil {
 		return process.Result{}, err
 	}
 	defer inst.Close()
 	ctx, cancel := context.WithTimeout(ctx, dryTimeMax)
 	defer cancel()
-	in, done := u.input(l, process.DryRunJSON(l.def, d, last.timestamp, last.height), last.height)
-	out, err := inst.Eval(ctx, in)
-	done()
+	r, err := inst.Eval(ctx, trial(d, last))
 	if err != nil {
 		return process.Result{}, unfinishedDryRun(err, a.id)
 	}
 	u.dryRuns.Add(1)
-	return process.ResultOf(out), nil
+	return r, nil
 }
 
 // stateAfter gives an instance of its own in the state after a slot, or after the ticks that follow it so far: the nearest
 // checkpoint before it, and what came from there evaluated again. Those results are known, so nothing is stored.
-func (u *Computer) stateAfter(ctx context.Context, a *actor, slot slotlog.Slot, ticks bool) (vm.Instance, moment, *lived, error) {
+func (u *Computer) stateAfter(ctx context.Context, a *actor, slot slotlog.Slot, ticks bool) (process.Executor, moment, error) {
 	if _, err := u.At(ctx, a.id, slot); err != nil {
-		return nil, moment{}, nil, err
+		return nil, moment{}, err
 	}
 	l, err := a.pin(ctx)
 	if err != nil {
-		return nil, moment{}, nil, err
+		return nil, moment{}, err
 	}
 	defer a.unpin()
 	a.mu.Lock()
@@ -132,7 +131,7 @@ func (u *Computer) stateAfter(ctx context.Context, a *actor, slot slotlog.Slot, 
 	a.mu.Unlock()
 	inst, at, last, err := u.restore(ctx, l, slot+1, ticks)
 	if err != nil {
-		return nil, last, nil, err
+		return nil, last, err
 	}
 	again := &again{u: u, l: l, inst: inst, last: last}
 	if again.ticks, err = u.ticking(ctx, l.def, at, last); err == nil {
@@ -143,16 +142,16 @@ func (u *Computer) stateAfter(ctx context.Context, a *actor, slot slotlog.Slot, 
 	}
 	if err != nil {
 		inst.Close()
-		return nil, last, nil, err
+		return nil, last, err
 	}
-	return inst, again.last, l, nil
+	return inst, again.last, nil
 }
 
 // again evaluates what has its results already.
 type again struct {
 	u     *Computer
 	l     *lived
-	inst  vm.Instance
+	inst  process.Executor
 	last  moment
 	ticks *ticking
 }
@@ -163,7 +162,7 @@ func (g *again) run(ctx context.Context, at, to slotlog.Slot) error {
 			err = g.until(ctx, as.Timestamp)
 		}
 		if err == nil {
-			err = g.eval(ctx, as.Slot, process.MessageJSON(g.l.def, as), as.BlockHeight)
+			err = g.eval(ctx, as.Slot, process.Work{Assigned: &as})
 		}
 		if err != nil {
 			return err
@@ -185,18 +184,16 @@ func (g *again) until(ctx context.Context, before int64) error {
 		if err != nil || !ok {
 			return err
 		}
-		if err := g.eval(ctx, k.Slot, process.TickJSON(g.l.def, k), k.Height); err != nil {
+		if err := g.eval(ctx, k.Slot, process.Work{Tick: &k}); err != nil {
 			return err
 		}
 		g.last = moment{k.Timestamp, k.Height, k.Place}
 	}
 }
 
-func (g *again) eval(ctx context.Context, slot slotlog.Slot, text []byte, height uint64) error {
-	in, done := g.u.input(g.l, text, height)
-	out, err := g.inst.Eval(ctx, in)
-	done()
-	if err == nil && !process.ResultOf(out).KeepState {
+func (g *again) eval(ctx context.Context, slot slotlog.Slot, w process.Work) error {
+	r, err := g.inst.Eval(ctx, w)
+	if err == nil && !r.KeepState {
 		err = g.inst.Commit()
 	} else if rerr := g.inst.Rollback(); err == nil {
 		err = rerr
@@ -240,11 +237,17 @@ func (u *Computer) Memory(ctx context.Context, p message.ID, to *message.ID) (St
 		}
 		slot = next - 1
 	}
-	inst, last, _, err := u.stateAfter(ctx, a, slot, to == nil)
+	inst, last, err := u.stateAfter(ctx, a, slot, to == nil)
 	if err != nil {
 		return State{}, err
 	}
-	return State{Slot: slot, Timestamp: last.timestamp, BlockHeight: last.height, Memory: inst.Memory, Close: inst.Close}, nil
+	m, ok := inst.(memorial)
+	if !ok {
+		inst.Close()
+		return State{}, fault.New(fault.Unsupported, "state-no-memory", "the state of process %s is a message, not a memory", p).
+			WithHint("read it by its path at the node's AO-Core face")
+	}
+	return State{Slot: slot, Timestamp: last.timestamp, BlockHeight: last.height, Memory: m.Memory, Close: inst.Close}, nil
 }
 
 // pin waits until the process has an instance in its latest state and keeps it from being evicted.
@@ -282,7 +285,7 @@ func (a *actor) unpin() {
 }
 
 // takeFork gives a copy in the newest committed state.
-func (a *actor) takeFork(ctx context.Context, l *lived) (vm.Fork, error) {
+func (a *actor) takeFork(ctx context.Context, l *lived) (process.Fork, error) {
 	a.mu.Lock()
 	n := len(l.forks)
 	if n == 0 {
@@ -299,7 +302,7 @@ func (a *actor) takeFork(ctx context.Context, l *lived) (vm.Fork, error) {
 	return f, nil
 }
 
-func (a *actor) giveFork(l *lived, f vm.Fork) {
+func (a *actor) giveFork(l *lived, f process.Fork) {
 	a.mu.Lock()
 	if a.live == l && len(l.forks) < forksMax {
 		l.forks = append(l.forks, f)

@@ -59,7 +59,8 @@ func (u *Computer) foreign(p message.ID, s slotlog.Slot) bool {
 }
 
 // openMemory gives an instance with a whole memory, if the log agrees with where it claims to be.
-func (u *Computer) openMemory(ctx context.Context, m vm.Module, l *lived, memory Memory) (vm.Instance, error) {
+func (u *Computer) openMemory(ctx context.Context, k maker, memory Memory) (process.Executor, error) {
+	l := k.l
 	if memory.Module != l.mod.ID || memory.Process != l.def.ID {
 		return nil, fault.New(fault.Forged, "checkpoint-of-another", "it is of process %s with module %s", memory.Process, memory.Module)
 	}
@@ -75,7 +76,7 @@ func (u *Computer) openMemory(ctx context.Context, m vm.Module, l *lived, memory
 	if !ok {
 		return nil, fault.New(fault.Unsupported, "memory-unsupported", "the engine cannot begin with a whole memory")
 	}
-	inst, err := engine.RestoreMemory(ctx, m, l.lim, r)
+	inst, err := k.program(engine.RestoreMemory(ctx, k.m, l.lim, r))
 	if err == nil {
 		u.c.Logger.Info("evaluation goes on from a checkpoint", "process", l.def.ID, "slot", memory.Slot, "from", memory.Source)
 	}
@@ -116,7 +117,11 @@ func (a *actor) beginKeep(now bool) {
 		!now && !snap.keptAt.IsZero() && time.Since(snap.keptAt) < c.KeepEvery {
 		return
 	}
-	s, inst := newSaving(), a.inst
+	inst, ok := a.inst.(memorial)
+	if !ok {
+		return
+	}
+	s := newSaving()
 	at := Position{Process: a.id, Module: a.def.Module, Slot: a.at - 1, Timestamp: a.last.timestamp, BlockHeight: a.last.height}
 	snap.giving, snap.kept, snap.keptAt, snap.gas, snap.time = s, a.at, time.Now(), 0, 0
 	a.u.run(s, func(w io.Writer) error { _, err := inst.Memory(w); return err }, func(read io.Reader) error {

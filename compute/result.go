@@ -25,10 +25,18 @@ type Evaluation struct {
 	Failed      bool   // it has an error, and legacy pages leave it out
 	Cron        string // name of the timer, if this is a tick after the slot; else ""
 	JSON        []byte // as process.Result.AppendJSON wrote it
+	// Core is what the results of a device said, if IsCore is set: the JSON is written from it.
+	Core   message.Message
+	IsCore bool
 }
 
 // Result reads the JSON into its parts.
-func (e Evaluation) Result() (process.Result, error) { return process.ParseResult(e.JSON) }
+func (e Evaluation) Result() (process.Result, error) {
+	if e.IsCore {
+		return process.OutcomeOf(e.Core), nil
+	}
+	return process.ParseResult(e.JSON)
+}
 
 // Stored form of a result: version, flags, timestamp, height, evaluated at, message id, JSON. That of a tick has the size of the
 // timer's name and the name where others have the message.
@@ -39,12 +47,20 @@ const (
 
 	resultFailed = 1
 	resultTick   = 2
+	resultCore   = 4 // a message where others have the JSON
 )
 
-func encodeResult(as process.Assigned, r process.Result, now int64) []byte {
-	b := appendHead(make([]byte, 0, resultHead+128+r.Size()), 0, r, as.Timestamp, as.BlockHeight, now)
+func encodeResult(as process.Assigned, r process.Result, now int64) ([]byte, error) {
+	var flags byte
+	if r.IsCore {
+		flags = resultCore
+	}
+	b := appendHead(make([]byte, 0, resultHead+128+r.Size()), flags, r, as.Timestamp, as.BlockHeight, now)
 	b = append(b, as.Message[:]...)
-	return r.AppendJSON(b)
+	if r.IsCore {
+		return message.AppendValue(b, r.Core)
+	}
+	return r.AppendJSON(b), nil
 }
 
 func encodeTick(k process.Tick, r process.Result, now int64) []byte {
@@ -81,6 +97,13 @@ func decodeResult(p message.ID, slot slotlog.Slot, b []byte) (Evaluation, error)
 			return Evaluation{}, bad
 		}
 		e.Message, e.JSON = message.ID(rest[:32]), rest[32:]
+		if b[1]&resultCore != 0 {
+			v, err := message.ReadValue(e.JSON)
+			if e.Core, e.IsCore = v.(message.Message); err != nil || !e.IsCore {
+				return Evaluation{}, bad
+			}
+			e.JSON = process.OutcomeOf(e.Core).JSON()
+		}
 		return e, nil
 	}
 	if len(rest) < 2 || len(rest) < 2+int(binary.BigEndian.Uint16(rest)) {
@@ -335,7 +358,7 @@ func (u *Computer) placeOf(ctx context.Context, p message.ID, name string) (uint
 	if err != nil {
 		return 0, err
 	}
-	crons, err := process.Crons(def.Tags)
+	crons, err := timers(def)
 	if err != nil {
 		return 0, err
 	}

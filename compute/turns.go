@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"ago/message"
+	"ago/process"
 	"ago/slotlog"
-	"ago/vm"
 )
 
 // turns shares the machine between processes. As many evaluations run at a time as there are cores. One that takes longer
@@ -47,12 +47,12 @@ func (u *Computer) Slow() []Slow {
 }
 
 // eval evaluates a message of a slot when it is its turn.
-func (u *Computer) eval(ctx context.Context, inst vm.Instance, p message.ID, slot slotlog.Slot, in vm.Input) (vm.Output, error) {
+func (u *Computer) eval(ctx context.Context, inst process.Executor, p message.ID, slot slotlog.Slot, w process.Work) (process.Result, error) {
 	t := u.turns
 	select {
 	case t.quick <- struct{}{}:
 	case <-ctx.Done():
-		return vm.Output{}, stopping()
+		return process.Result{}, stopping()
 	}
 	inner, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -75,7 +75,7 @@ func (u *Computer) eval(ctx context.Context, inst vm.Instance, p message.ID, slo
 			cancel()
 		}
 	})
-	out, err := inst.Eval(inner, in)
+	out, err := inst.Eval(inner, w)
 	timer.Stop()
 	mu.Lock()
 	held := place
@@ -90,19 +90,19 @@ func (u *Computer) eval(ctx context.Context, inst vm.Instance, p message.ID, slo
 		return out, err
 	}
 	if err := inst.Rollback(); err != nil {
-		return vm.Output{}, err
+		return process.Result{}, err
 	}
 	select {
 	case t.slow <- struct{}{}:
 	case <-ctx.Done():
-		return vm.Output{}, stopping()
+		return process.Result{}, stopping()
 	}
 	u.noteSlow(Slow{p, slot, time.Now()})
 	defer func() {
 		t.forget(p)
 		<-t.slow
 	}()
-	return inst.Eval(ctx, in)
+	return inst.Eval(ctx, w)
 }
 
 func (u *Computer) noteSlow(s Slow) {

@@ -35,18 +35,13 @@ type Forked interface {
 //
 // Calls of one session come one after the other; Close may come at any time.
 type Session struct {
-	mu     sync.Mutex
-	parts  map[string]Held
-	fresh  map[string]bool     // opened since the last commit
-	stored map[string][][]byte // snapshots of parts that nobody has opened again yet: a full one, then what changed
-	saved  map[string]bool     // parts that have been in a snapshot
-	fork   *forked             // what a copy is made of
-	closed bool
-}
-
-type forked struct {
-	ctx context.Context
-	of  *Session
+	mu       sync.Mutex
+	parts    map[string]Held
+	fresh    map[string]bool     // opened since the last commit
+	stored   map[string][][]byte // snapshots of parts that nobody has opened again yet: a full one, then what changed
+	saved    map[string]bool     // parts that have been in a snapshot
+	uncopied map[string]error    // of a fork: parts that could not be copied, and why
+	closed   bool
 }
 
 // NewSession gives an empty session, or the one that these snapshots were made of: a full one, then those that followed.
@@ -70,51 +65,61 @@ func (s *Session) Hold(name string, open func(snapshots ...io.Reader) (Held, err
 	if h := s.parts[name]; h != nil {
 		return h, nil
 	}
-	h, err := s.copied(name)
-	if h == nil && err == nil {
-		stored := s.stored[name]
-		readers := make([]io.Reader, len(stored))
-		for i, b := range stored {
-			readers[i] = bytes.NewReader(b)
-		}
-		if h, err = open(readers...); err == nil && len(stored) == 0 {
-			s.fresh[name] = true
-		}
+	if err := s.uncopied[name]; err != nil {
+		return nil, err
 	}
+	stored := s.stored[name]
+	readers := make([]io.Reader, len(stored))
+	for i, b := range stored {
+		readers[i] = bytes.NewReader(b)
+	}
+	h, err := open(readers...)
 	if err != nil {
 		return nil, err
+	}
+	if len(stored) == 0 {
+		s.fresh[name] = true
 	}
 	s.parts[name] = h
 	delete(s.stored, name)
 	return h, nil
 }
 
-// copied copies a part of the session that this one is a fork of; nil if that has none.
-func (s *Session) copied(name string) (Held, error) {
-	if s.fork == nil {
-		return nil, nil
-	}
-	of := s.fork.of
-	of.mu.Lock()
-	defer of.mu.Unlock()
-	h := of.parts[name]
-	if h == nil || of.fresh[name] {
-		return nil, nil
-	}
-	f, ok := h.(Forked)
-	if !ok {
-		return nil, fault.New(fault.Unsupported, "session-unforkable", "nothing can be tried out on %s of this process", name)
-	}
-	return f.Fork(s.fork.ctx)
-}
-
-// Fork gives a session whose parts are copies of the committed ones, made when they are asked for. It is closed by the caller.
+// Fork gives a session whose parts are copies of the committed ones as they are now. It is closed by the caller. What cannot be
+// copied is missed only by whoever asks for it: "session-unforkable".
 func (s *Session) Fork(ctx context.Context) *Session {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return &Session{
-		parts: map[string]Held{}, fresh: map[string]bool{}, saved: map[string]bool{}, stored: maps.Clone(s.stored), fork: &forked{ctx, s},
+	f := &Session{
+		parts: map[string]Held{}, fresh: map[string]bool{}, saved: map[string]bool{}, stored: maps.Clone(s.stored), uncopied: map[string]error{},
 	}
+	for name, h := range s.parts {
+		if s.fresh[name] {
+			continue // not committed
+		}
+		from, ok := h.(Forked)
+		if !ok {
+			f.uncopied[name] = fault.New(fault.Unsupported, "session-unforkable", "nothing can be tried out on %s of this process", name)
+			continue
+		}
+		if f.parts[name], f.uncopied[name] = from.Fork(ctx); f.uncopied[name] != nil {
+			delete(f.parts, name)
+		}
+	}
+	return f
+}
+
+// Resident is the number of bytes of machine memory that the parts say they hold.
+func (s *Session) Resident() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var n int64
+	for _, h := range s.parts {
+		if r, ok := h.(interface{ Resident() int64 }); ok {
+			n += r.Resident()
+		}
+	}
+	return n
 }
 
 // Commit makes what was done since the last one the state.

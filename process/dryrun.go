@@ -3,6 +3,9 @@ package process
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
+
+	"ago/message"
 )
 
 // DryMessage is the unsigned message of a dry run, as the client gave it. All fields may be absent.
@@ -64,4 +67,28 @@ func compact(v json.RawMessage) json.RawMessage {
 		return v
 	}
 	return b.Bytes()
+}
+
+// Message gives the fields of a dry run as AO-Core reads a message: tags and fields under keys in lower case.
+func (d DryMessage) Message() message.Message {
+	m := message.Message{}
+	for _, t := range d.Tags {
+		if key := strings.ToLower(t.Name); key != message.KeyCommitments && !message.IsPrivate(key) {
+			m = m.With(key, message.Bytes(t.Value))
+		}
+	}
+	for _, f := range []struct {
+		key string
+		raw json.RawMessage
+	}{{"data", d.Data}, {"target", d.Target}, {"owner", d.Owner}, {"from", d.Owner}, {"anchor", d.Anchor}} {
+		if absent(f.raw) {
+			continue
+		}
+		text, ok := text(f.raw)
+		if !ok {
+			text = string(f.raw)
+		}
+		m = m.With(f.key, message.Bytes(text))
+	}
+	return m
 }

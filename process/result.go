@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"ago/fault"
+	"ago/message"
 	"ago/vm"
 )
 
@@ -21,6 +22,9 @@ type Result struct {
 	HasGas      bool
 	// KeepState tells that the state of before the message stays: the evaluation failed.
 	KeepState bool
+	// Core is what the results of a device said, if IsCore is set: the fields above are written from it.
+	Core   message.Message
+	IsCore bool
 }
 
 // allocationFailed ends the output of an evaluation in which older modules ran out of memory without saying so otherwise.

@@ -20,6 +20,7 @@ const (
 	TableResults     byte = 'R' // compute: process, slot -> result
 	TableCursors     byte = 'U' // compute: process -> next slot without a result
 	TableCheckpoints byte = 'C' // compute: process, slot -> snapshot
+	TableStates      byte = 'S' // compute: process, slot -> state after it, whole or as what changed
 	TableSeen        byte = 'X' // compute: process, message id or hash -> slot evaluated first (foreign logs)
 
 	TableTasks     byte = 'O' // push: process, slot, index -> task

@@ -1,0 +1,190 @@
+package process
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	corejson "ago/codec/json"
+	"ago/message"
+)
+
+// keyOutbox holds what a result sends.
+const keyOutbox = "outbox"
+
+// OutcomeOf gives the result that an execution device left under the key results. What legacy units read is written from it:
+// the outbox as Messages, output (or data) as Output, error as Error.
+func OutcomeOf(results message.Message) Result {
+	r := emptyResult()
+	r.Core, r.IsCore = results, true
+	if v, ok := results.Get("error"); ok && v != nil {
+		r.Error = appendPlainJSON(nil, v)
+	}
+	if v, ok := results.Get("output"); ok && v != nil {
+		r.Output = appendPlainJSON(nil, v)
+	} else if v, ok := results.Get("data"); ok && v != nil {
+		r.Output = append(appendPlainJSON([]byte(`{"data":`), v), '}')
+	}
+	var b []byte
+	for _, e := range OutboxOf(results) {
+		b = appendEntryJSON(append(b, ','), e.Message)
+	}
+	if len(b) > 0 {
+		b[0] = '['
+		r.Messages = append(b, ']')
+	}
+	return r
+}
+
+// Entry is a message of an outbox, under its key.
+type Entry struct {
+	Key     string
+	Message message.Message
+}
+
+// OutboxOf lists the messages that a result sends: those under numbers in their order, then the others. What is no message is
+// an entry without keys.
+func OutboxOf(results message.Message) []Entry {
+	v, _ := results.Get(keyOutbox)
+	var out []Entry
+	switch v := v.(type) {
+	case message.List:
+		for i, e := range v {
+			m, _ := e.(message.Message)
+			out = append(out, Entry{strconv.Itoa(i + 1), m})
+		}
+	case message.Message:
+		for key, e := range v.All() {
+			if key != message.KeyCommitments && !message.IsPrivate(key) && key != "device" {
+				m, _ := e.(message.Message)
+				out = append(out, Entry{key, m})
+			}
+		}
+		place := func(key string) int {
+			if n, err := strconv.Atoi(key); err == nil && n >= 0 {
+				return n
+			}
+			return math.MaxInt
+		}
+		slices.SortStableFunc(out, func(a, b Entry) int { return cmp.Compare(place(a.Key), place(b.Key)) })
+	}
+	return out
+}
+
+// appendEntryJSON writes a message of an outbox as legacy units read it.
+func appendEntryJSON(b []byte, m message.Message) []byte {
+	c := ContentOfMessage(m.Without(message.KeyCommitments))
+	b = AppendJSONString(append(b, `{"Target":`...), textOf(c.Target))
+	b = AppendJSONString(append(b, `,"Anchor":`...), textOf(*c.Anchor))
+	b = AppendJSONString(append(b, `,"Data":`...), textOf(string(c.Data)))
+	return append(appendTags(append(b, `,"Tags":`...), c.Tags, nil), '}')
+}
+
+// appendPlainJSON writes a value without its types: numbers and truths as JSON has them, links as ids.
+func appendPlainJSON(b []byte, v message.Value) []byte {
+	switch v := v.(type) {
+	case message.Int:
+		return strconv.AppendInt(b, int64(v), 10)
+	case message.BigInt:
+		return append(b, v...)
+	case message.Float:
+		if f := float64(v); !math.IsNaN(f) && !math.IsInf(f, 0) {
+			return strconv.AppendFloat(b, f, 'g', -1, 64)
+		}
+		return append(b, "null"...)
+	case message.Atom:
+		if v == "true" || v == "false" || v == "null" {
+			return append(b, v...)
+		}
+		return AppendJSONString(b, textOf(string(v)))
+	case message.Bytes:
+		return AppendJSONString(b, textOf(string(v)))
+	case message.Link:
+		return AppendJSONString(b, v.To.String())
+	case message.List:
+		b = append(b, '[')
+		for i, e := range v {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = appendPlainJSON(b, e)
+		}
+		return append(b, ']')
+	case message.Message:
+		b = append(b, '{')
+		first := true
+		for key, e := range v.All() {
+			if e == nil || message.IsPrivate(key) {
+				continue
+			}
+			if !first {
+				b = append(b, ',')
+			}
+			first = false
+			b = appendPlainJSON(append(AppendJSONString(b, textOf(key)), ':'), e)
+		}
+		return append(b, '}')
+	}
+	return append(b, "null"...)
+}
+
+// Results gives the result as AO-Core clients read it. That of a module has its messages under outbox, numbered from 1, with
+// their tags as keys; its Output under output, and as data what that says; its error; and all of it under raw, and as text in
+// json/body.
+func (r Result) Results() message.Message {
+	if r.IsCore {
+		return r.Core
+	}
+	text := r.JSON()
+	raw := ofJSON(text)
+	field := func(key string, v message.Value) message.Field { return message.Field{Key: key, Value: v} }
+	fs := []message.Field{field("raw", raw), field("json", message.New(
+		field(message.KeyContentType, message.Bytes("application/json")), field(message.KeyBody, message.Bytes(text))))}
+	if v, ok := raw.Get("Output"); ok {
+		fs = append(fs, field("output", v))
+		if out, ok := v.(message.Message); ok {
+			if v, ok = out.Get("data"); !ok {
+				v, ok = out.Get("Data")
+			}
+			if ok && v != nil {
+				fs = append(fs, field("data", v))
+			}
+		}
+	}
+	if r.HasError() {
+		v, _ := raw.Get("Error")
+		fs = append(fs, field("error", v))
+	}
+	out := message.Message{}
+	for _, m := range r.Outbox().Messages {
+		if m.Problem == "" {
+			out = out.With(strconv.Itoa(m.Index+1), m.keys())
+		}
+	}
+	return message.New(append(fs, field(keyOutbox, out))...)
+}
+
+// keys gives a message of a module as AO-Core reads it: of tags with one name in any case, the first counts.
+func (m OutMessage) keys() message.Message {
+	out := message.New(message.Field{Key: "target", Value: message.Bytes(m.Target)})
+	if m.Data != nil {
+		out = out.With("data", message.Bytes(*m.Data))
+	}
+	for _, t := range m.Tags {
+		key := strings.ToLower(t.Name)
+		if _, taken := out.Get(key); !taken && key != "from-process" && key != "from-image" && key != message.KeyCommitments && !message.IsPrivate(key) {
+			out = out.With(key, message.Bytes(t.Value))
+		}
+	}
+	return out
+}
+
+func ofJSON(text []byte) message.Message {
+	m, err := corejson.Decode(text)
+	if err != nil { // deeper than messages are
+		return message.Message{}
+	}
+	return m
+}
