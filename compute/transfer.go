@@ -24,12 +24,16 @@ func (u *Computer) Snapshot(ctx context.Context, p message.ID, w io.Writer) (Pos
 	if next == 0 {
 		return Position{}, fault.New(fault.NotFound, "slot-unknown", "nothing of process %s was evaluated yet", p)
 	}
-	inst, last, l, err := u.stateAfter(ctx, a, next-1, false)
+	def, err := u.c.Schedule.Process(ctx, p)
+	if err != nil {
+		return Position{}, err
+	}
+	inst, last, err := u.stateAfter(ctx, a, next-1, false)
 	if err != nil {
 		return Position{}, err
 	}
 	err = inst.Snapshot(w, true)
-	return Position{Process: p, Module: l.mod.ID, Slot: next - 1, Timestamp: last.timestamp, BlockHeight: last.height}, errors.Join(err, inst.Close())
+	return Position{Process: p, Module: def.Module, Slot: next - 1, Timestamp: last.timestamp, BlockHeight: last.height}, errors.Join(err, inst.Close())
 }
 
 // TakeSnapshot has a process that was not evaluated yet go on from what Snapshot wrote. Results of the slots before are not

@@ -18,6 +18,7 @@ type outcome struct {
 
 // deliver makes one attempt at a task.
 func (p *Pusher) deliver(l *lane, k keyBytes) outcome {
+	defer p.move()
 	r, err := p.row(k.key())
 	switch {
 	case fault.KindOf(err) == fault.Unavailable:

@@ -152,6 +152,7 @@ type Pusher struct {
 	overflow bool // the table may hold lanes that are not in memory
 	filling  bool
 	next     []byte        // where the search for them goes on
+	moved    chan struct{} // closed when an attempt ends; nil while nobody watches
 	kick     chan struct{} // the earliest due time has changed
 
 	count counters

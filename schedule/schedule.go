@@ -125,6 +125,9 @@ func Open(c Config) (*Scheduler, error) {
 // Address is the address of the key that signs the assignments.
 func (s *Scheduler) Address() message.ID { return s.c.Key.Address() }
 
+// Tip is the block that new slots are stamped with: its height, its hash, and its time in ms.
+func (s *Scheduler) Tip() (height uint64, hash message.ID, timeMS int64) { return s.c.Blocks.Tip() }
+
 // OnAppend registers a function that hears of every durable block: the process and its next free slot. It must not block.
 func (s *Scheduler) OnAppend(f func(p message.ID, next slotlog.Slot)) {
 	s.followMu.Lock()

@@ -1,0 +1,315 @@
+package devices
+
+import (
+	"slices"
+
+	"ago/commitment"
+	"ago/device"
+	"ago/fault"
+	"ago/message"
+	"ago/process"
+	"ago/slotlog"
+)
+
+var _ = device.Register(device.Device{
+	Name:         process.DeviceScheduler,
+	Doc:          "Gives each message of a process the next slot, once and for ever, and reads the slots that were given.",
+	CacheControl: "no-store, no-cache",
+	Keys: device.Keys{
+		"schedule": {Doc: "POST gives a signed message the next slot and answers the assignment; GET lists assignments", Do: schedulerSchedule,
+			Inputs: []device.Input{
+				{Name: "subject", Doc: "the message to schedule: base, self (the request), or the key that holds it; body or else the request is the default", Type: device.TypeText, Max: messageKeyMax},
+				{Name: "from", Doc: "the first slot to list; 0 is the default", Type: device.TypeInt},
+				{Name: "to", Doc: "the last slot to list; at most 1000 are given at once", Type: device.TypeInt},
+			}},
+		"slot":   {Doc: "the newest slot of a process as current, -1 if there is none, with the newest block and the time of it (seconds)", Do: schedulerSlot},
+		"next":   {Doc: "the assignment of the slot after at-slot of a state, under body, and the state; 404 if it is not given yet", Do: schedulerNext},
+		"status": {Doc: "the address of the scheduler and its processes, at most 1000", Do: schedulerStatus},
+		"location": {Doc: "GET gives the signed record of where a scheduler answers; POST keeps a signed one", Do: schedulerLocation,
+			Inputs: []device.Input{{Name: "address", Doc: "of the scheduler; the node's own is the default", Type: device.TypeText, Max: message.IDLength}}},
+		"record":          {Doc: "another name of location", Do: schedulerLocation},
+		"register":        {Doc: "another name of location", Do: schedulerLocation},
+		"init":            {Doc: "the state as it is", Do: schedulerSame},
+		"checkpoint":      {Doc: "the state as it is", Do: schedulerSame},
+		"end-of-schedule": {Doc: "the state as it is", Do: schedulerSame},
+	},
+})
+
+const schedulerPageMax = 1000
+
+func schedulerSame(_ *device.Call, base, _ message.Message) (message.Value, error) { return base, nil }
+
+func schedulerSchedule(c *device.Call, base, req message.Message) (message.Value, error) {
+	if req.Text("method") == "POST" {
+		return schedulerPost(c, base, req)
+	}
+	return schedulerGet(c, base, req)
+}
+
+// schedulerProcess tells which process is meant: that of the base, or the request's target.
+func schedulerProcess(c *device.Call, s Scheduler, base, req message.Message) (message.ID, error) {
+	if p, err := processID(base); err == nil {
+		if _, err := s.Process(c, p); err == nil || !device.IsNotFound(err) {
+			return p, err
+		}
+	}
+	for _, m := range []message.Message{req, base} {
+		for _, key := range []string{"target", "process"} {
+			if text := m.Text(key); len(text) >= message.IDLength {
+				return message.ParseID(text[:message.IDLength]) // a hint where it is may follow
+			}
+		}
+	}
+	return message.ID{}, fault.New(fault.NotFound, "process-unknown", "the request names no process").
+		WithHint("begin the path with its id, or give target=<id>")
+}
+
+// schedulerSubject gives the message to schedule. The request itself is taken as it came: what was added on the way is not signed.
+func schedulerSubject(c *device.Call, base, req message.Message) (message.Message, error) {
+	itself := c.Origin
+	if len(itself.Committers()) == 0 && len(req.Committers()) > 0 {
+		itself = req
+	}
+	switch subject := req.Text("subject"); subject {
+	case "self":
+		return itself, nil
+	case "base":
+		return base, nil
+	case "":
+		v, _ := req.Get(message.KeyBody)
+		if m, ok := v.(message.Message); ok && len(m.Committers()) > 0 {
+			return m, nil
+		}
+		if link, ok := v.(message.Link); ok {
+			if m, err := c.Message(link); err == nil && len(m.Committers()) > 0 {
+				return m, nil
+			}
+		}
+		return itself, nil
+	default:
+		v, ok := messageFind(req, subject)
+		if !ok {
+			return message.Message{}, device.Absent(subject)
+		}
+		return c.Message(v)
+	}
+}
+
+// refused is an answer with a status and a text, as clients look for it.
+func refused(status device.Status, text, reason string) error {
+	m := message.New(message.Field{Key: "status", Value: message.Int(status)}, message.Field{Key: "body", Value: message.Bytes(text)})
+	if reason != "" {
+		m = m.With("reason", message.Bytes(reason))
+	}
+	return device.End(status, m)
+}
+
+func schedulerPost(c *device.Call, base, req message.Message) (message.Value, error) {
+	s, err := schedulerOf(c)
+	if err != nil {
+		return nil, err
+	}
+	m, err := schedulerSubject(c, base, req)
+	if err != nil {
+		return nil, err
+	}
+	if len(m.Committers()) == 0 {
+		return nil, refused(device.Failed, "Message is not valid.", "Given message is invalid.")
+	}
+	v, err := verified(c, m)
+	if err != nil {
+		return nil, refused(device.Failed, "Message is not valid.", err.Error())
+	}
+	var p message.ID
+	if !process.IsDefinition(m) && m.Text("target") == "" {
+		if p, err = schedulerProcess(c, s, base, req); err != nil {
+			return nil, err
+		}
+	}
+	return schedulerSubmit(c, s, p, v)
+}
+
+// schedulerSubmit schedules and answers the assignment, or tells who does.
+func schedulerSubmit(c *device.Call, s Scheduler, p message.ID, v commitment.Verified) (message.Value, error) {
+	got, err := s.SubmitTo(c, p, v)
+	switch fault.CodeOf(err) {
+	case "scheduler-is-another":
+		if def, derr := process.Define(v.Message()); derr == nil {
+			return nil, schedulerElsewhere(c, def.Schedulers, err)
+		}
+	case "process-followed":
+		if def, derr := s.Process(c, p); derr == nil {
+			return nil, schedulerElsewhere(c, def.Schedulers, err)
+		}
+	case "legacy-scheduler":
+		return nil, refused(422, "Process resides on legacy scheduler. Message must be signed with ANS-104.", "")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s.Assignment(c, got.Process, got.Slot)
+}
+
+// schedulerElsewhere sends the client to the first of the schedulers whose place is known.
+func schedulerElsewhere(c *device.Call, addresses []string, cause error) error {
+	places, ok := device.Service[Locations](c)
+	if !ok {
+		return cause
+	}
+	for _, address := range addresses {
+		record, err := places.Record(c, address)
+		if device.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		url, variant := record.Text("url"), record.Text("variant")
+		if variant == "" {
+			variant = process.VariantCore
+		}
+		return device.End(307, message.New(
+			message.Field{Key: "status", Value: message.Int(307)},
+			message.Field{Key: "location", Value: message.Bytes(url)},
+			message.Field{Key: "variant", Value: message.Bytes(variant)},
+			message.Field{Key: "body", Value: message.Bytes("Redirecting to scheduler: " + url)}))
+	}
+	return cause
+}
+
+func schedulerGet(c *device.Call, base, req message.Message) (message.Value, error) {
+	s, err := schedulerOf(c)
+	if err != nil {
+		return nil, err
+	}
+	p, err := schedulerProcess(c, s, base, req)
+	if err != nil {
+		return nil, err
+	}
+	number := func(key string, absent int64) slotlog.Slot {
+		if v, ok := req.Get(key); ok {
+			if n, ok := device.Whole(v); ok {
+				absent = n
+			}
+		}
+		return slotlog.Slot(max(absent, 0))
+	}
+	from := number("from", 0)
+	page, err := s.Page(c, p, from, number("to", int64(from)+schedulerPageMax-1))
+	if err != nil {
+		return nil, err
+	}
+	if accept := req.Text("accept"); accept == "application/aos-2" || req.Text("format") == "application/aos-2" {
+		return message.New(
+			message.Field{Key: message.KeyContentType, Value: message.Bytes("application/json")},
+			message.Field{Key: message.KeyBody, Value: message.Bytes(page.JSON())}), nil
+	}
+	return page.Message(), nil
+}
+
+func schedulerSlot(c *device.Call, base, req message.Message) (message.Value, error) {
+	s, err := schedulerOf(c)
+	if err != nil {
+		return nil, err
+	}
+	p, err := schedulerProcess(c, s, base, req)
+	if err != nil {
+		return nil, err
+	}
+	head, err := s.Head(c, p)
+	if err != nil {
+		return nil, err
+	}
+	height, hash, at := s.Tip()
+	return message.New(
+		message.Field{Key: "process", Value: message.Bytes(p.String())},
+		message.Field{Key: "current", Value: message.Int(int64(head.Next) - 1)},
+		message.Field{Key: "timestamp", Value: message.Int(at / 1000)},
+		message.Field{Key: "block-height", Value: message.Int(int64(height))},
+		message.Field{Key: "block-hash", Value: message.Bytes(hash.String())},
+		message.Field{Key: "cache-control", Value: message.Bytes("no-store")},
+		message.Field{Key: "addresses", Value: message.List{message.Bytes(s.Address().String())}}), nil
+}
+
+func schedulerNext(c *device.Call, base, _ message.Message) (message.Value, error) {
+	s, err := schedulerOf(c)
+	if err != nil {
+		return nil, err
+	}
+	p, err := processID(base)
+	if err != nil {
+		return nil, err
+	}
+	at := int64(-1)
+	if v, ok := base.Get("at-slot"); ok {
+		if at, ok = device.Whole(v); !ok || at < -1 {
+			return nil, fault.New(fault.Malformed, "slot-malformed", "at-slot of the state is no slot")
+		}
+	}
+	assignment, err := s.Assignment(c, p, slotlog.Slot(at+1))
+	if device.IsNotFound(err) {
+		return nil, refused(device.NotFound, "Requested slot not yet available in schedule.", "")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return message.New(message.Field{Key: message.KeyBody, Value: assignment}, message.Field{Key: "state", Value: base}), nil
+}
+
+func schedulerStatus(c *device.Call, _, _ message.Message) (message.Value, error) {
+	s, err := schedulerOf(c)
+	if err != nil {
+		return nil, err
+	}
+	list := message.List{}
+	for p, err := range s.Processes(c, message.ID{}) {
+		if err != nil {
+			return nil, err
+		}
+		if list = append(list, message.Bytes(p.String())); len(list) == schedulerPageMax {
+			break
+		}
+	}
+	return message.New(
+		message.Field{Key: "address", Value: message.Bytes(s.Address().String())},
+		message.Field{Key: "processes", Value: list},
+		message.Field{Key: "cache-control", Value: message.Bytes("no-store")}), nil
+}
+
+func schedulerLocation(c *device.Call, base, req message.Message) (message.Value, error) {
+	places, err := unit[Locations](c, "list of schedulers")
+	if err != nil {
+		return nil, err
+	}
+	if req.Text("method") == "POST" {
+		m, err := schedulerSubject(c, base, req)
+		if err != nil {
+			return nil, err
+		}
+		if signers, err := c.Signers(m); err != nil || len(signers) == 0 {
+			return nil, refused(device.Failed, "Message is not valid.", "Given message is invalid.")
+		}
+		record := m.OnlyCommitted()
+		kinds := []string{"scheduler-location", "Scheduler-Location", "location"}
+		if !slices.Contains(kinds, record.Text("type")) || record.Text("url") == "" {
+			return nil, fault.New(fault.Malformed, "location-malformed", "a record of a location has the type scheduler-location and a url")
+		}
+		return record, places.Put(c, record)
+	}
+	address := req.Text("address")
+	if address == "" {
+		s, err := schedulerOf(c)
+		if err != nil {
+			return nil, err
+		}
+		address = s.Address().String()
+	}
+	record, err := places.Record(c, address)
+	if device.IsNotFound(err) {
+		return nil, refused(device.NotFound, "No location found for address: "+address, "")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return message.New(message.Field{Key: message.KeyBody, Value: record}), nil
+}
