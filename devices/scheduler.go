@@ -3,6 +3,7 @@ package devices
 import (
 	"slices"
 
+	"ago/codec/ans104"
 	"ago/commitment"
 	"ago/device"
 	"ago/fault"
@@ -64,10 +65,16 @@ func schedulerProcess(c *device.Call, s Scheduler, base, req message.Message) (m
 		WithHint("begin the path with its id, or give target=<id>")
 }
 
+// isSigned tells whether somebody is said to have signed a message: in its commitments, or as the data item that it came as.
+func isSigned(m message.Message) bool {
+	_, item := ans104.ItemOf(m)
+	return item || len(m.Committers()) > 0
+}
+
 // schedulerSubject gives the message to schedule. The request itself is taken as it came: what was added on the way is not signed.
 func schedulerSubject(c *device.Call, base, req message.Message) (message.Message, error) {
 	itself := c.Origin
-	if len(itself.Committers()) == 0 && len(req.Committers()) > 0 {
+	if !isSigned(itself) && isSigned(req) {
 		itself = req
 	}
 	switch subject := req.Text("subject"); subject {
@@ -77,11 +84,11 @@ func schedulerSubject(c *device.Call, base, req message.Message) (message.Messag
 		return base, nil
 	case "":
 		v, _ := req.Get(message.KeyBody)
-		if m, ok := v.(message.Message); ok && len(m.Committers()) > 0 {
+		if m, ok := v.(message.Message); ok && isSigned(m) {
 			return m, nil
 		}
 		if link, ok := v.(message.Link); ok {
-			if m, err := c.Message(link); err == nil && len(m.Committers()) > 0 {
+			if m, err := c.Message(link); err == nil && isSigned(m) {
 				return m, nil
 			}
 		}
@@ -113,7 +120,7 @@ func schedulerPost(c *device.Call, base, req message.Message) (message.Value, er
 	if err != nil {
 		return nil, err
 	}
-	if len(m.Committers()) == 0 {
+	if !isSigned(m) {
 		return nil, refused(device.Failed, "Message is not valid.", "Given message is invalid.")
 	}
 	v, err := verified(c, m)

@@ -3,6 +3,7 @@ package process
 import (
 	"encoding/json"
 	"strconv"
+	"strings"
 
 	"ago/message"
 )
@@ -23,6 +24,8 @@ type OutMessage struct {
 	Anchor  string
 	Data    *string
 	Tags    []Tag
+	// Core is the message as an AO-Core process sends it, without commitments; empty for one of a module.
+	Core message.Message
 }
 
 // OutSpawn is a process to be made.
@@ -50,6 +53,12 @@ func (o Outbox) Len() int { return len(o.Messages) + len(o.Spawns) + len(o.Assig
 // Outbox reads the entries. Entries that are not well-formed are there too, with the reason: nothing vanishes unseen.
 func (r Result) Outbox() Outbox {
 	var o Outbox
+	if r.IsCore {
+		for i, e := range OutboxOf(r.Core) {
+			o.Messages = append(o.Messages, outCore(i, e.Message))
+		}
+		return o
+	}
 	index := 0
 	if ms, ok := wellFormed(r.Messages); ok {
 		o.Messages, index = ms, len(ms)
@@ -160,6 +169,23 @@ func outMessage(index int, raw json.RawMessage) OutMessage {
 		m.Data, m.Problem = data(f["Data"])
 	}
 	return m
+}
+
+// outCore is a message that an execution device sends.
+func outCore(index int, m message.Message) OutMessage {
+	m = m.Without(message.KeyCommitments)
+	out := OutMessage{Index: index, Core: m}
+	if m.Len() == 0 {
+		out.Problem = "the entry is not a message"
+		return out
+	}
+	c := ContentOfMessage(m)
+	data := string(c.Data)
+	out.Target, out.Data, out.Tags = c.Target, &data, c.Tags
+	if cut := strings.IndexAny(c.Target, "?&"); cut >= 0 {
+		out.Target = c.Target[:cut] // what follows is a hint where the process is
+	}
+	return out
 }
 
 // entries reads a list; an empty Lua table may come as an empty object.

@@ -58,6 +58,9 @@ func (p *Pusher) send(ctx context.Context, r *row) error {
 	if r.Kind == KindAssign {
 		return p.sendAssign(ctx, r)
 	}
+	if r.whole != nil {
+		return p.sendCore(ctx, r)
+	}
 	it, err := r.item(p.c.Key)
 	if err != nil {
 		return err
@@ -145,7 +148,7 @@ func (p *Pusher) finish(l *lane, r *row) outcome {
 		}
 	}
 	r.Changed, r.Due, r.Code, r.Reason = now, 0, "", ""
-	r.anchor, r.data, r.tags, r.exclude, r.scheduler = "", nil, nil, nil, ""
+	r.anchor, r.data, r.tags, r.exclude, r.scheduler, r.whole = "", nil, nil, nil, "", nil
 	k := r.Key.bytes()
 	b.Set(taskKey(k), r.encode())
 	b.Delete(pendingKey(l.key, k))

@@ -115,6 +115,9 @@ func (p *Pusher) plan(b *store.Batch, def process.Definition, pos Position, c ch
 		return false, fault.Wrap(err, fault.Unavailable, "store-unreadable", "the tasks of %s cannot be read", Key{Position: pos})
 	}
 	rows := entries(out)
+	if err := sealed(rows, out, def, pos); err != nil {
+		return false, err
+	}
 	now := p.now()
 	var pl planned
 	for i := range rows {

@@ -100,6 +100,7 @@ type row struct {
 	subject   message.ID // KindAssign: the message to assign; KindSpawned: the new process
 	baseLayer bool
 	exclude   []string
+	whole     []byte // of a process that a device evaluates: the message as it will be signed
 }
 
 // rowVersion is the first byte of every row. A change of the layout raises it and reads both.
@@ -118,6 +119,7 @@ const (
 	flagRepeated
 	flagData
 	flagBaseLayer
+	flagWhole
 )
 
 func (r *row) lane() laneKey {
@@ -130,7 +132,7 @@ func (r *row) lane() laneKey {
 
 // encode writes version, kind, state, flags, ids, numbers as varints and texts with their lengths. The key is not in it.
 func (r *row) encode() []byte {
-	n := 256 + len(r.anchor) + len(r.Target) + len(r.Reason)
+	n := 256 + len(r.whole) + len(r.anchor) + len(r.Target) + len(r.Reason)
 	if r.data != nil {
 		n += len(*r.data)
 	}
@@ -138,7 +140,7 @@ func (r *row) encode() []byte {
 		n += len(t.Name) + len(t.Value) + 4
 	}
 	var flags byte
-	for bit, set := range [...]bool{r.Cast, r.Slot != nil, r.Repeated, r.data != nil, r.baseLayer} {
+	for bit, set := range [...]bool{r.Cast, r.Slot != nil, r.Repeated, r.data != nil, r.baseLayer, r.whole != nil} {
 		if set {
 			flags |= 1 << bit
 		}
@@ -167,6 +169,9 @@ func (r *row) encode() []byte {
 	b = binary.AppendUvarint(b, uint64(len(r.exclude)))
 	for _, s := range r.exclude {
 		b = appendText(b, s)
+	}
+	if r.whole != nil {
+		b = append(binary.AppendUvarint(b, uint64(len(r.whole))), r.whole...)
 	}
 	return b
 }
@@ -224,6 +229,9 @@ func decodeRow(k Key, b []byte) (*row, error) {
 		for i := range r.exclude {
 			r.exclude[i] = d.text()
 		}
+	}
+	if flags&flagWhole != 0 {
+		r.whole = []byte(d.text())
 	}
 	if d.failed || len(d.rest) != 0 {
 		return nil, unreadable(k, "whole")
