@@ -102,8 +102,8 @@ func schedulerSubject(c *device.Call, base, req message.Message) (message.Messag
 	}
 }
 
-// refused is an answer with a status and a text, as clients look for it.
-func refused(status device.Status, text, reason string) error {
+// schedulerRefusal is an answer with a status and a text, as clients look for it.
+func schedulerRefusal(status device.Status, text, reason string) error {
 	m := message.New(message.Field{Key: "status", Value: message.Int(status)}, message.Field{Key: "body", Value: message.Bytes(text)})
 	if reason != "" {
 		m = m.With("reason", message.Bytes(reason))
@@ -121,11 +121,11 @@ func schedulerPost(c *device.Call, base, req message.Message) (message.Value, er
 		return nil, err
 	}
 	if !isSigned(m) {
-		return nil, refused(device.Failed, "Message is not valid.", "Given message is invalid.")
+		return nil, schedulerRefusal(device.Failed, "Message is not valid.", "Given message is invalid.")
 	}
 	v, err := verified(c, m)
 	if err != nil {
-		return nil, refused(device.Failed, "Message is not valid.", err.Error())
+		return nil, schedulerRefusal(device.Failed, "Message is not valid.", err.Error())
 	}
 	var p message.ID
 	if !process.IsDefinition(m) && m.Text("target") == "" {
@@ -149,7 +149,7 @@ func schedulerSubmit(c *device.Call, s Scheduler, p message.ID, v commitment.Ver
 			return nil, schedulerElsewhere(c, def.Schedulers, err)
 		}
 	case "legacy-scheduler":
-		return nil, refused(422, "Process resides on legacy scheduler. Message must be signed with ANS-104.", "")
+		return nil, schedulerRefusal(422, "Process resides on legacy scheduler. Message must be signed with ANS-104.", "")
 	}
 	if err != nil {
 		return nil, err
@@ -255,7 +255,7 @@ func schedulerNext(c *device.Call, base, _ message.Message) (message.Value, erro
 	}
 	assignment, err := s.Assignment(c, p, slotlog.Slot(at+1))
 	if device.IsNotFound(err) {
-		return nil, refused(device.NotFound, "Requested slot not yet available in schedule.", "")
+		return nil, schedulerRefusal(device.NotFound, "Requested slot not yet available in schedule.", "")
 	}
 	if err != nil {
 		return nil, err
@@ -294,7 +294,7 @@ func schedulerLocation(c *device.Call, base, req message.Message) (message.Value
 			return nil, err
 		}
 		if signers, err := c.Signers(m); err != nil || len(signers) == 0 {
-			return nil, refused(device.Failed, "Message is not valid.", "Given message is invalid.")
+			return nil, schedulerRefusal(device.Failed, "Message is not valid.", "Given message is invalid.")
 		}
 		record := m.OnlyCommitted()
 		kinds := []string{"scheduler-location", "Scheduler-Location", "location"}
@@ -313,7 +313,7 @@ func schedulerLocation(c *device.Call, base, req message.Message) (message.Value
 	}
 	record, err := places.Record(c, address)
 	if device.IsNotFound(err) {
-		return nil, refused(device.NotFound, "No location found for address: "+address, "")
+		return nil, schedulerRefusal(device.NotFound, "No location found for address: "+address, "")
 	}
 	if err != nil {
 		return nil, err
