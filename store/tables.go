@@ -5,11 +5,12 @@ package store
 const (
 	TableFormat byte = 0 // the store's own: the format version; no batch or scan reaches it
 
-	TableEntries byte = 'L' // slotlog/local: process, slot -> entry
-	TableItems   byte = 'M' // store/items: id -> bytes of an item
-	TableDedup   byte = 'D' // slotlog/local: process, message id or dedup key -> slot
-	TableHeads   byte = 'E' // slotlog/local: process -> epoch, head
-	TableEpochs  byte = 'P' // slotlog/local: partition -> epoch
+	TableEntries  byte = 'L' // slotlog/local: process, slot -> entry
+	TableItems    byte = 'M' // store/items: id -> bytes of an item
+	TableContents byte = 'B' // store/content: messages by what they say, by a second byte
+	TableDedup    byte = 'D' // slotlog/local: process, message id or dedup key -> slot
+	TableHeads    byte = 'E' // slotlog/local: process -> epoch, head
+	TableEpochs   byte = 'P' // slotlog/local: partition -> epoch
 
 	TablePlaces      byte = 'W' // schedule: message or assignment id, process -> slot
 	TableAssignments byte = 'A' // schedule: process, slot, form -> signature of an assignment that follows from its entry

@@ -29,6 +29,7 @@ var levels = []struct {
 	{"ago/store", 2, "keeps bytes; knows nothing of their meaning"},
 	{"ago/slotlog", 2, "order and ownership only"},
 	{"ago/device", 3, "what a device is; knows none"},
+	{"ago/store/content", 4, "keeps what devices make, through the interface that they see"},
 	{"ago/resolve", 4, "paths to calls; finds devices in a registry and imports none"},
 	{"ago/vm", 5, "bytes in, bytes out, gas; knows nothing of messages or HTTP"},
 	{"ago/process", 5, "what a message looks like to a process"},
