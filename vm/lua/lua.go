@@ -30,9 +30,20 @@ const (
 //go:embed lua53.wasm
 var program []byte
 
+// MessagesFormat is the format of a Lua text whose functions take and give messages instead of JSON: see EvalRaw.
+const MessagesFormat = "lua-5.3-messages-ago.1"
+
+//go:embed messages.wasm
+var messages []byte
+
 // Interpreter is what an engine needs to run modules of Format: put it into wasm.Config.
 func Interpreter() wasm.Interpreter {
 	return wasm.Interpreter{Format: Format, Program: program, GasMax: GasMax, MemoryMax: MemoryMax, Host: askHost}
+}
+
+// MessagesInterpreter is what an engine needs to run modules of MessagesFormat.
+func MessagesInterpreter() wasm.Interpreter {
+	return wasm.Interpreter{Format: MessagesFormat, Program: messages, GasMax: GasMax, MemoryMax: MemoryMax, Host: askHost}
 }
 
 // Config says how an engine of its own keeps what it compiled.
@@ -40,7 +51,7 @@ type Config struct {
 	CacheDir string // see wasm.Config
 }
 
-// New gives an engine that runs modules of Format. A node has one engine for all formats instead.
+// New gives an engine that runs modules of Format and MessagesFormat. A node has one engine for all formats instead.
 func New(c Config) (vm.Engine, error) {
-	return wasm.New(wasm.Config{CacheDir: c.CacheDir, Interpreters: []wasm.Interpreter{Interpreter()}})
+	return wasm.New(wasm.Config{CacheDir: c.CacheDir, Interpreters: []wasm.Interpreter{Interpreter(), MessagesInterpreter()}})
 }

@@ -11,8 +11,8 @@ import (
 	"ago/vm/wasm"
 )
 
-// A Host is a function that a program may ask by machine.host(name, value). Value and answer are JSON; an error becomes
-// one in the program, where pcall catches it.
+// A Host is a function that a program may ask by machine.host(name, value). Value and answer are JSON, in the machine for
+// messages lists of values; an error becomes one in the program, where pcall catches it.
 type Host func(ctx context.Context, value []byte) ([]byte, error)
 
 // Machine is a Lua state for programs that are no processes. Its methods are called by one goroutine at a time.
@@ -27,7 +27,7 @@ type Machine struct {
 
 // Result is what a call gave.
 type Result struct {
-	Value []byte // JSON
+	Value []byte // JSON; of EvalRaw a list of values
 	Gas   uint64
 }
 
@@ -76,6 +76,40 @@ func (m *Machine) Load(ctx context.Context, source []byte, name string) (Result,
 // was before the call.
 func (m *Machine) Call(ctx context.Context, function string, value []byte) (Result, error) {
 	return m.eval(ctx, vm.Input{Message: value, Env: wasm.CallEnv(function)})
+}
+
+// Uncaught is an error that nothing in the program caught. Values are what was thrown and the way that led there, in the form
+// of the machine for messages; empty if there was no memory left to write them.
+type Uncaught struct{ Values []byte }
+
+func (e *Uncaught) Error() string { return "an error in Lua" }
+
+// Evaluator is an instance, or a fork of one.
+type Evaluator interface {
+	Eval(ctx context.Context, in vm.Input) (vm.Output, error)
+}
+
+// EvalRaw calls a global function of an instance of MessagesFormat with a list of values, in the form of build/message.c; the
+// answer is the list of its results. The call is not the state until the instance's Commit; Rollback undoes it. An error of the
+// program is an *Uncaught, and a call that used up its gas wraps ErrEnded.
+func EvalRaw(ctx context.Context, on Evaluator, hosts map[string]Host, function string, values []byte) (Result, error) {
+	if hosts != nil {
+		ctx = context.WithValue(ctx, hostsKey{}, hosts)
+	}
+	out, err := on.Eval(ctx, vm.Input{Message: values, Env: wasm.RawEnv(function)})
+	r := Result{Gas: out.Gas}
+	switch {
+	case err != nil:
+		return r, err
+	case out.Failure != "":
+		return r, fmt.Errorf("%w: %s", ErrEnded, out.Failure)
+	case len(out.Response) == 0:
+		return r, errors.New("the machine answered nothing")
+	case out.Response[0] != 0:
+		return r, &Uncaught{out.Response[1:]}
+	}
+	r.Value = out.Response[1:]
+	return r, nil
 }
 
 func (m *Machine) eval(ctx context.Context, in vm.Input) (Result, error) {

@@ -277,7 +277,7 @@ func TestTheRecordIsThatOfTheMachine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sums := map[string][]byte{"lua53.wasm": program}
+	sums := map[string][]byte{"lua53.wasm": program, "messages.wasm": messages}
 	inputs, err := filepath.Glob("build/*")
 	if err != nil {
 		t.Fatal(err)
@@ -303,17 +303,19 @@ func TestTheMachineIsBuiltFromItsSources(t *testing.T) {
 			t.Skip(err)
 		}
 	}
-	file := filepath.Join(t.TempDir(), "lua53.wasm")
-	record, err := exec.Command("./build/build.sh", file).Output()
+	dir := t.TempDir()
+	record, err := exec.Command("./build/build.sh", dir).Output()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, record)
 	}
-	built, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(built, program) {
-		t.Error("the build gives other bytes than the committed machine has")
+	for name, want := range map[string][]byte{"lua53.wasm": program, "messages.wasm": messages} {
+		built, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(built, want) {
+			t.Errorf("the build gives another %s than the committed one", name)
+		}
 	}
 	committed, err := os.ReadFile("lua53.record")
 	if err != nil {

@@ -35,16 +35,21 @@ type Interpreter struct {
 	Host func(ctx context.Context, name string, value []byte) ([]byte, error)
 }
 
-// An evaluation of an interpreted module is a call of its handle. Two environments, which no JSON text can be, make
+// An evaluation of an interpreted module is a call of its handle. Three environments, which no JSON text can be, make
 // it something else.
 var (
 	callMark = []byte("\x00call ")
+	rawMark  = []byte("\x00raw ")
 	loadMark = []byte("\x00load ")
 )
 
 // CallEnv is the environment in which the message is the argument of the module's global function of that name. The
 // response has its result.
 func CallEnv(function string) []byte { return append(bytes.Clone(callMark), function...) }
+
+// RawEnv is CallEnv for programs whose calls take and give something else than JSON: the response is a byte, 0 if the call ended
+// well, with the answer behind it as the program left it.
+func RawEnv(function string) []byte { return append(bytes.Clone(rawMark), function...) }
 
 // LoadEnv is the environment in which the message is a text to be run. Errors call it by the name, as Lua's load does:
 // "=name" is the name itself.

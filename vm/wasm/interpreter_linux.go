@@ -144,9 +144,11 @@ func (m *machine) gasLeft() int64 { return int64(m.get64(m.interpreted.gas)) }
 // interpret evaluates one message, or does what the environment says instead.
 func (m *machine) interpret(gas uint64, message, env []byte) (response []byte, end *ended) {
 	in := m.interpreted
-	f, second, wrapped := in.handle, env, false
+	f, second, wrapped, raw := in.handle, env, false, false
 	if name, ok := bytes.CutPrefix(env, callMark); ok {
 		f, second, wrapped = in.call, append(bytes.Clone(name), 0), true
+	} else if name, ok := bytes.CutPrefix(env, rawMark); ok {
+		f, second, raw = in.call, append(bytes.Clone(name), 0), true
 	} else if name, ok := bytes.CutPrefix(env, loadMark); ok {
 		f, second, wrapped = in.load, append(bytes.Clone(name), 0), true
 	}
@@ -172,6 +174,8 @@ func (m *machine) interpret(gas uint64, message, env []byte) (response []byte, e
 	}
 	answer := m.answered()
 	switch {
+	case raw:
+		response = append([]byte{byte(v)}, answer...)
 	case v != 0:
 		response = refusal(answer)
 	case f == in.load:
@@ -181,7 +185,7 @@ func (m *machine) interpret(gas uint64, message, env []byte) (response []byte, e
 	default:
 		response = bytes.Clone(answer)
 	}
-	if v == 0 && f != in.load && len(answer) <= replyWiped {
+	if (v == 0 || raw) && f != in.load && len(answer) <= replyWiped {
 		clear(answer)
 	}
 	for i, n := range [2]int{len(message), len(second)} {

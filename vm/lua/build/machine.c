@@ -143,14 +143,21 @@ static int machine_gas(lua_State *L) {
 	return 1;
 }
 
-/* machine.host(name, value) asks the host. Values cross as JSON. */
+/* machine.host(name, value) asks the host. Values cross as JSON; in the machine for messages as they are, any number of
+** them in both directions. */
 static int machine_host(lua_State *L) {
 	size_t n;
 	const char *name = luaL_checklstring(L, 1, &n);
+#ifndef AGO_MESSAGES
 	lua_settop(L, 2);
+#endif
 	ago_spend(100);
 	ago_text_reset(&asked);
+#ifdef AGO_MESSAGES
+	ago_values_encode(L, &asked, 2);
+#else
 	ago_json_encode(L, &asked, 2);
+#endif
 	struct { uint32_t at, n; } out = {0};
 	int failed = ago_host(name, n, asked.at, asked.n, &out);
 	ago_text_reset(&asked);
@@ -164,8 +171,12 @@ static int machine_host(lua_State *L) {
 	lua_pushlstring(L, (const char *)(uintptr_t)out.at, out.n);
 	free((void *)(uintptr_t)out.at);
 	const char *s = lua_tolstring(L, -1, &n);
+#ifdef AGO_MESSAGES
+	return ago_values_decode(L, s, n);
+#else
 	ago_json_decode(L, s, n);
 	return 1;
+#endif
 }
 
 int ago_open_machine(lua_State *L) {
@@ -201,6 +212,37 @@ static int explain(lua_State *L) {
 	luaL_traceback(L, L, text, 1);
 	return 1;
 }
+
+#ifdef AGO_MESSAGES
+/* Writes two values: what was thrown, and the way that led there. */
+static int write_error(lua_State *L) {
+	ago_text_reset(&reply);
+	ago_values_encode(L, &reply, 1);
+	return 0;
+}
+
+/* What went wrong, as the reply. What no message can hold is named by its kind. */
+static int explain_values(lua_State *L) {
+	lua_settop(L, 1);
+	luaL_traceback(L, L, NULL, 1);
+	lua_pushcfunction(L, write_error);
+	lua_pushvalue(L, 1);
+	lua_pushvalue(L, 2);
+	if (lua_pcall(L, 2, 0, 0) != LUA_OK) {
+		lua_settop(L, 2);
+		lua_pushcfunction(L, write_error);
+		const char *text = "";
+		if (luaL_callmeta(L, 1, "__tostring") && lua_type(L, -1) == LUA_TSTRING) text = lua_tostring(L, -1);
+		else text = lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, 1));
+		lua_pushcfunction(L, write_error);
+		lua_pushstring(L, text);
+		lua_pushvalue(L, 2);
+		if (lua_pcall(L, 2, 0, 0) != LUA_OK) ago_text_reset(&reply);
+	}
+	lua_settop(L, 1);
+	return 1;
+}
+#endif
 
 static void say(const char *s, size_t n) {
 	answer.at = (uint32_t)(uintptr_t)s;
@@ -275,24 +317,39 @@ static int call(lua_State *L) {
 	lua_settop(L, 0);
 	if (lua_getglobal(L, c->function) == LUA_TNIL)
 		return luaL_error(L, "the program defines no function %s", c->function);
+#ifdef AGO_MESSAGES
+	lua_call(L, ago_values_decode(L, c->text[0], c->n[0]), LUA_MULTRET);
+	ago_text_reset(&reply);
+	ago_values_encode(L, &reply, 1);
+#else
 	int args = 0;
 	for (; args < 2 && c->text[args] != NULL; args++) ago_json_decode(L, c->text[args], c->n[args]);
 	lua_call(L, args, 1);
 	ago_text_add(L, &reply, c->before, strlen(c->before));
 	ago_json_encode(L, &reply, 1);
 	ago_text_add(L, &reply, c->after, strlen(c->after));
+#endif
 	return 0;
 }
 
 static int protected(struct call *c, long long gas) {
 	lua_State *L = state;
 	begin(gas);
+#ifdef AGO_MESSAGES
+	lua_pushcfunction(L, explain_values);
+#else
 	lua_pushcfunction(L, explain);
+#endif
 	lua_pushcfunction(L, call);
 	lua_pushlightuserdata(L, c);
 	int status = lua_pcall(L, 1, 0, 1);
+#ifdef AGO_MESSAGES
+	if (status != LUA_OK && status != LUA_ERRRUN) ago_text_reset(&reply);	/* it may be half written */
+	say(reply.at, reply.n);
+#else
 	if (status == LUA_OK) say(reply.at, reply.n);
 	else say_error(L);
+#endif
 	return status;
 }
 
@@ -302,7 +359,8 @@ EXPORT("ago_handle") int ago_handle(const char *message, size_t n, const char *e
 	return protected(&c, gas);
 }
 
-/* Calls a global function with one value. */
+/* Calls a global function with one value; in the machine for messages with the values of a list. The answer to an error is
+** then a list, too: what was thrown, and the way that led there; it is empty where there was no memory for it. */
 EXPORT("ago_call") int ago_call(const char *function, const char *value, size_t n, long long gas) {
 	struct call c = {function, {value, NULL}, {n, 0}, "", ""};
 	return protected(&c, gas);
