@@ -9,6 +9,7 @@ import (
 	"ago/message"
 	"ago/node/aocore"
 	"ago/resolve"
+	"ago/vm"
 )
 
 // core makes the AO-Core face: devices over the units of the node.
@@ -20,6 +21,9 @@ func (n *Node) core() http.Handler {
 // deviceNode is the node as devices see it. What they may use of the units is provided here.
 func (n *Node) deviceNode() *device.Node {
 	d := &device.Node{Registry: device.All(), Key: n.c.Key, Clock: n.c.Clock, Options: n.options()}
+	if n.engine != nil {
+		device.Provide[vm.Engine](d, n.engine)
+	}
 	return d
 }
 
