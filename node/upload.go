@@ -39,7 +39,12 @@ const (
 	uploadWaitMax       = time.Minute
 	uploadTimeMax       = 2 * time.Minute // of one item
 	uploadPageRows      = 64
+	uploadLost          = time.Minute // after which an item that is not there never will be
+	uploadSoon          = 5 * time.Millisecond
 )
+
+// errNotYet tells that an item is about to be there.
+var errNotYet = errors.New("the item is not there yet")
 
 func newUploads(s store.Store, index schedule.Index, item func(context.Context, message.ID) ([]byte, error), bundler string, c clock.Clock, log *slog.Logger) *uploads {
 	return &uploads{store: s, index: index, item: item, to: &client.Network{Bundler: bundler}, clock: c, log: log, wake: make(chan struct{}, 1)}
@@ -87,6 +92,8 @@ func (u *uploads) run(ctx context.Context) {
 		switch {
 		case ctx.Err() != nil:
 			return
+		case errors.Is(err, errNotYet):
+			timer, err = time.After(uploadSoon), nil
 		case err != nil:
 			u.failed.Add(1)
 			u.log.Warn("uploads wait for the bundler", "bundler", u.to.Bundler, "err", err, "after", wait)
@@ -151,8 +158,13 @@ func (u *uploads) page(ctx context.Context) (more bool, err error) {
 			return false, err
 		}
 	}
+	for _, err := range errs {
+		if !errors.Is(err, errNotYet) {
+			return false, err
+		}
+	}
 	if len(errs) > 0 {
-		return false, errs[0]
+		return false, errNotYet
 	}
 	return len(keys) == uploadPageRows, nil
 }
@@ -165,6 +177,10 @@ func (u *uploads) send(ctx context.Context, key []byte) error {
 	id := message.ID(key[10:])
 	raw, err := u.item(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
+		// The row can be seen a moment before the log shows the slot that it was stored with.
+		if at := int64(binary.BigEndian.Uint64(key[2:])); u.clock.Now().UnixNano()-at < int64(uploadLost) {
+			return errNotYet
+		}
 		u.log.Error("an item that was to be uploaded is not there", "item", id)
 		return nil
 	}
