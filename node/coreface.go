@@ -15,7 +15,7 @@ import (
 // core makes the AO-Core face: devices over the units of the node.
 func (n *Node) core() http.Handler {
 	d := n.deviceNode()
-	return aocore.New(aocore.Config{Node: d, Resolver: resolve.New(d, resolve.Limits{}), Verify: n.verifier.Verify})
+	return aocore.New(aocore.Config{Node: d, Resolver: resolve.New(d, resolve.Limits{}), Verify: n.verifier.Verify, Streams: newStreams(n)})
 }
 
 // deviceNode is the node as devices see it. What they may use of the units is provided here.

@@ -40,13 +40,9 @@ type line struct {
 }
 
 // encode writes what a resolution gave.
-func (f *Face) encode(r *http.Request, res device.Result, wants wants) (*answer, error) {
+func (q *request) encode(r *http.Request, res device.Result, wants wants) (*answer, error) {
 	status := device.HTTPStatus(res.Value, device.End(res.Status, nil))
-	m, isMessage := res.Value.(message.Message)
-	if !isMessage {
-		m = message.New(message.Field{Key: message.KeyBody, Value: plain(res.Value)}, message.Field{Key: keyResult, Value: message.Bytes(message.KeyBody)})
-	}
-	m, err := f.nested(r, m, wants)
+	m, err := q.nested(r, asMessage(res.Value), wants)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +55,7 @@ func (f *Face) encode(r *http.Request, res device.Result, wants wants) (*answer,
 			return nil, err
 		}
 	}
-	a, err := f.httpsig(m, status, res.Hashpath, wants)
+	a, err := q.httpsig(m, status, res.Hashpath, wants)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +68,7 @@ func (f *Face) encode(r *http.Request, res device.Result, wants wants) (*answer,
 
 // encodeFailure writes an error. It is not signed: what failed says nothing that could be held against the node, and costs it as
 // little as possible.
-func (f *Face) encodeFailure(status int, m message.Message, wants wants) *answer {
+func encodeFailure(status int, m message.Message, wants wants) *answer {
 	if wants.html {
 		return page(status, m)
 	}
@@ -88,17 +84,9 @@ func (f *Face) encodeFailure(status int, m message.Message, wants wants) *answer
 	return answerOf(status, wire)
 }
 
-// plain is a value that can stand in a body.
-func plain(v message.Value) message.Value {
-	if v == nil {
-		return message.Bytes("")
-	}
-	return v
-}
-
 // nested gives the message with what it links to in it, or linked, as the client asks.
-func (f *Face) nested(r *http.Request, m message.Message, wants wants) (message.Message, error) {
-	contents := f.c.Node.Contents
+func (q *request) nested(r *http.Request, m message.Message, wants wants) (message.Message, error) {
+	contents := q.node.Contents
 	switch {
 	case contents == nil || len(m.Committers()) > 0 && wants.bundle != "true":
 		return m, nil
@@ -186,7 +174,7 @@ func itemOf(m message.Message) ([]byte, error) {
 var hopping = []string{"connection", "content-length", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
 
 // httpsig writes a message as headers and body, signed by the node unless others have signed it.
-func (f *Face) httpsig(m message.Message, status int, path *device.Hashpath, wants wants) (*answer, error) {
+func (q *request) httpsig(m message.Message, status int, path *device.Hashpath, wants wants) (*answer, error) {
 	if len(m.Committers()) > 0 {
 		wire, err := httpsig.Encode(m, message.Nested)
 		if err != nil {
@@ -205,18 +193,18 @@ func (f *Face) httpsig(m message.Message, status int, path *device.Hashpath, wan
 		return nil, err
 	}
 	if wants.old {
-		return f.old(m, status)
+		return q.old(m, status)
 	}
-	return f.sign(m, status, tag)
+	return q.sign(m, status, tag)
 }
 
 // old writes an answer for a client of the first generation.
-func (f *Face) old(m message.Message, status int) (*answer, error) {
+func (q *request) old(m message.Message, status int) (*answer, error) {
 	wire, err := httpsig.EncodeA(m)
 	if err != nil {
 		return nil, err
 	}
-	if k := f.c.Node.Key; k != nil && k.Type() == commitment.RSA {
+	if k := q.node.Key; k != nil && k.Type() == commitment.RSA {
 		if wire, err = httpsig.SignA(wire, k); err != nil {
 			return nil, err
 		}
@@ -225,8 +213,8 @@ func (f *Face) old(m message.Message, status int) (*answer, error) {
 }
 
 // sign writes an answer with the node's signature over all of it. What is the same is signed once.
-func (f *Face) sign(m message.Message, status int, tag string) (*answer, error) {
-	if f.c.Node.Key == nil {
+func (q *request) sign(m message.Message, status int, tag string) (*answer, error) {
+	if q.node.Key == nil {
 		wire, err := httpsig.Encode(m, message.Nested)
 		if err != nil {
 			return nil, err
@@ -235,11 +223,11 @@ func (f *Face) sign(m message.Message, status int, tag string) (*answer, error) 
 	}
 	id := m.Without(message.KeyCommitments).UnsignedID()
 	name := strconv.Itoa(status) + " " + tag + " " + id.String()
-	if a, ok := f.signed.get(name); ok {
+	if a, ok := q.signed.get(name); ok {
 		out := *a
 		return &out, nil
 	}
-	signed, err := httpsig.Commit(m, f.c.Node.Key, httpsig.Terms{Nesting: message.Nested, Tag: tag, Salt: []byte(name)})
+	signed, err := httpsig.Commit(m, q.node.Key, httpsig.Terms{Nesting: message.Nested, Tag: tag, Salt: []byte(name)})
 	if err != nil {
 		return nil, err
 	}
@@ -248,7 +236,7 @@ func (f *Face) sign(m message.Message, status int, tag string) (*answer, error) 
 		return nil, err
 	}
 	a := answerOf(status, wire)
-	f.signed.put(name, a)
+	q.signed.put(name, a)
 	out := *a
 	return &out, nil
 }

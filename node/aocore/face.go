@@ -31,14 +31,28 @@ type Config struct {
 	Verify func(message.Message) (commitment.Verified, error)
 	// Home is where GET / leads; "" answers it like any other path.
 	Home string
+	// Hook gives a message {request, body} to the handlers of a moment and tells what they make of it: "request" with the steps
+	// of a request before it is resolved, "response" with the answer. Nil runs none.
+	Hook func(c *device.Call, name string, m message.Message) (message.Message, error)
+	// Streams are what goes on in processes. Nil streams nothing.
+	Streams Streams
 }
 
 // Face is the HTTP handler of a node. It is safe for concurrent use.
 type Face struct {
 	c        Config
+	now      atomic.Pointer[settings]
 	requests atomic.Uint64 // counts those that failed, for their names
-	kept     *kept
 	signed   *kept
+	streams  chan struct{} // a place for each that is open
+}
+
+// settings are what a node works with at a time, and the answers that follow from them.
+type settings struct {
+	node     *device.Node
+	resolver *resolve.Resolver
+	kept     *kept
+	hooks    map[string]bool // that have handlers
 }
 
 // New makes a face.
@@ -49,7 +63,25 @@ func New(c Config) *Face {
 	if c.Verify == nil {
 		c.Verify = commitment.Verify
 	}
-	return &Face{c: c, kept: newKept(keptBytes), signed: newKept(keptBytes)}
+	f := &Face{c: c, signed: newKept(keptBytes), streams: make(chan struct{}, streamsMax)}
+	f.Use(c.Node, c.Resolver)
+	return f
+}
+
+// Use goes on with other settings: requests that come from now on see them.
+func (f *Face) Use(node *device.Node, resolver *resolve.Resolver) {
+	s := &settings{node: node, resolver: resolver, kept: newKept(keptBytes), hooks: map[string]bool{}}
+	if on, ok := node.Option("on"); ok && f.c.Hook != nil {
+		if all, ok := on.(message.Message); ok {
+			for name, handlers := range all.All() {
+				s.hooks[name] = len(device.Items(handlers)) > 0
+				if m, ok := handlers.(message.Message); ok {
+					s.hooks[name] = m.Len() > 0
+				}
+			}
+		}
+	}
+	f.now.Store(s)
 }
 
 const keptBytes = 32 << 20 // of answers, and as many of signed ones
@@ -67,49 +99,123 @@ func (f *Face) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	wants := wantsOf(r)
-	name := f.keptName(r, wants)
+	q := &request{Face: f, settings: f.now.Load(), r: r, wants: wants}
+	if wants.stream && q.stream(w) {
+		return
+	}
+	name := q.keptName()
 	if name != "" {
-		if a, ok := f.kept.get(name); ok {
+		if a, ok := q.kept.get(name); ok {
 			a.write(w, r)
 			return
 		}
 	}
-	a, err := f.answer(w, r, wants)
+	a, err := q.answer(w)
 	if err != nil {
-		a = f.failure(w, r, wants, err)
+		a = q.failure(w, err)
 	}
 	if name != "" && a.fixed {
-		f.kept.put(name, a)
+		q.kept.put(name, a)
 	}
 	a.write(w, r)
 }
 
+// request is one on its way.
+type request struct {
+	*Face
+	*settings
+	r     *http.Request
+	wants wants
+	in    incoming
+}
+
 // answer works out the answer to a request.
-func (f *Face) answer(w http.ResponseWriter, r *http.Request, wants wants) (*answer, error) {
-	in, err := f.read(w, r, &wants)
-	if err != nil {
+func (q *request) answer(w http.ResponseWriter) (*answer, error) {
+	var err error
+	if q.in, err = q.read(w, q.r, &q.wants); err != nil {
 		return nil, err
 	}
-	steps, err := resolve.Parse(in.path, in.keys)
+	steps, err := resolve.Parse(q.in.path, q.in.keys)
 	if err != nil {
 		return nil, err
 	}
 	if steps == nil {
 		steps = []device.Step{}
 	}
-	res, err := f.c.Resolver.Resolve(r.Context(), resolve.Request{Path: in.path, Keys: in.message, Steps: steps})
-	if err != nil {
-		o, ok := device.OutcomeOf(err)
-		if !ok {
-			return nil, err
+	if q.hooks["request"] {
+		if steps, err = q.before(steps); err != nil {
+			return q.outcome(err)
 		}
-		return f.encode(r, device.Result{Value: o.Value, Status: o.Status}, wants)
 	}
-	return f.encode(r, res, wants)
+	res, err := q.resolver.Resolve(q.r.Context(), resolve.Request{Path: q.in.path, Keys: q.in.message, Steps: steps, How: device.How{CacheControl: q.r.Header.Get(keyCacheControl)}})
+	if err != nil {
+		return q.outcome(err)
+	}
+	return q.settle(res)
+}
+
+// outcome is the answer to a request that a device ended with a status of its own.
+func (q *request) outcome(err error) (*answer, error) {
+	o, ok := device.OutcomeOf(err)
+	if !ok {
+		return nil, err
+	}
+	return q.settle(device.Result{Value: o.Value, Status: o.Status})
+}
+
+// settle gives the answer to the handlers of the node, and writes it.
+func (q *request) settle(res device.Result) (*answer, error) {
+	if q.hooks["response"] {
+		m, err := q.c.Hook(q.call(), "response", q.hooked(asMessage(res.Value)))
+		if o, ok := device.OutcomeOf(err); ok {
+			res = device.Result{Value: o.Value, Status: o.Status}
+		} else if err != nil {
+			return nil, err
+		} else if v, ok := m.Get(message.KeyBody); ok {
+			if v, isMessage := v.(message.Message); !isMessage || !message.Equal(v, asMessage(res.Value)) {
+				res = device.Result{Value: v, Status: res.Status}
+			}
+		}
+	}
+	return q.encode(q.r, res, q.wants)
+}
+
+// before lets the handlers of the node see the steps of a request, and gives those that are to be resolved.
+func (q *request) before(steps []device.Step) ([]device.Step, error) {
+	sequence := device.Sequence(steps)
+	m, err := q.c.Hook(q.call(), "request", q.hooked(sequence))
+	if err != nil {
+		return nil, err
+	}
+	body, ok := m.Get(message.KeyBody)
+	if !ok || message.Equal(body, sequence) {
+		return steps, nil
+	}
+	return device.Steps(body)
+}
+
+func (q *request) hooked(body message.Value) message.Message {
+	return message.New(message.Field{Key: "request", Value: q.in.message}, message.Field{Key: message.KeyBody, Value: body})
+}
+
+// call is what handlers are called with.
+func (q *request) call() *device.Call {
+	return &device.Call{Context: q.r.Context(), Device: "hook@1.0", Node: q.node, Runner: q.resolver, Origin: q.in.message}
+}
+
+// asMessage is a value as a message that can be sent: what is none stands in its body.
+func asMessage(v message.Value) message.Message {
+	if m, ok := v.(message.Message); ok {
+		return m
+	}
+	if v == nil {
+		v = message.Bytes("")
+	}
+	return message.New(message.Field{Key: message.KeyBody, Value: v}, message.Field{Key: keyResult, Value: message.Bytes(message.KeyBody)})
 }
 
 // failure is the answer to a request that failed: what went wrong, its stable name, and what to do next.
-func (f *Face) failure(w http.ResponseWriter, r *http.Request, wants wants, err error) *answer {
+func (q *request) failure(w http.ResponseWriter, err error) *answer {
 	if n, ok := w.(interface{ Note(error) }); ok {
 		n.Note(err)
 	}
@@ -121,7 +227,7 @@ func (f *Face) failure(w http.ResponseWriter, r *http.Request, wants wants, err 
 	fields := []message.Field{
 		{Key: "code", Value: message.Bytes(fault.CodeOf(err))},
 		{Key: "reason", Value: message.Bytes(reason)},
-		{Key: "request-id", Value: message.Bytes(f.requestID(r))},
+		{Key: "request-id", Value: message.Bytes(q.requestID())},
 		{Key: "status", Value: message.Int(status)},
 		{Key: "type", Value: message.Bytes("error")},
 		{Key: "body", Value: message.Bytes(reason)},
@@ -133,7 +239,7 @@ func (f *Face) failure(w http.ResponseWriter, r *http.Request, wants wants, err 
 		fields = append(fields, message.Field{Key: keyResult, Value: message.Bytes(message.KeyBody)},
 			message.Field{Key: message.KeyBody, Value: message.Atom("not_found")})
 	}
-	return f.encodeFailure(status, message.New(fields...), wants)
+	return encodeFailure(status, message.New(fields...), q.wants)
 }
 
 // outermost is the text of an error without its causes: those of a defect tell about the machine, and are for its log.
@@ -146,12 +252,12 @@ func outermost(err error) string {
 }
 
 // requestID names a request that failed, so that it is found in logs: the name that the client or a proxy gave it, or a number.
-func (f *Face) requestID(r *http.Request) string {
-	id := r.Header.Get("X-Request-Id")
+func (q *request) requestID() string {
+	id := q.r.Header.Get("X-Request-Id")
 	if id != "" && len(id) <= 64 && strings.Trim(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:") == "" {
 		return id
 	}
-	return strconv.FormatUint(f.requests.Add(1), 10)
+	return strconv.FormatUint(q.requests.Add(1), 10)
 }
 
 func reads(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }

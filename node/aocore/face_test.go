@@ -20,7 +20,15 @@ import (
 // testFace is a face with the devices that there are, and one whose answers are never the same.
 func testFace(t testing.TB, kind commitment.KeyType) *Face {
 	t.Helper()
-	key, err := commitment.NewAgent().Generate(kind, nil)
+	agent := commitment.NewAgent()
+	if kind == commitment.RSA { // takes long to make
+		key, err := agent.Open("../../commitment/testdata/wallet.json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return faceOf(key)
+	}
+	key, err := agent.Generate(kind, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -68,8 +68,9 @@ func (k *kept) drop(e *list.Element) {
 
 // keptName is the name under which the answer to a request is kept, if it turns out to be the same whenever it is asked for; "" for
 // a request that brings a message, which is read anew each time.
-func (f *Face) keptName(r *http.Request, w wants) string {
-	if !reads(r) || r.ContentLength != 0 || w.stream || w.other != "" {
+func (q *request) keptName() string {
+	r, w := q.r, q.wants
+	if q.hooks["request"] || q.hooks["response"] || !reads(r) || r.ContentLength != 0 || w.stream || w.other != "" {
 		return ""
 	}
 	for name := range r.Header {
@@ -92,7 +93,7 @@ func plainHeader(name string) bool {
 	if !ok {
 		lower = strings.ToLower(name)
 	}
-	return isTransport(lower) || lower == message.KeyContentType
+	return lower != keyCacheControl && (isTransport(lower) || lower == message.KeyContentType)
 }
 
 // lowered are the usual headers as net/http names them, in lower case.
