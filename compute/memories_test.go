@@ -323,7 +323,7 @@ func TestAProcessThatStandsStillIsSaved(t *testing.T) {
 	r.result(u, p, last)
 	a := u.actor(p)
 	a.work.Lock()
-	a.spent = quietWorth // as if it had taken that long
+	a.spent = worthSaving // as if it had taken that long
 	a.work.Unlock()
 	r.result(u, p, r.sched.add(p, "1"))
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {

@@ -112,7 +112,7 @@ func (a *actor) trySave() {
 // saveWhenQuiet begins a snapshot when nothing more comes for a moment: whoever stands still is not held up by it, and what a
 // kill makes to be evaluated again is little then. a.work is held.
 func (a *actor) saveWhenQuiet() {
-	if a.spent < quietWorth {
+	if a.spent < worthSaving {
 		return
 	}
 	if a.snap.quiet != nil {
@@ -126,10 +126,7 @@ func (a *actor) saveWhenQuiet() {
 	})
 }
 
-const (
-	quietWorth = 100 * time.Millisecond // of evaluation
-	quietAfter = 250 * time.Millisecond
-)
+const quietAfter = 250 * time.Millisecond
 
 // beginSave begins a snapshot of the committed state unless one is under way.
 func (a *actor) beginSave() {
