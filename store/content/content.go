@@ -27,6 +27,9 @@ type Options struct {
 	Verify func(context.Context, message.Message) error
 	// Memory bounds the bytes of messages that are held in memory beside the tables; 0 is 64 MiB, a negative number none.
 	Memory int64
+	// Beside are other places on this node where messages are found by id: asked in their order for what the tables do not have,
+	// also by Local. They are believed, and what they give is not kept once more.
+	Beside []Place
 	// Remotes are asked in their order for ids that are not here.
 	Remotes []Remote
 	// Patience is how long one of the Remotes may take; 0 is 10 seconds.
@@ -42,10 +45,18 @@ type Contents struct {
 	tables  store.Store
 	blobs   store.Blobs
 	verify  func(context.Context, message.Message) error
-	memory  *memory
+	memory  *lately
 	known   *known
 	sources map[string]Source
+	beside  []Place
 	remote  *imports // nil for what is here alone
+}
+
+// Place is where messages are found by id.
+type Place interface {
+	// Fetch gives the message, list or bytes with an id. It fails with NotFound if it has none, and with any other kind if it
+	// cannot say.
+	Fetch(ctx context.Context, id message.ID) (message.Value, error)
 }
 
 // Source gives what stands under names whose first part is its own: computed when it is asked for, not linked.
@@ -65,14 +76,14 @@ const (
 
 // New gives the contents that the tables and blobs hold. Both stay the caller's, to be closed after the last use.
 func New(o Options) *Contents {
-	c := &Contents{tables: o.Tables, blobs: o.Blobs, verify: o.Verify, known: newKnown(), sources: map[string]Source{}}
+	c := &Contents{tables: o.Tables, blobs: o.Blobs, verify: o.Verify, known: newKnown(), sources: map[string]Source{}, beside: o.Beside}
 	if c.verify == nil {
 		c.verify = VerifyCommitments
 	}
 	if o.Memory == 0 {
 		o.Memory = 64 << 20
 	}
-	c.memory = newMemory(o.Memory)
+	c.memory = newLately(o.Memory)
 	if len(o.Remotes) > 0 {
 		c.remote = newImports(o)
 	}
@@ -191,10 +202,15 @@ func (c *Contents) locate(ctx context.Context, parts []string) (v message.Value,
 // loadOrMiss is load; it gives the id if nothing is kept under it here.
 func (c *Contents) loadOrMiss(ctx context.Context, id message.ID) (message.Value, message.ID, error) {
 	v, err := c.load(ctx, id)
-	if err != nil && fault.CodeOf(err) == codeAbsent {
-		return nil, id, err
+	if err == nil || fault.CodeOf(err) != codeAbsent {
+		return v, message.ID{}, err
 	}
-	return v, message.ID{}, err
+	for _, p := range c.beside {
+		if v, err := p.Fetch(ctx, id); err == nil || fault.KindOf(err) != fault.NotFound {
+			return v, message.ID{}, err
+		}
+	}
+	return nil, id, err
 }
 
 // walk follows keys into a value, and the links on the way.

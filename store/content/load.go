@@ -70,8 +70,8 @@ func (c *Contents) read(ctx context.Context, id message.ID, b []byte) (message.V
 	return v, nil
 }
 
-// memory holds the messages read last, up to a number of bytes.
-type memory struct {
+// lately holds the messages read last, up to a number of bytes.
+type lately struct {
 	mu    sync.Mutex
 	max   int64
 	bytes int64
@@ -85,11 +85,11 @@ type held struct {
 	bytes int64
 }
 
-func newMemory(limit int64) *memory {
-	return &memory{max: limit, by: map[message.ID]*list.Element{}, order: list.New()}
+func newLately(limit int64) *lately {
+	return &lately{max: limit, by: map[message.ID]*list.Element{}, order: list.New()}
 }
 
-func (m *memory) get(id message.ID) (message.Value, bool) {
+func (m *lately) get(id message.ID) (message.Value, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	e, ok := m.by[id]
@@ -101,7 +101,7 @@ func (m *memory) get(id message.ID) (message.Value, bool) {
 }
 
 // put holds a value; one that would push out most others is not held.
-func (m *memory) put(id message.ID, v message.Value) {
+func (m *lately) put(id message.ID, v message.Value) {
 	limit := m.max / 8
 	size := sizeOf(v, limit)
 	if size > limit {
@@ -119,7 +119,7 @@ func (m *memory) put(id message.ID, v message.Value) {
 	}
 }
 
-func (m *memory) drop(id message.ID) {
+func (m *lately) drop(id message.ID) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if e, ok := m.by[id]; ok {
@@ -127,7 +127,7 @@ func (m *memory) drop(id message.ID) {
 	}
 }
 
-func (m *memory) remove(e *list.Element) {
+func (m *lately) remove(e *list.Element) {
 	h := m.order.Remove(e).(*held)
 	delete(m.by, h.id)
 	m.bytes -= h.bytes

@@ -12,14 +12,12 @@ import (
 	"ago/message"
 )
 
-// Remote is another place where messages are found by id: a node, a gateway. Nothing it says is believed: what it gives is
+// Remote is a place elsewhere: a node, a gateway. Nothing it says is believed: what it gives is
 // checked against the id.
 type Remote interface {
 	// Name says which one it is, for people.
 	Name() string
-	// Fetch gives the message, list or bytes with an id. It fails with NotFound if it has none, and with any other kind if it
-	// cannot say.
-	Fetch(ctx context.Context, id message.ID) (message.Value, error)
+	Place
 }
 
 // absentMax bounds the ids that are remembered as absent.
