@@ -109,7 +109,7 @@ func (a *actor) load(ctx context.Context) error {
 	}
 	l := &lived{def: def}
 	switch {
-	case !byDevice(def):
+	case !def.ByDevice():
 		if l.mod, l.lim, err = a.u.module(ctx, def); err != nil {
 			return err
 		}
@@ -206,7 +206,7 @@ func (u *Computer) candidates(ctx context.Context, k maker, at slotlog.Slot, tic
 	if len(found) > 0 {
 		own = found[0].next
 	}
-	if u.c.Memories == nil || byDevice(l.def) || own+worthAsking > at {
+	if u.c.Memories == nil || l.def.ByDevice() || own+worthAsking > at {
 		return found
 	}
 	memories, err := u.c.Memories.Find(ctx, l.def, at)

@@ -194,7 +194,7 @@ func (u *Computer) Advance(p message.ID, next slotlog.Slot) {
 // beyond this unit's, below what the module needs, or none at all; timers that would never be due. A module is compiled on
 // this occasion if it was not before.
 func (u *Computer) Admit(ctx context.Context, d process.Definition) error {
-	if byDevice(d) {
+	if d.ByDevice() {
 		if u.c.Executions == nil {
 			return unsupported(d)
 		}

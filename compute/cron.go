@@ -79,7 +79,7 @@ func (u *Computer) Tick(ctx context.Context, p message.ID, before int64) (Due, e
 
 // timers are those of a legacy process: others have none by tags.
 func timers(def process.Definition) ([]process.Cron, error) {
-	if byDevice(def) {
+	if def.ByDevice() {
 		return nil, nil
 	}
 	return process.Crons(def.Tags)

@@ -19,11 +19,6 @@ type Executions interface {
 	Restore(ctx context.Context, def process.Definition, snapshots ...io.Reader) (process.Executor, error)
 }
 
-// byDevice tells the processes that their execution device evaluates: all but those of modules that legacy units run.
-func byDevice(d process.Definition) bool {
-	return d.ExecutionDevice != "" && d.ExecutionDevice != process.DeviceLegacy
-}
-
 // memorial is a process whose whole state is a linear memory.
 type memorial interface {
 	Memory(w io.Writer) (int64, error)
@@ -82,7 +77,7 @@ type maker struct {
 
 func (u *Computer) maker(ctx context.Context, l *lived) (maker, error) {
 	k := maker{u: u, l: l}
-	if byDevice(l.def) {
+	if l.def.ByDevice() {
 		return k, nil
 	}
 	bytes, err := l.mod.Bytes(ctx)
@@ -98,7 +93,7 @@ func (k maker) program(inst vm.Instance, err error) (process.Executor, error) {
 }
 
 func (k maker) begin(ctx context.Context) (process.Executor, error) {
-	if byDevice(k.l.def) {
+	if k.l.def.ByDevice() {
 		return k.u.c.Executions.New(ctx, k.l.def)
 	}
 	inst, err := k.u.c.Engine.New(ctx, k.m, k.l.lim)
@@ -109,7 +104,7 @@ func (k maker) begin(ctx context.Context) (process.Executor, error) {
 }
 
 func (k maker) restore(ctx context.Context, snapshots ...io.Reader) (process.Executor, error) {
-	if byDevice(k.l.def) {
+	if k.l.def.ByDevice() {
 		return k.u.c.Executions.Restore(ctx, k.l.def, snapshots...)
 	}
 	return k.program(k.u.c.Engine.Restore(ctx, k.m, k.l.lim, snapshots...))

@@ -45,7 +45,7 @@ func stateOf(e process.Executor) message.Message {
 
 // storeState adds the state after a slot, which is that of the instance, to the batch of the slot's result.
 func (a *actor) storeState(b *store.Batch, slot slotlog.Slot) error {
-	if !byDevice(a.def) {
+	if !a.def.ByDevice() {
 		return nil
 	}
 	c, now := &a.state, stateOf(a.inst)
@@ -68,7 +68,7 @@ func (a *actor) storeState(b *store.Batch, slot slotlog.Slot) error {
 
 // keepState notes the state after a slot that was evaluated again.
 func (a *actor) keepState(slot slotlog.Slot) {
-	if a.inst == nil || !byDevice(a.def) {
+	if a.inst == nil || !a.def.ByDevice() {
 		return
 	}
 	a.state.last = stateOf(a.inst)
@@ -100,7 +100,7 @@ func (u *Computer) State(ctx context.Context, p message.ID, slot slotlog.Slot) (
 		return message.Message{}, err
 	}
 	var m message.Message
-	if byDevice(def) {
+	if def.ByDevice() {
 		if m, err = u.stateAt(p, slot); err != nil {
 			return m, err
 		}

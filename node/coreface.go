@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"ago/device"
-	_ "ago/devices" // brings the devices
+	"ago/devices"
 	"ago/message"
 	"ago/node/aocore"
 	"ago/resolve"
@@ -20,11 +20,24 @@ func (n *Node) core() http.Handler {
 
 // deviceNode is the node as devices see it. What they may use of the units is provided here.
 func (n *Node) deviceNode() *device.Node {
-	d := &device.Node{Registry: device.All(), Key: n.c.Key, Clock: n.c.Clock, Options: n.options()}
+	if n.devices != nil {
+		return n.devices
+	}
+	d := &device.Node{Registry: device.All(), Key: n.c.Key, Clock: n.c.Clock, Options: n.options(), Contents: known{n: n}}
 	if n.engine != nil {
 		device.Provide[vm.Engine](d, n.engine)
 	}
+	n.devices = d
 	return d
+}
+
+// provideUnits lets devices reach the units, once there are all.
+func (n *Node) provideUnits() {
+	d := n.deviceNode()
+	device.Provide[devices.Scheduler](d, n.scheduler)
+	device.Provide[devices.Computer](d, n.computer)
+	device.Provide[devices.Messenger](d, n.pusher)
+	device.Provide[devices.Verifier](d, n.verifier)
 }
 
 // options are the settings that everybody may read.

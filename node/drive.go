@@ -101,6 +101,9 @@ var _ drive.Archive = weave{}
 // admitFiles refuses a process that would ask for files that nobody can give it: an unknown extension or kind of availability,
 // or boot data that is not there.
 func (n *Node) admitFiles(ctx context.Context, d process.Definition) error {
+	if d.ByDevice() {
+		return nil
+	}
 	if err := extensions(d.Tags, "the extensions of the process are"); err != nil {
 		return err
 	}

@@ -24,6 +24,8 @@ import (
 	"ago/commitment"
 	"ago/compute"
 	"ago/cron"
+	"ago/device"
+	"ago/devices/execution"
 	"ago/drive"
 	"ago/fault"
 	"ago/gateway"
@@ -53,6 +55,7 @@ type Node struct {
 	scheduler *schedule.Scheduler
 	engine    vm.Engine
 	computer  *compute.Computer
+	devices   *device.Node // the node as devices see it
 	pusher    *push.Pusher
 	monitors  *cron.Monitors
 	verifier  *commitment.Verifier
@@ -348,6 +351,7 @@ func (n *Node) openUnits(context.Context) error {
 	}
 	cc := compute.Config{
 		Store: n.store, Blobs: n.blobs, Engine: n.engine, Schedule: slots{n.scheduler}, Modules: modules{a}, Outbox: ownOutbox{n.pusher, n.scheduler},
+		Executions:   execution.New(n.deviceNode()),
 		ForeignUntil: n.scheduler.ForeignUntil,
 		Drives:       drive.Drives{Archive: weave{n.gateway, true}},
 		Timeline:     timeline{n}, Ticks: ticks{n.pusher, n.monitors, n.scheduler},
@@ -363,6 +367,7 @@ func (n *Node) openUnits(context.Context) error {
 	for _, f := range n.c.Follow {
 		n.mirrors = append(n.mirrors, n.newMirror(f))
 	}
+	n.provideUnits()
 	n.scheduler.OnAppend(n.advance)
 	n.scheduler.OnAppend(func(message.ID, slotlog.Slot) { n.appended.Add(1) })
 	n.scheduler.OnAppend(func(p message.ID, _ slotlog.Slot) { n.monitors.Moved(p) })

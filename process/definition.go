@@ -191,6 +191,11 @@ func defineCore(m message.Message, it *ans104.Item) (Definition, error) {
 // Legacy tells whether the process is one of legacy units: its assignments are signed items, and its messages data items.
 func (d Definition) Legacy() bool { return d.Variant == VariantLegacy }
 
+// ByDevice tells whether the execution device evaluates the process: all but those of modules that legacy units run.
+func (d Definition) ByDevice() bool {
+	return d.ExecutionDevice != "" && d.ExecutionDevice != DeviceLegacy
+}
+
 // Message gives the whole definition with its commitments.
 func (d Definition) Message() message.Message { return d.content.Message() }
 
