@@ -8,14 +8,19 @@ import (
 	"ago/devices"
 	"ago/message"
 	"ago/node/aocore"
-	"ago/resolve"
 	"ago/vm"
 )
 
 // core makes the AO-Core face: devices over the units of the node.
-func (n *Node) core() http.Handler {
-	d := n.deviceNode()
-	return aocore.New(aocore.Config{Node: d, Resolver: resolve.New(d, resolve.Limits{}), Verify: n.verifier.Verify, Streams: newStreams(n)})
+func (n *Node) core() (http.Handler, error) {
+	settings, err := openSettings(n.store)
+	if err != nil {
+		return nil, err
+	}
+	d, resolver, keep := settings.changeable(n.deviceNode())
+	f := aocore.New(aocore.Config{Node: d, Resolver: resolver, Verify: n.verifier.Verify, Hook: devices.RunHook, Streams: newStreams(n)})
+	keep(f)
+	return f, nil
 }
 
 // deviceNode is the node as devices see it. What they may use of the units is provided here.

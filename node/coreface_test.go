@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"ago/codec/ans104"
+	"ago/codec/httpsig"
+	"ago/commitment"
+	"ago/message"
 )
 
 func get(t testing.TB, c *http.Client, target string, headers ...string) (int, http.Header, string) {
@@ -142,4 +145,74 @@ func ans104ID(t testing.TB) string {
 		t.Fatal(err)
 	}
 	return it.UnsignedID().String()
+}
+
+// TestTheOperatorChangesSettings by a request that the node's own key signed, and nobody else does. What was set is there after a
+// restart.
+func TestTheOperatorChangesSettings(t *testing.T) {
+	dir := t.TempDir()
+	start := func() *Node {
+		n, err := Start(t.Context(), Config{Dir: dir, CacheDir: modulesCache})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { n.Close() })
+		return n
+	}
+	n := start()
+	post := func(k *commitment.Key, change func(*http.Request)) int {
+		t.Helper()
+		m := message.New(message.Field{Key: "recorded-key", Value: message.Bytes("yes")})
+		m, err := httpsig.Commit(m, k, httpsig.Terms{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wire, err := httpsig.Encode(m, message.Linked)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := http.NewRequestWithContext(t.Context(), "POST", n.Addresses().Node+"/~meta@1.0/info", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, h := range wire.Headers {
+			r.Header.Set(h.Name, h.Value)
+		}
+		change(r)
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		return answer.StatusCode
+	}
+	recorded := func() string {
+		t.Helper()
+		_, _, body := get(t, http.DefaultClient, n.Addresses().Node+"/~meta@1.0/info/recorded_key")
+		return body
+	}
+	same := func(*http.Request) {}
+	for _, c := range []struct {
+		name   string
+		key    *commitment.Key
+		change func(*http.Request)
+		status int
+		after  string
+	}{
+		{"a stranger", throwaway(t), same, 400, "not_found"},
+		{"a request that was changed on the way", n.c.Key, func(r *http.Request) { r.Header.Set("recorded-key", "no") }, 400, "not_found"},
+		{"nobody", n.c.Key, func(r *http.Request) { r.Header.Del("signature") }, 400, "not_found"},
+		{"the operator", n.c.Key, same, 200, "yes"},
+	} {
+		if status := post(c.key, c.change); status != c.status || recorded() != c.after {
+			t.Errorf("%s: %d, and the setting is %s", c.name, status, recorded())
+		}
+	}
+	if err := n.Close(); err != nil {
+		t.Fatal(err)
+	}
+	n = start()
+	if got := recorded(); got != "yes" {
+		t.Errorf("after a restart the setting is %s", got)
+	}
 }

@@ -456,7 +456,10 @@ func (n *Node) listen(context.Context) error {
 		"mu": withMetrics(mu.Handler()), "su": withMetrics(su.Handler()), "cu": withMetrics(n.c.Limits.face(cu.Handler(), n.c.Clock)),
 	}
 	host := n.host()
-	core := n.core()
+	core, err := n.core()
+	if err != nil {
+		return err
+	}
 	for _, face := range []struct {
 		name    string
 		port    int
