@@ -26,6 +26,17 @@ func get(t testing.TB, c *http.Client, target string, headers ...string) (int, h
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
 	}
+	answer, body := doBy(t, c, r)
+	return answer.StatusCode, answer.Header, body
+}
+
+func do(t testing.TB, r *http.Request) (*http.Response, string) {
+	t.Helper()
+	return doBy(t, http.DefaultClient, r)
+}
+
+func doBy(t testing.TB, c *http.Client, r *http.Request) (*http.Response, string) {
+	t.Helper()
 	answer, err := c.Do(r)
 	if err != nil {
 		t.Fatal(err)
@@ -35,7 +46,7 @@ func get(t testing.TB, c *http.Client, target string, headers ...string) (int, h
 	if err != nil {
 		t.Fatal(err)
 	}
-	return answer.StatusCode, answer.Header, string(body)
+	return answer, string(body)
 }
 
 // TestAOCoreIsBesideTheOtherFaces at the node's own address and the gateway's, over both versions of HTTP, and leaves the others
