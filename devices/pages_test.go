@@ -40,6 +40,21 @@ func TestEveryDeviceHasItsPage(t *testing.T) {
 	}
 }
 
+// The list of devices is written from the registry.
+func TestTheListOfDevicesIsCurrent(t *testing.T) {
+	const path = "../docs/devices.md"
+	want := "# Devices\n\nWhat a node brings. [Paths](paths.md) tells how devices are asked, and how to add one.\n\n" +
+		strings.ReplaceAll(device.All().Markdown(), "](", "](devices/")
+	if os.Getenv("AGO_WRITE") == "1" {
+		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := os.ReadFile(path); err != nil || string(got) != want {
+		t.Errorf("%s does not list the devices: run AGO_WRITE=1 go test ./devices (%v)", path, err)
+	}
+}
+
 // The page about paths shows requests with their answers: both are run.
 func TestThePageAboutPathsIsTrue(t *testing.T) {
 	page, err := os.ReadFile("../docs/paths.md")

@@ -43,6 +43,7 @@ func (n *Node) provideUnits() {
 	device.Provide[devices.Computer](d, n.computer)
 	device.Provide[devices.Messenger](d, n.pusher)
 	device.Provide[devices.Verifier](d, n.verifier)
+	device.Provide[devices.Outbound](d, newOutbound())
 }
 
 // options are the settings that everybody may read.
