@@ -1,13 +1,16 @@
 package node
 
 import (
+	"context"
 	"net/http"
 	"strings"
 
+	"ago/cron"
 	"ago/device"
 	"ago/devices"
 	"ago/message"
 	"ago/node/aocore"
+	"ago/resolve"
 	"ago/vm"
 )
 
@@ -17,7 +20,25 @@ func (n *Node) core() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, resolver, keep := settings.changeable(n.deviceNode())
+	var tell func(ctx context.Context, t cron.Task) error
+	ready := make(chan struct{})
+	n.tasks, err = cron.OpenTasks(cron.TasksConfig{Store: n.store, Clock: n.c.Clock, Log: n.c.Log.With("unit", "cron"),
+		Run: func(ctx context.Context, t cron.Task) error {
+			<-ready
+			return tell(ctx, t)
+		}})
+	if err != nil {
+		return nil, err
+	}
+	own := n.deviceNode().Derive() // processes neither ask others nor begin tasks: their results follow from their messages
+	device.Provide[devices.Outbound](own, newOutbound())
+	device.Provide[devices.Tasks](own, n.tasks)
+	d, resolver, keep := settings.changeable(own)
+	tell = func(ctx context.Context, t cron.Task) error {
+		_, err := resolver.Resolve(ctx, resolve.Request{Path: t.Path, Keys: t.Keys})
+		return err
+	}
+	close(ready)
 	f := aocore.New(aocore.Config{Node: d, Resolver: resolver, Verify: n.verifier.Verify, Hook: devices.RunHook, Streams: newStreams(n)})
 	keep(f)
 	return f, nil
@@ -43,7 +64,6 @@ func (n *Node) provideUnits() {
 	device.Provide[devices.Computer](d, n.computer)
 	device.Provide[devices.Messenger](d, n.pusher)
 	device.Provide[devices.Verifier](d, n.verifier)
-	device.Provide[devices.Outbound](d, newOutbound())
 }
 
 // options are the settings that everybody may read.

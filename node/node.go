@@ -58,6 +58,7 @@ type Node struct {
 	devices   *device.Node // the node as devices see it
 	pusher    *push.Pusher
 	monitors  *cron.Monitors
+	tasks     *cron.Tasks
 	verifier  *commitment.Verifier
 	metrics   *Metrics
 
@@ -577,6 +578,9 @@ func (n *Node) Close() error {
 		}
 		servers.Wait()
 		n.stop()
+		if n.tasks != nil {
+			n.tasks.Close()
+		}
 		if n.monitors != nil {
 			n.monitors.Close()
 		}

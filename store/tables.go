@@ -28,7 +28,8 @@ const (
 	TablePushed    byte = 'o' // push: id of a pushed message -> task
 	TablePushIndex byte = 'q' // push: further indexes over the tasks
 
-	TableMonitors byte = 'Y' // cron: process whose timers are watched
+	TableMonitors  byte = 'Y' // cron: process whose timers are watched
+	TableCronTasks byte = 'y' // cron: id of a task -> the request that the node makes by itself
 
 	TableGateway byte = 'G' // gateway: everything, by a second byte
 	TableTags    byte = 'T' // gateway: tag index

@@ -1,0 +1,213 @@
+package cron
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"ago/clock"
+	"ago/fault"
+	"ago/message"
+	"ago/store"
+)
+
+// Task is a request that the node makes by itself: once, or again and again.
+type Task struct {
+	ID    string
+	Path  string
+	Keys  message.Message // what goes with the path
+	Every time.Duration   // from the end of one to the next; 0 is once
+}
+
+// TasksConfig is what tasks stand on. Log may be nil.
+type TasksConfig struct {
+	Store store.Store
+	Clock clock.Clock
+	Log   *slog.Logger
+	Run   func(ctx context.Context, t Task) error
+}
+
+const (
+	tasksMax   = 1000 // of one node
+	taskMin    = 10 * time.Millisecond
+	taskPlaces = 16 // under way at once
+)
+
+// Tasks are the requests of a node to itself. They are stored, and go on after a restart, each with a run at once. It is safe
+// for concurrent use.
+type Tasks struct {
+	c      TasksConfig
+	ctx    context.Context
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+	places chan struct{}
+
+	mu      sync.Mutex // also over what is on disk, so that both agree
+	running map[string]*runningTask
+	closed  bool
+}
+
+type runningTask struct {
+	Task
+	stop context.CancelFunc
+}
+
+// OpenTasks reads the tasks of a store and lets them go on. Close ends them; what is stored stays.
+func OpenTasks(c TasksConfig) (*Tasks, error) {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	t := &Tasks{c: c, places: make(chan struct{}, taskPlaces), running: map[string]*runningTask{}}
+	t.ctx, t.cancel = context.WithCancel(context.Background())
+	var stored []Task
+	for p, err := range c.Store.Scan([]byte{store.TableCronTasks}, store.PrefixEnd([]byte{store.TableCronTasks}), false) {
+		if err != nil {
+			return nil, err
+		}
+		task, err := readTask(p.Value)
+		if err != nil {
+			return nil, fault.Wrap(err, fault.Internal, "task-unreadable", "a stored task cannot be read")
+		}
+		stored = append(stored, task)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, task := range stored {
+		t.start(task)
+	}
+	return t, nil
+}
+
+func (t Task) message() message.Message {
+	return message.New(
+		message.Field{Key: "id", Value: message.Bytes(t.ID)}, message.Field{Key: "path", Value: message.Bytes(t.Path)},
+		message.Field{Key: "keys", Value: t.Keys}, message.Field{Key: "every", Value: message.Int(t.Every)})
+}
+
+func readTask(b []byte) (Task, error) {
+	v, err := message.ReadValue(b)
+	if err != nil {
+		return Task{}, err
+	}
+	m, _ := v.(message.Message)
+	keys, _ := m.Get("keys")
+	every, _ := m.Get("every")
+	t := Task{ID: m.Text("id"), Path: m.Text("path")}
+	t.Keys, _ = keys.(message.Message)
+	n, _ := every.(message.Int)
+	t.Every = time.Duration(n)
+	return t, nil
+}
+
+func taskKey(id string) []byte { return append([]byte{store.TableCronTasks}, id...) }
+
+// Add stores a task and begins it. One that is there already stays as it is. It fails with TooMany, and with Malformed for an
+// interval that is too short.
+func (t *Tasks) Add(task Task) error {
+	if task.Every < 0 || task.Every > 0 && task.Every < taskMin {
+		return fault.New(fault.Malformed, "interval-malformed", "an interval is at least %v", taskMin)
+	}
+	b, err := message.AppendValue(nil, task.message())
+	if err != nil {
+		return fault.Wrap(err, fault.TooLarge, "message-too-deep", "the request of the task is nested too deep")
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return fault.New(fault.Unavailable, "stopping", "the node is stopping")
+	}
+	if t.running[task.ID] != nil {
+		return nil
+	}
+	if len(t.running) >= tasksMax {
+		return fault.New(fault.TooMany, "tasks-too-many", "a node has up to %d tasks", tasksMax).WithHint("stop one with /~cron@1.0/stop?task=")
+	}
+	var batch store.Batch
+	batch.Set(taskKey(task.ID), b)
+	if err := t.c.Store.Apply(&batch, true); err != nil {
+		return err
+	}
+	t.start(task)
+	return nil
+}
+
+// start runs a task; the lock is held.
+func (t *Tasks) start(task Task) {
+	ctx, stop := context.WithCancel(t.ctx)
+	t.running[task.ID] = &runningTask{task, stop}
+	t.wg.Go(func() { t.run(ctx, task) })
+}
+
+func (t *Tasks) run(ctx context.Context, task Task) {
+	for {
+		select {
+		case t.places <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+		err := t.c.Run(ctx, task)
+		<-t.places
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			t.c.Log.Warn("a task failed", "task", task.ID, "path", task.Path, "err", err)
+		}
+		if task.Every == 0 {
+			if _, err := t.Stop(task.ID); err != nil {
+				t.c.Log.Error("a task that has run cannot be taken from the store", "task", task.ID, "err", err)
+			}
+			return
+		}
+		wait, stop := t.c.Clock.After(task.Every)
+		select {
+		case <-wait:
+			stop()
+		case <-ctx.Done():
+			stop()
+			return
+		}
+	}
+}
+
+// Stop ends a task and forgets it; found is false if there is none of this id.
+func (t *Tasks) Stop(id string) (found bool, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r := t.running[id]
+	if r == nil {
+		return false, nil
+	}
+	var batch store.Batch
+	batch.Delete(taskKey(id))
+	if err := t.c.Store.Apply(&batch, true); err != nil {
+		return true, err
+	}
+	r.stop()
+	delete(t.running, id)
+	return true, nil
+}
+
+// List gives the tasks in the order of their ids.
+func (t *Tasks) List() []Task {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	out := make([]Task, 0, len(t.running))
+	for _, r := range t.running {
+		out = append(out, r.Task)
+	}
+	slices.SortFunc(out, func(a, b Task) int { return strings.Compare(a.ID, b.ID) })
+	return out
+}
+
+// Close ends all that is under way. It may be called more than once.
+func (t *Tasks) Close() {
+	t.mu.Lock()
+	t.closed = true
+	t.mu.Unlock()
+	t.cancel()
+	t.wg.Wait()
+}

@@ -1,0 +1,94 @@
+package cron
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ago/clock"
+	"ago/fault"
+	"ago/message"
+	"ago/store/memory"
+)
+
+func TestTasksRunAndGoOnAfterARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kept := memory.New()
+		var mu sync.Mutex
+		ran := map[string]int{}
+		open := func() *Tasks {
+			tasks, err := OpenTasks(TasksConfig{Store: kept, Clock: clock.System{}, Run: func(_ context.Context, task Task) error {
+				mu.Lock()
+				defer mu.Unlock()
+				ran[task.ID+task.Path+task.Keys.Text("k")]++
+				return errors.New("is only noted")
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return tasks
+		}
+		expect := func(name string, n int) {
+			t.Helper()
+			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
+			if ran[name] != n {
+				t.Errorf("%s ran %d times, not %d", name, ran[name], n)
+			}
+		}
+		tasks := open()
+		keys := message.New(message.Field{Key: "k", Value: message.Bytes("v")})
+		for _, task := range []Task{{ID: "once", Path: "/a"}, {ID: "every", Path: "/b", Keys: keys, Every: time.Minute}, {ID: "every", Path: "/c", Every: time.Second}} {
+			if err := tasks.Add(task); err != nil {
+				t.Fatal(err)
+			}
+		}
+		expect("once/a", 1)
+		expect("every/bv", 1)
+		time.Sleep(150 * time.Second)
+		expect("every/bv", 3)
+		if l := tasks.List(); len(l) != 1 || l[0].ID != "every" {
+			t.Error(l)
+		}
+		tasks.Close()
+		if err := tasks.Add(Task{ID: "late"}); fault.KindOf(err) != fault.Unavailable {
+			t.Error(err)
+		}
+		tasks = open()
+		expect("every/bv", 4)
+		if found, err := tasks.Stop("every"); !found || err != nil {
+			t.Error(found, err)
+		}
+		if found, err := tasks.Stop("every"); found || err != nil {
+			t.Error(found, err)
+		}
+		time.Sleep(time.Hour)
+		expect("every/bv", 4)
+		tasks.Close()
+		tasks = open()
+		expect("once/a", 1)
+		expect("every/bv", 4)
+		tasks.Close()
+	})
+}
+
+func TestTasksAreBounded(t *testing.T) {
+	tasks, err := OpenTasks(TasksConfig{Store: memory.New(), Clock: clock.System{}, Run: func(context.Context, Task) error { return nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tasks.Close()
+	if err := tasks.Add(Task{ID: "x", Every: time.Millisecond}); fault.CodeOf(err) != "interval-malformed" {
+		t.Error(err)
+	}
+	for i := range tasksMax + 1 {
+		err = tasks.Add(Task{ID: string(rune('a' + i)), Every: time.Hour})
+	}
+	if fault.CodeOf(err) != "tasks-too-many" {
+		t.Error(err)
+	}
+}

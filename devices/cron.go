@@ -1,0 +1,158 @@
+package devices
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"ago/cron"
+	"ago/device"
+	"ago/fault"
+	"ago/message"
+)
+
+// Tasks makes requests by itself; a node that keeps time offers it.
+type Tasks interface {
+	Add(cron.Task) error
+	Stop(id string) (found bool, err error)
+	List() []cron.Task
+}
+
+// Cron makes requests later.
+var _ = device.Register(device.Device{
+	Name:    "cron@1.0",
+	Doc:     "lets the node make a request by itself, once or again and again, also after a restart",
+	Default: cronInterval,
+	DefaultKey: device.Key{
+		Doc:    "as every, the key being the interval: 5-minutes",
+		Inputs: []device.Input{{Name: "cron-path", Doc: "the path to ask for", Type: device.TypeText, Max: cronPathMax}},
+	},
+	Keys: device.Keys{
+		"once": {Doc: "the id of the task that asks for the path once, at once", Do: cronOnce,
+			Inputs: []device.Input{
+				{Name: "cron-path", Doc: "the path to ask for; the other keys of the request go with it", Type: device.TypeText, Max: cronPathMax},
+				{Name: "once", Doc: "the same as cron-path", Type: device.TypeText, Max: cronPathMax},
+			}},
+		"every": {Doc: "the id of the task that asks for the path now, and again after each interval", Do: cronEvery,
+			Inputs: []device.Input{
+				{Name: "cron-path", Doc: "the path to ask for; the other keys of the request go with it", Type: device.TypeText, Max: cronPathMax},
+				{Name: "every", Doc: "the same as cron-path", Type: device.TypeText, Max: cronPathMax},
+				{Name: "interval", Doc: "a number and a unit: 500-milliseconds, 5-minutes, 1-day", Type: device.TypeText, Max: 64},
+			}},
+		"stop": {Doc: "that the task was stopped; 400 if there is none", Do: cronStop,
+			Inputs: []device.Input{{Name: "task", Doc: "its id", Type: device.TypeText, Max: 255}}},
+		"list": {Doc: "the tasks by their ids, with path and interval in milliseconds", Do: cronList},
+	},
+	Examples: []device.Example{{Needs: "a node that keeps time", Path: "/~cron@1.0/every?interval=5-minutes&cron-path=/~relay@1.0/call", Want: "kjD-3Mvmh0lgjqkqGppYkp9DLaLSbJUAUGlGSyuiJ-o"}},
+})
+
+const cronPathMax = 16 << 10
+
+// cronUnits are the units of intervals; a name may go on after them, as in minutes.
+var cronUnits = []struct {
+	name string
+	is   time.Duration
+}{{"millisecond", time.Millisecond}, {"second", time.Second}, {"minute", time.Minute}, {"hour", time.Hour}, {"day", 24 * time.Hour}}
+
+func cronRefused(text string) error { return device.End(device.Failed, message.Bytes(text)) }
+
+func cronParse(text string) (time.Duration, error) {
+	number, unit, ok := strings.Cut(strings.ToLower(text), "-")
+	n, err := strconv.ParseInt(number, 10, 64)
+	if !ok || err != nil || n <= 0 {
+		return 0, cronRefused("Invalid interval value.")
+	}
+	for _, u := range cronUnits {
+		if unit == u.name || unit == u.name+"s" {
+			if n > int64(10*365*24*time.Hour/u.is) {
+				return 0, cronRefused("Invalid interval value.")
+			}
+			return time.Duration(n) * u.is, nil
+		}
+	}
+	return 0, cronRefused("Invalid time unit: " + unit)
+}
+
+func cronOnce(c *device.Call, base, req message.Message) (message.Value, error) {
+	return cronAdd(c, base, req, "once", 0)
+}
+
+func cronEvery(c *device.Call, base, req message.Message) (message.Value, error) {
+	text := first("interval", req, base)
+	if text == "" {
+		return nil, cronRefused("No interval found in message.")
+	}
+	every, err := cronParse(text)
+	if err != nil {
+		return nil, err
+	}
+	return cronAdd(c, base, req, "every", every)
+}
+
+func cronInterval(c *device.Call, base, req message.Message) (message.Value, error) {
+	every, err := cronParse(c.Key)
+	if err != nil {
+		return nil, device.Absent(c.Key)
+	}
+	return cronAdd(c, base, req, "every", every)
+}
+
+func cronAdd(c *device.Call, base, req message.Message, kind string, every time.Duration) (message.Value, error) {
+	path := first("cron-path", req, base)
+	if path == "" {
+		path = first(kind, req, base)
+	}
+	if path == "" {
+		return nil, cronRefused("No cron path found in message.")
+	}
+	if _, err := c.Runner.Parse(path, message.Message{}); err != nil {
+		return nil, err
+	}
+	tasks, ok := device.Service[Tasks](c)
+	if !ok {
+		return nil, unserved("tasks")
+	}
+	// What somebody signed is not signed again each time: tasks have no rights.
+	id := req.UnsignedID().String()
+	keys := req.Without(message.KeyCommitments)
+	for _, key := range []string{"path", "cron-path", "interval", kind} {
+		keys = keys.Without(key)
+	}
+	if err := tasks.Add(cron.Task{ID: id, Path: path, Keys: keys, Every: every}); err != nil {
+		return nil, err
+	}
+	return message.Bytes(id), nil
+}
+
+func cronStop(c *device.Call, base, req message.Message) (message.Value, error) {
+	id := first("task", req, base)
+	if id == "" {
+		return nil, cronRefused("No task ID found in message.")
+	}
+	tasks, ok := device.Service[Tasks](c)
+	if !ok {
+		return nil, unserved("tasks")
+	}
+	found, err := tasks.Stop(id)
+	if err != nil {
+		return nil, err
+	}
+	if !found {
+		return nil, cronRefused("Task not found.")
+	}
+	return message.New(message.Field{Key: "status", Value: message.Int(device.OK)}, message.Field{Key: message.KeyBody, Value: message.New(
+		message.Field{Key: "message", Value: message.Bytes("Task stopped successfully")}, message.Field{Key: "task_id", Value: message.Bytes(id)})}), nil
+}
+
+func cronList(c *device.Call, _, _ message.Message) (message.Value, error) {
+	tasks, ok := device.Service[Tasks](c)
+	if !ok {
+		return nil, fault.New(fault.Unsupported, "not-offered", "this node offers no tasks")
+	}
+	var fs []message.Field
+	for _, t := range tasks.List() {
+		fs = append(fs, message.Field{Key: t.ID, Value: message.New(
+			message.Field{Key: "cron-path", Value: message.Bytes(t.Path)}, message.Field{Key: "interval", Value: message.Int(t.Every.Milliseconds())})})
+	}
+	return message.New(fs...), nil
+}
