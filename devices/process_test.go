@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"io"
 	"log/slog"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -423,4 +425,58 @@ func TestAProcessOfADeviceComesBack(t *testing.T) {
 	if s := u.computer.Stats(); s.Evaluated != 1 || s.Restored != 1 {
 		t.Errorf("it did not go on from where it was: %+v", s)
 	}
+}
+
+// copied is what is on a disk at this moment.
+func copied(t testing.TB, st store.Store) store.Store {
+	t.Helper()
+	var b store.Batch
+	for kv, err := range st.Scan([]byte{1}, nil, false) {
+		ok(t, err)
+		b.Set(slices.Clone(kv.Key), slices.Clone(kv.Value))
+	}
+	out := memory.New()
+	ok(t, out.Apply(&b, true))
+	return out
+}
+
+// TestAProcessOfADeviceAfterACrash: what was not in a checkpoint is evaluated again, and gives the same; nothing is sent twice.
+func TestAProcessOfADeviceAfterACrash(t *testing.T) {
+	st, blobs := memory.New(), memory.NewBlobs()
+	u, end := startUnits(t, st, blobs)
+	t.Cleanup(end)
+	a, b := u.spawn("a"), u.spawn("b")
+	const n = 300 // more than are read for one state
+	for i := range n {
+		fs := []message.Field{text("n", strconv.Itoa(i))}
+		if i%50 == 0 {
+			fs = append(fs, text("send-to", b))
+		}
+		if i%7 == 3 {
+			fs = append(fs, text("action", "fail"))
+		}
+		if i == n/2 {
+			ok(t, u.computer.Checkpoint(t.Context()))
+		}
+		u.post("/"+a+"/schedule", u.signed(fs...))
+	}
+	u.post("/"+a+"/push", u.signed(text("send-to", b)))
+	before := make([]message.Value, n+2)
+	for i := range before {
+		before[i] = u.get("/" + a + "/compute=" + strconv.Itoa(i))
+	}
+	sent := u.get("/" + b + "/slot/current")
+	// The first units are cut off where they are: nothing of them reaches the store any more.
+	crashed, endCrashed := startUnits(t, copied(t, st), blobs)
+	t.Cleanup(endCrashed)
+	for i := len(before) - 1; i >= 0; i-- {
+		if got := crashed.get("/" + a + "/compute=" + strconv.Itoa(i)); !message.Equal(got, before[i]) {
+			t.Fatalf("slot %d comes back as %v, want %v", i, got, before[i])
+		}
+	}
+	crashed.post("/"+a+"/push", crashed.signed(text("n", "more")))
+	last, _ := before[n+1].(message.Message)
+	count, _ := device.Whole(at(last, "count"))
+	want(t, "count", crashed.get("/"+a+"/now/count"), message.Int(count+1))
+	want(t, "what was sent", crashed.get("/"+b+"/slot/current"), sent)
 }
