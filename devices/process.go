@@ -2,7 +2,7 @@ package devices
 
 import (
 	"context"
-	"strconv"
+	"slices"
 
 	"ago/device"
 	"ago/devices/execution"
@@ -210,7 +210,7 @@ func processAs(c *device.Call, base, req message.Message) (message.Value, error)
 		if len(rest) == 0 {
 			return state, nil
 		}
-		r, err := c.Runner.Run(ctx, state, rest, device.How{CacheControl: "no-store, no-cache"})
+		r, err := c.Runner.Run(ctx, state, processAssigned(rest), device.How{CacheControl: "no-store, no-cache"})
 		return r.Value, err
 	})
 	if fault.CodeOf(err) != "state-no-message" {
@@ -220,6 +220,20 @@ func processAs(c *device.Call, base, req message.Message) (message.Value, error)
 		return nil, err
 	}
 	return processDryRun(c, base, rest)
+}
+
+// processAssigned gives the request of a compute that is tried out the form of an assignment: what it says is the body, too.
+func processAssigned(rest []device.Step) []device.Step {
+	if _, ok := rest[0].Request.Get(message.KeyBody); ok || rest[0].Path() != "compute" {
+		return rest
+	}
+	body := rest[0].Request
+	for _, key := range processNotTags {
+		body = body.Without(key)
+	}
+	out := slices.Clone(rest)
+	out[0].Request = out[0].Request.With(message.KeyBody, body)
+	return out
 }
 
 // processDryRun tries a message out on a legacy process, and goes on with what it gave.
@@ -260,6 +274,3 @@ func processTrial(c *device.Call, req message.Message) process.DryMessage {
 // processNotTags are keys of a request that say how it is asked, not what.
 var processNotTags = []string{"path", "method", "accept", "accept-bundle", "accept-codec", "require-codec", "signing-format", "commitments", "target",
 	"host", "connection", "user-agent", "content-length", "content-type", "codec-device"}
-
-// slotText writes a slot as a key.
-func slotText(s slotlog.Slot) string { return strconv.FormatUint(uint64(s), 10) }

@@ -20,8 +20,8 @@ var _ = device.Register(device.Device{
 		"schedule": {Doc: "POST gives a signed message the next slot and answers the assignment; GET lists assignments", Do: schedulerSchedule,
 			Inputs: []device.Input{
 				{Name: "subject", Doc: "the message to schedule: base, self (the request), or the key that holds it; body or else the request is the default", Type: device.TypeText, Max: messageKeyMax},
-				{Name: "from", Doc: "the first slot to list; 0 is the default", Type: device.TypeInt},
-				{Name: "to", Doc: "the last slot to list; at most 1000 are given at once", Type: device.TypeInt},
+				{Name: "from", Doc: "the first slot to list; 0 is the default"},
+				{Name: "to", Doc: "the last slot to list; at most 1000 are given at once"},
 			}},
 		"slot":   {Doc: "the newest slot of a process as current, -1 if there is none, with the newest block and the time of it (seconds)", Do: schedulerSlot},
 		"next":   {Doc: "the assignment of the slot after at-slot of a state, under body, and the state; 404 if it is not given yet", Do: schedulerNext},
