@@ -185,6 +185,9 @@ func (q *request) httpsig(m message.Message, status int, path *device.Hashpath, 
 	for _, name := range hopping {
 		m = m.Without(name)
 	}
+	if !wants.old {
+		m = narrow(m)
+	}
 	if _, ok := m.Get(keyStatus); !ok {
 		m = m.With(keyStatus, message.Int(status))
 	}
@@ -196,6 +199,29 @@ func (q *request) httpsig(m message.Message, status int, path *device.Hashpath, 
 		return q.old(m, status)
 	}
 	return q.sign(m, status, tag)
+}
+
+// headersMax are the bytes of headers that every client takes: those of Node.js take 16 KiB, of which signatures have their part.
+const headersMax = 10 << 10
+
+// narrow gives a message that fits into headers: one that does not is the body of another.
+func narrow(m message.Message) message.Message {
+	size := 0
+	for key, v := range m.All() {
+		if text, ok := device.Text(v); ok && key != message.KeyBody && len(text) <= message.HeaderMax {
+			size += 2*len(key) + len(text) + 16 // its name stands in the signature and among the types, too
+		}
+	}
+	if size <= headersMax {
+		return m
+	}
+	out := asMessage(nil).With(message.KeyBody, m.Without(message.KeyCommitments))
+	for _, key := range []string{keyStatus, keyCacheControl} {
+		if v, ok := m.Get(key); ok {
+			out = out.With(key, v)
+		}
+	}
+	return out
 }
 
 // old writes an answer for a client of the first generation.
@@ -226,6 +252,12 @@ func (q *request) sign(m message.Message, status int, tag string) (*answer, erro
 	if a, ok := q.signed.get(name); ok {
 		out := *a
 		return &out, nil
+	}
+	select {
+	case q.signing <- struct{}{}:
+		defer func() { <-q.signing }()
+	case <-q.r.Context().Done():
+		return nil, fault.New(fault.Unavailable, "resolve-given-up", "the request was given up before its answer was signed")
 	}
 	signed, err := httpsig.Commit(m, q.node.Key, httpsig.Terms{Nesting: message.Nested, Tag: tag, Salt: []byte(name)})
 	if err != nil {

@@ -39,6 +39,7 @@ func TestAnswers(t *testing.T) {
 		{"a post", "POST", "/~counter@1.0/method", "", nil, 200, "method POST", map[string]string{"Etag": ""}},
 		{"a get", "GET", "/~counter@1.0/method", "", nil, 200, "method ", nil},
 		{"a media type for the device", "GET", "/~counter@1.0/accept", "", []string{"Accept", "application/aos-2"}, 200, "application/aos-2", nil},
+		{"a node that asks", "GET", "/~counter@1.0/peer", "", []string{"Ao-Peer-Port", "8734"}, 200, "192.0.2.1:8734", nil},
 		{"no key", "GET", "/~message@1.0&a=1/nothing", "", nil, 404, "not_found", map[string]string{"Ao-Types": `body="atom", status="integer"`, "Code": "key-absent", "Request-Id": "*", "Signature": ""}},
 		{"no key, for people", "GET", "/nothing", "", []string{"Accept", "text/html,application/xhtml+xml,*/*;q=0.8"}, 404, "*", map[string]string{"Content-Type": "text/html; charset=utf-8"}},
 		{"no key, as JSON", "GET", "/nothing", "", []string{"Accept", "application/json", "X-Request-Id", "abc"}, 404, "*", map[string]string{"Content-Type": "application/json", "Request-Id": "*"}},

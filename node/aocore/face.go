@@ -8,6 +8,7 @@ package aocore
 import (
 	"errors"
 	"net/http"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -45,6 +46,7 @@ type Face struct {
 	requests atomic.Uint64 // counts those that failed, for their names
 	signed   *kept
 	streams  chan struct{} // a place for each that is open
+	signing  chan struct{} // a place for each processor, so that signatures do not hold up everything else
 }
 
 // settings are what a node works with at a time, and the answers that follow from them.
@@ -63,7 +65,7 @@ func New(c Config) *Face {
 	if c.Verify == nil {
 		c.Verify = commitment.Verify
 	}
-	f := &Face{c: c, signed: newKept(keptBytes), streams: make(chan struct{}, streamsMax)}
+	f := &Face{c: c, signed: newKept(keptBytes), streams: make(chan struct{}, streamsMax), signing: make(chan struct{}, runtime.GOMAXPROCS(0))}
 	f.Use(c.Node, c.Resolver)
 	return f
 }

@@ -2,6 +2,7 @@ package aocore
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -60,12 +61,27 @@ func faceOf(key *commitment.Key) *Face {
 		"end": {Doc: "ends with a status of its own", Do: func(*device.Call, message.Message, message.Message) (message.Value, error) {
 			return nil, device.End(device.Unpaid, message.New(message.Field{Key: "body", Value: message.Bytes("Insufficient funds")}, message.Field{Key: "price", Value: message.Int(7)}))
 		}},
+		"peer": {Doc: "which node asked", Do: func(_ *device.Call, _, req message.Message) (message.Value, error) {
+			return message.Bytes(req.Text("ao-peer")), nil
+		}},
+		"wide": {Doc: "more than headers hold", Do: func(*device.Call, message.Message, message.Message) (message.Value, error) {
+			return wide(), nil
+		}},
 		"accept": {Doc: "the media type asked for", Do: func(_ *device.Call, _, req message.Message) (message.Value, error) {
 			return message.Bytes(req.Text("accept")), nil
 		}},
 	}}
 	node := &device.Node{Registry: device.All().With(device.NewRegistry(counter)), Key: key, Clock: clock.System{}}
 	return New(Config{Node: node, Resolver: resolve.New(node, resolve.Limits{})})
+}
+
+// wide is a message that is more than the headers of an answer hold.
+func wide() message.Message {
+	m := message.New(message.Field{Key: "n", Value: message.Int(7)})
+	for i := range 100 {
+		m = m.With(fmt.Sprintf("key-%d", i), message.Bytes(strings.Repeat("v", 200)))
+	}
+	return m
 }
 
 func ask(t testing.TB, f http.Handler, method, target, body string, headers ...string) *httptest.ResponseRecorder {
@@ -130,5 +146,24 @@ func TestAnswersAreReadBackAndSigned(t *testing.T) {
 				t.Errorf("%s: signed by %v", c.path, signers)
 			}
 		}
+	}
+}
+
+// TestWideAnswersFitIntoHeaders of clients that take few.
+func TestWideAnswersFitIntoHeaders(t *testing.T) {
+	f := testFace(t, commitment.Ed25519)
+	w := ask(t, f, "GET", "/~counter@1.0/wide", "")
+	size := 0
+	for name, values := range w.Header() {
+		size += len(name) + len(strings.Join(values, ""))
+	}
+	if size > 16<<10 {
+		t.Errorf("%d bytes of headers", size)
+	}
+	m, _ := readBack(t, w)
+	v, _ := m.Get(m.Text("ao-result"))
+	inner, ok := v.(message.Message)
+	if inner = inner.Without(message.KeyCommitments); !ok || !message.Equal(inner, wide()) {
+		t.Errorf("it is read back as %v", v)
 	}
 }

@@ -93,7 +93,7 @@ func plainHeader(name string) bool {
 	if !ok {
 		lower = strings.ToLower(name)
 	}
-	return lower != keyCacheControl && (isTransport(lower) || lower == message.KeyContentType)
+	return lower != keyCacheControl && lower != hdrPeerPort && (isTransport(lower) || lower == message.KeyContentType)
 }
 
 // lowered are the usual headers as net/http names them, in lower case.

@@ -3,7 +3,9 @@ package aocore
 import (
 	"bytes"
 	"errors"
+	"net"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"ago/codec/ans104"
@@ -25,7 +27,7 @@ type incoming struct {
 // transport are headers that are about the connection, and no keys of a message unless somebody signed them.
 var transport = map[string]bool{
 	"accept": true, "accept-bundle": true, "accept-charset": true, "accept-codec": true, "accept-encoding": true, "accept-language": true,
-	"access-control-request-headers": true, "access-control-request-method": true, "alt-used": true, "authorization": true, keyCacheControl: true,
+	"access-control-request-headers": true, "access-control-request-method": true, "alt-used": true, "authorization": true, keyCacheControl: true, hdrPeerPort: true,
 	"cdn-loop": true, "codec-device": true, "connection": true, "content-length": true, "cookie": true, "date": true, "dnt": true, "expect": true, "forwarded": true,
 	"host": true, "if-modified-since": true, "if-none-match": true, "keep-alive": true, "origin": true, "pragma": true, "priority": true, "purpose": true,
 	"proxy-authorization": true, "proxy-connection": true, "range": true, "referer": true, "require-codec": true, "te": true, "trailer": true, "traceparent": true, "tracestate": true,
@@ -42,6 +44,7 @@ const (
 	keyPath           = "path"
 	keyMethod         = "method"
 	keyCacheControl   = "cache-control"
+	hdrPeerPort       = "ao-peer-port"
 )
 
 // read turns a request into messages. Every signature in it holds when it returns, or it fails: Forged.
@@ -62,12 +65,28 @@ func (f *Face) read(w http.ResponseWriter, r *http.Request, wants *wants) (incom
 	if !reads(r) {
 		in.keys = in.keys.With(keyMethod, message.Bytes(r.Method))
 	}
+	if peer := peerOf(r); peer != "" {
+		in.keys = in.keys.With("ao-peer", message.Bytes(peer))
+	}
 	if wants.other != "" {
 		if _, ok := m.Get("accept"); !ok {
 			in.keys = in.keys.With("accept", message.Bytes(wants.other))
 		}
 	}
 	return in, nil
+}
+
+// peerOf is where a node that asks answers itself, if it tells its port.
+func peerOf(r *http.Request) string {
+	port, err := strconv.ParseUint(r.Header.Get(hdrPeerPort), 10, 16)
+	if err != nil {
+		return ""
+	}
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return ""
+	}
+	return net.JoinHostPort(host, strconv.FormatUint(port, 10))
 }
 
 // body reads the body, up to the limit.
