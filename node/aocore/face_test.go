@@ -71,7 +71,11 @@ func faceOf(key *commitment.Key) *Face {
 			return message.Bytes(req.Text("accept")), nil
 		}},
 	}}
-	node := &device.Node{Registry: device.All().With(device.NewRegistry(counter)), Key: key, Clock: clock.System{}}
+	encodings, err := device.All().Only("structured@1.0", "httpsig@1.0", "json@1.0", "flat@1.0", "ans104@1.0")
+	if err != nil {
+		panic(err)
+	}
+	node := &device.Node{Registry: encodings.With(device.NewRegistry(counter)), Key: key, Clock: clock.System{}}
 	return New(Config{Node: node, Resolver: resolve.New(node, resolve.Limits{})})
 }
 
