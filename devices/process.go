@@ -251,8 +251,9 @@ func processDryRun(c *device.Call, base message.Message, rest []device.Step) (me
 		return nil, err
 	}
 	state := message.New(message.Field{Key: "results", Value: r.Results()})
-	if len(rest) == 1 {
-		return state, nil
+	if len(rest) == 1 { // published clients look for the result of a dry run at the top, and for that of a slot under results
+		raw, _ := r.Results().Get("raw")
+		return state.With("raw", raw), nil
 	}
 	return c.Run(state, rest[1:], device.How{CacheControl: "no-store, no-cache"})
 }

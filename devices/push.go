@@ -14,7 +14,7 @@ var _ = device.Register(device.Device{
 	Doc:          "Schedules a message, computes it, and answers what became of the messages that its result sends.",
 	CacheControl: "no-store, no-cache",
 	Keys: device.Keys{
-		"push": {Doc: "slot and process of the message, its results, and for each message of the outbox, under its key, where it went", Do: pushPush,
+		"push": {Doc: "slot, process and id of the message, its results, and for each message of the outbox, under its key, where it went", Do: pushPush,
 			Inputs: []device.Input{
 				{Name: "slot", Doc: "a slot whose results are delivered already or now; without it the request is scheduled first", Type: device.TypeInt},
 				{Name: "result-depth", Doc: "how many results within results are answered; 1 is the default", Type: device.TypeInt},
@@ -34,6 +34,7 @@ func pushPush(c *device.Call, base, req message.Message) (message.Value, error) 
 	w.limited = limited
 	var p message.ID
 	var slot slotlog.Slot
+	id := ""
 	if v, ok := req.Get("slot"); ok {
 		n, ok := device.Whole(v)
 		if !ok || n < 0 {
@@ -54,8 +55,11 @@ func pushPush(c *device.Call, base, req message.Message) (message.Value, error) 
 			return nil, err
 		}
 		if body, _ := assignment.Get(message.KeyBody); body != nil {
-			if m, ok := body.(message.Message); ok && process.IsDefinition(m) {
-				return assignment, nil
+			if m, ok := body.(message.Message); ok {
+				if process.IsDefinition(m) {
+					return assignment, nil
+				}
+				id = process.ContentOfMessage(m).ID.String()
 			}
 		}
 		at, _ := assignment.Get("slot")
@@ -67,9 +71,18 @@ func pushPush(c *device.Call, base, req message.Message) (message.Value, error) 
 	}
 	v, _ := req.Get("async")
 	if async, _ := device.Flag(v); async || req.Text("push-mode") == "async" {
-		return pushed(p, slot), nil
+		return pushedAs(id, pushed(p, slot)), nil
 	}
-	return w.slot(p, slot, 0)
+	m, err := w.slot(p, slot, 0)
+	return pushedAs(id, m), err
+}
+
+// pushedAs adds the id of a message that was scheduled just now.
+func pushedAs(id string, m message.Message) message.Message {
+	if id == "" {
+		return m
+	}
+	return m.With("id", message.Bytes(id))
 }
 
 func pushNumber(req message.Message, key string, absent int) int {

@@ -61,6 +61,12 @@ func schedulerProcess(c *device.Call, s Scheduler, base, req message.Message) (m
 			}
 		}
 	}
+	// The whole request may be the message, and say whom it is for in its body.
+	if v, ok := req.Get(message.KeyBody); ok {
+		if body, ok := v.(message.Message); ok && len(body.Text("target")) >= message.IDLength {
+			return message.ParseID(body.Text("target")[:message.IDLength])
+		}
+	}
 	return message.ID{}, fault.New(fault.NotFound, "process-unknown", "the request names no process").
 		WithHint("begin the path with its id, or give target=<id>")
 }

@@ -81,7 +81,8 @@ func quotedList(values []string) string {
 // unsignedNames are headers that a signature of the first generation leaves out.
 var unsignedNames = []string{hdrSignature, hdrSignatureInput, hdrBodyKeys}
 
-// SignA signs headers and body as clients of the first generation expect of a node. Only RSA keys can.
+// SignA signs headers and body as clients of the first generation expect of a node, by an RSA key or, what that generation had
+// no name for, an Ed25519 key: its clients read what a signature covers whoever made it. Other keys cannot.
 func SignA(w Wire, k *commitment.Key) (Wire, error) {
 	var components []string
 	for _, h := range w.Headers {
@@ -90,10 +91,14 @@ func SignA(w Wire, k *commitment.Key) (Wire, error) {
 		}
 	}
 	slices.Sort(components)
-	params := []message.Param{{Name: "alg", Value: message.Bytes(AlgorithmRSA)}, {Name: keyKeyID, Value: message.Bytes(base64.RawURLEncoding.EncodeToString(k.Owner()))}}
+	algorithm, sign := AlgorithmRSA, func(base []byte) ([]byte, error) { return k.SignPSS512(base, nil) }
+	if k.Type() == commitment.Ed25519 {
+		algorithm, sign = AlgorithmEd25519, k.Sign
+	}
+	params := []message.Param{{Name: "alg", Value: message.Bytes(algorithm)}, {Name: keyKeyID, Value: message.Bytes(base64.RawURLEncoding.EncodeToString(k.Owner()))}}
 	raw := message.SignatureParams(components, params)
 	base, _ := linesA(components, raw, w.Get) // every component is a header
-	signature, err := k.SignPSS512([]byte(base), nil)
+	signature, err := sign([]byte(base))
 	if err != nil {
 		return Wire{}, err
 	}

@@ -130,6 +130,14 @@ func (g *gathering) id(id string) error {
 	}
 	switch v := v.(type) {
 	case message.Message:
+		if inner, ok := v.Get(message.KeyBody); ok && !isLua(v) { // a whole request that was scheduled has the module in its body
+			if _, text := inner.(message.Bytes); !text {
+				m, err := g.c.Message(inner)
+				if err == nil && isLua(m) {
+					v = m
+				}
+			}
+		}
 		return g.text(id, v)
 	case message.Bytes:
 		return g.add(id, string(v))

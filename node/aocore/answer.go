@@ -12,6 +12,7 @@ import (
 	"ago/codec/flat"
 	"ago/codec/httpsig"
 	"ago/codec/json"
+	"ago/codec/structured/sfv"
 	"ago/commitment"
 	"ago/device"
 	"ago/fault"
@@ -230,7 +231,7 @@ func (q *request) old(m message.Message, status int) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if k := q.node.Key; k != nil && k.Type() == commitment.RSA {
+	if k := q.node.Key; k != nil && (k.Type() == commitment.RSA || k.Type() == commitment.Ed25519) {
 		if wire, err = httpsig.SignA(wire, k); err != nil {
 			return nil, err
 		}
@@ -280,10 +281,31 @@ func answerOf(status int, wire httpsig.Wire) *answer {
 		if slices.Contains(hopping, h.Name) {
 			continue
 		}
-		a.header = append(a.header, line{http.CanonicalHeaderKey(h.Name), []string{h.Value}})
+		value := h.Value
+		if h.Name == hdrSignature || h.Name == hdrSignatureInput {
+			value = plainNames(value)
+		}
+		a.header = append(a.header, line{http.CanonicalHeaderKey(h.Name), []string{value}})
 	}
 	a.header = append(a.header, line{"Content-Length", []string{strconv.Itoa(len(a.body))}})
 	return a
+}
+
+// plainNames writes the names of signatures with letters, digits and hyphens only. No signature covers its name and readers take
+// any, but some published clients lose the whole answer at an underscore.
+func plainNames(text string) string {
+	if !strings.Contains(text, "_") {
+		return text
+	}
+	members, err := sfv.ParseDictionary(text)
+	if err != nil {
+		return text
+	}
+	out := make([]string, 0, len(members))
+	for _, m := range members {
+		out = append(out, strings.ReplaceAll(m.Name, "_", "-")+"="+m.Raw)
+	}
+	return strings.Join(out, ", ")
 }
 
 // tag gives the answer a name by which clients and caches know it again.

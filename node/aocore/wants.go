@@ -40,7 +40,7 @@ func wantsOf(r *http.Request) wants {
 	out := wants{sent: httpsig.Codec, codec: httpsig.Codec, bundle: get("accept-bundle")}
 	if named := get("codec-device"); named != "" {
 		out.sent = named
-	} else if codec, ok := codecOf(get("content-type")); ok {
+	} else if codec, ok := codecOf(get("content-type")); ok && r.Header.Get("Signature-Input") == "" { // a signed one is the message's own
 		out.sent = codec
 	}
 	out.accept(get("accept"))
