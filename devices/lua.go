@@ -8,6 +8,7 @@ import (
 
 	"ago/device"
 	"ago/devices/luabridge"
+	"ago/devices/running"
 	"ago/fault"
 	"ago/message"
 	"ago/vm"
@@ -63,7 +64,7 @@ func luaFunctions(c *device.Call, base, _ message.Message) (message.Value, error
 	if err != nil {
 		return nil, luaEnd(err)
 	}
-	out, err := p.Call(c, nil, luabridge.FunctionNames, nil)
+	out, err := luabridge.Call(c, p, nil, luabridge.FunctionNames, nil)
 	if err = errors.Join(err, done()); err != nil {
 		return nil, luaEnd(err)
 	}
@@ -88,7 +89,7 @@ func luaCall(c *device.Call, base, req message.Message) (message.Value, error) {
 		return nil, errors.Join(err, done())
 	}
 	hosts := luabridge.Hosts(c, luaAllowed(base))
-	out, err := p.Call(ctx, hosts, function, args)
+	out, err := luabridge.Call(ctx, p, hosts, function, args)
 	if err = errors.Join(err, done()); err != nil {
 		return nil, luaEnd(err)
 	}
@@ -205,14 +206,14 @@ func luaEnter(c *device.Call) (context.Context, error) {
 }
 
 // luaOpen gives the program of a message: in a process the one that it holds, else one that is closed by done.
-func luaOpen(c *device.Call, base message.Message) (p luabridge.Caller, done func() error, err error) {
+func luaOpen(c *device.Call, base message.Message) (p running.Evaluator, done func() error, err error) {
 	engine, ok := device.Service[vm.Engine](c)
 	if !ok {
 		return nil, nil, fault.New(fault.Unsupported, "engine-missing", "this node runs no programs")
 	}
 	if depth, _ := c.Value(luaNesting{}).(int); c.Session() != nil && depth == 0 {
-		p, err = luabridge.Hold(c, engine, "lua/"+base.Text("device-key"), func() ([]byte, error) { return luaProgram(c, base) })
-		return p, func() error { return nil }, err
+		p, err = running.Hold(c, "lua/"+base.Text("device-key"), luabridge.SourceOf(engine, vm.Limits{}, func() ([]byte, error) { return luaProgram(c, base) }))
+		return p, func() error { return nil }, luabridge.Started(err)
 	}
 	text, err := luaProgram(c, base)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"ago/devices/running"
 	"ago/message"
 	"ago/message/messagetest"
 	"ago/vm"
@@ -32,9 +33,9 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-func open(t testing.TB, text string, snapshots ...io.Reader) *State {
+func open(t testing.TB, text string, snapshots ...io.Reader) *running.Program {
 	t.Helper()
-	s, err := Open(t.Context(), engine, vm.Limits{}, Program([]Source{{"test", []byte(text)}}, nil), snapshots...)
+	s, err := start(t.Context(), Program([]Source{{"test", []byte(text)}}, nil), snapshots...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,11 +43,14 @@ func open(t testing.TB, text string, snapshots ...io.Reader) *State {
 	return s
 }
 
-func one(t testing.TB, s interface {
-	Call(context.Context, map[string]lua.Host, string, []message.Value) ([]message.Value, error)
-}, function string, args ...message.Value) message.Value {
+func start(ctx context.Context, text []byte, snapshots ...io.Reader) (*running.Program, error) {
+	p, err := running.Open(ctx, SourceOf(engine, vm.Limits{}, func() ([]byte, error) { return text, nil }), snapshots...)
+	return p, Started(err)
+}
+
+func one(t testing.TB, s running.Evaluator, function string, args ...message.Value) message.Value {
 	t.Helper()
-	out, err := s.Call(t.Context(), nil, function, args)
+	out, err := Call(t.Context(), s, nil, function, args)
 	if err != nil {
 		t.Fatalf("%s: %v", function, err)
 	}
@@ -64,7 +68,7 @@ func TestAnyMessageComesBackFromLua(t *testing.T) {
 	s := open(t, identity)
 	rapid.Check(t, func(rt *rapid.T) {
 		m := crossing(messagetest.Messages(3).Draw(rt, "message")).(message.Message)
-		out, err := s.Call(t.Context(), nil, "same", []message.Value{m})
+		out, err := Call(t.Context(), s, nil, "same", []message.Value{m})
 		if err != nil {
 			rt.Fatal(err)
 		}
@@ -134,7 +138,7 @@ function key() return {[1.5] = 1} end`)
 		t.Errorf("Lua made %v", got)
 	}
 	for function, want := range map[string]string{"loop": "contains itself", "fn": "cannot hold a function", "key": "cannot have a key"} {
-		if _, err := s.Call(t.Context(), nil, function, nil); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := Call(t.Context(), s, nil, function, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", function, err)
 		}
 	}
@@ -192,7 +196,7 @@ func TestStateIsCommittedUndoneAndKept(t *testing.T) {
 
 	f, err := s.Fork(t.Context())
 	must(err)
-	is(102, one(t, f.(*Trial), "count", message.Int(100)))
+	is(102, one(t, f.(*running.Trial), "count", message.Int(100)))
 	must(f.Close())
 
 	// Several calls of one message are undone together.
@@ -201,7 +205,7 @@ func TestStateIsCommittedUndoneAndKept(t *testing.T) {
 	must(s.Snapshot(&third, false)) // while it is under way
 	half, err := s.Fork(t.Context())
 	must(err)
-	is(3, one(t, half.(*State), "count"))
+	is(3, one(t, half.(*running.Program), "count"))
 	must(half.Close())
 	must(s.Rollback())
 	is(3, one(t, s, "count"))
@@ -214,7 +218,7 @@ func TestStateIsCommittedUndoneAndKept(t *testing.T) {
 		for _, b := range buffers {
 			readers = append(readers, bytes.NewReader(b.Bytes()))
 		}
-		r, err := Open(t.Context(), engine, vm.Limits{}, nil, readers...)
+		r, err := start(t.Context(), nil, readers...)
 		must(err)
 		if want == 4 {
 			want = 3
@@ -223,13 +227,13 @@ func TestStateIsCommittedUndoneAndKept(t *testing.T) {
 		must(r.Close())
 	}
 
-	_, err = s.Call(t.Context(), nil, "fail", []message.Value{message.Int(5)})
+	_, err = Call(t.Context(), s, nil, "fail", []message.Value{message.Int(5)})
 	thrown, ok := err.(*Thrown)
 	if !ok || thrown.Error() != "no more" || len(thrown.Trace) == 0 || !strings.Contains(strings.Join(thrown.Trace, "\n"), "test:5: in function 'fail'") {
 		t.Errorf("%#v", err)
 	}
 	must(s.Rollback())
-	_, err = s.Call(t.Context(), nil, "deep", nil)
+	_, err = Call(t.Context(), s, nil, "deep", nil)
 	if err == nil || !strings.HasPrefix(err.Error(), "test:6: attempt to index a nil value") {
 		t.Error(err)
 	}
@@ -239,7 +243,7 @@ func TestStateIsCommittedUndoneAndKept(t *testing.T) {
 
 func TestTextsThatFailSayWhere(t *testing.T) {
 	for text, want := range map[string]string{"x = = 1": "m.lua:1: unexpected symbol near '='", "\nerror('boom')": "m.lua:2: boom", "while true do end": "out of gas"} {
-		_, err := Open(t.Context(), engine, vm.Limits{}, Program([]Source{{"m.lua", []byte(text)}}, nil))
+		_, err := start(t.Context(), Program([]Source{{"m.lua", []byte(text)}}, nil))
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", text, err)
 		}
@@ -247,7 +251,7 @@ func TestTextsThatFailSayWhere(t *testing.T) {
 }
 
 func TestASandboxReplaces(t *testing.T) {
-	s, err := Open(t.Context(), engine, vm.Limits{}, Program([]Source{{"m", []byte(`function see() return {type(load), os.exit, os.time and "time"} end`)}}, DefaultBarred()))
+	s, err := start(t.Context(), Program([]Source{{"m", []byte(`function see() return {type(load), os.exit, os.time and "time"} end`)}}, DefaultBarred()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -283,9 +287,9 @@ func FuzzReadList(f *testing.F) {
 }
 
 func FuzzOpen(f *testing.F) {
-	f.Add([]byte{snapshotFull, 1, 'x', 0})
+	f.Add([]byte{1, 1, 'x', 0})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if s, err := Open(t.Context(), engine, vm.Limits{}, nil, bytes.NewReader(b)); err == nil {
+		if s, err := start(t.Context(), nil, bytes.NewReader(b)); err == nil {
 			s.Close()
 		}
 	})

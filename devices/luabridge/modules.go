@@ -1,49 +1,14 @@
 package luabridge
 
 import (
-	"context"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
 	"ago/device"
 	"ago/fault"
 	"ago/message"
-	"ago/vm"
-	"ago/vm/lua"
 )
-
-// Caller is a program that functions of are called: a State or a Trial.
-type Caller interface {
-	Call(ctx context.Context, hosts map[string]lua.Host, function string, args []message.Value) ([]message.Value, error)
-}
-
-// Hold gives the program that a session holds under a name; it is opened with the text if there is none.
-func Hold(c *device.Call, e vm.Engine, name string, text func() ([]byte, error)) (Caller, error) {
-	h, err := c.Session().Hold(name, func(snapshots ...io.Reader) (device.Held, error) {
-		var source []byte
-		if len(snapshots) == 0 {
-			var err error
-			if source, err = text(); err != nil {
-				return nil, err
-			}
-		}
-		s, err := Open(c, e, vm.Limits{}, source, snapshots...)
-		if err != nil {
-			return nil, err
-		}
-		return s, nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	p, ok := h.(Caller)
-	if !ok {
-		return nil, fault.New(fault.Internal, "session-mistaken", "the process holds something else under %s", name)
-	}
-	return p, nil
-}
 
 const (
 	// modulesMax and moduleMax bound the texts of one message.

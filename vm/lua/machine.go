@@ -112,6 +112,15 @@ func EvalRaw(ctx context.Context, on Evaluator, hosts map[string]Host, function 
 	return r, nil
 }
 
+// LoadRaw runs a text on an instance of MessagesFormat, as Machine.Load does; what it did is not the state until Commit.
+func LoadRaw(ctx context.Context, on Evaluator, source []byte, name string) error {
+	out, err := on.Eval(ctx, vm.Input{Message: source, Env: wasm.LoadEnv(name)})
+	if err == nil {
+		_, err = value(out)
+	}
+	return err
+}
+
 func (m *Machine) eval(ctx context.Context, in vm.Input) (Result, error) {
 	if m.hosts != nil {
 		ctx = context.WithValue(ctx, hostsKey{}, m.hosts)
