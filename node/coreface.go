@@ -8,6 +8,7 @@ import (
 	"ago/cron"
 	"ago/device"
 	"ago/devices"
+	"ago/devices/jsonabi"
 	"ago/message"
 	"ago/node/aocore"
 	"ago/resolve"
@@ -52,6 +53,9 @@ func (n *Node) deviceNode() *device.Node {
 	d := &device.Node{Registry: device.All(), Key: n.c.Key, Clock: n.c.Clock, Options: n.options(), Contents: known{n: n}}
 	if n.engine != nil {
 		device.Provide[vm.Engine](d, n.engine)
+	}
+	if n.gateway != nil {
+		device.Provide[jsonabi.Modules](d, modules{archive{n.gateway}})
 	}
 	n.devices = d
 	return d

@@ -20,12 +20,12 @@ func OutcomeOf(results message.Message) Result {
 	r := emptyResult()
 	r.Core, r.IsCore = results, true
 	if v, ok := results.Get("error"); ok && v != nil {
-		r.Error = appendPlainJSON(nil, v)
+		r.Error = AppendPlainJSON(nil, v)
 	}
 	if v, ok := results.Get("output"); ok && v != nil {
-		r.Output = appendPlainJSON(nil, v)
+		r.Output = AppendPlainJSON(nil, v)
 	} else if v, ok := results.Get("data"); ok && v != nil {
-		r.Output = append(appendPlainJSON([]byte(`{"data":`), v), '}')
+		r.Output = append(AppendPlainJSON([]byte(`{"data":`), v), '}')
 	}
 	var b []byte
 	for _, e := range OutboxOf(results) {
@@ -82,8 +82,8 @@ func appendEntryJSON(b []byte, m message.Message) []byte {
 	return append(appendTags(append(b, `,"Tags":`...), c.Tags, nil), '}')
 }
 
-// appendPlainJSON writes a value without its types: numbers and truths as JSON has them, links as ids.
-func appendPlainJSON(b []byte, v message.Value) []byte {
+// AppendPlainJSON writes a value without its types: numbers and truths as JSON has them, links as ids.
+func AppendPlainJSON(b []byte, v message.Value) []byte {
 	switch v := v.(type) {
 	case message.Int:
 		return strconv.AppendInt(b, int64(v), 10)
@@ -109,7 +109,7 @@ func appendPlainJSON(b []byte, v message.Value) []byte {
 			if i > 0 {
 				b = append(b, ',')
 			}
-			b = appendPlainJSON(b, e)
+			b = AppendPlainJSON(b, e)
 		}
 		return append(b, ']')
 	case message.Message:
@@ -123,7 +123,7 @@ func appendPlainJSON(b []byte, v message.Value) []byte {
 				b = append(b, ',')
 			}
 			first = false
-			b = appendPlainJSON(append(AppendJSONString(b, textOf(key)), ':'), e)
+			b = AppendPlainJSON(append(AppendJSONString(b, textOf(key)), ':'), e)
 		}
 		return append(b, '}')
 	}

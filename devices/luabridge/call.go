@@ -16,7 +16,7 @@ import (
 
 // SourceOf is the program with this text. A text that cannot be run is a *Thrown: see Started.
 func SourceOf(e vm.Engine, l vm.Limits, text func() ([]byte, error)) running.Source {
-	return running.Source{Engine: e, Limits: l, Keep: true, Module: func() (vm.Module, error) {
+	return running.Source{Engine: e, Limits: func() vm.Limits { return l }, Keep: true, Module: func() (vm.Module, error) {
 		b, err := text()
 		return vm.Module{ID: "lua", Format: lua.MessagesFormat, Bytes: b}, err
 	}}

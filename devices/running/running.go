@@ -24,7 +24,7 @@ type Evaluator interface {
 // Source says where the module of a program comes from.
 type Source struct {
 	Engine vm.Engine
-	Limits vm.Limits
+	Limits func() vm.Limits // asked once, when the program is opened
 	// Module gives the module; it is not asked where a snapshot holds it.
 	Module func() (vm.Module, error)
 	// Keep puts the module's bytes into full snapshots, so that the program comes back without the module being at hand.
@@ -68,7 +68,7 @@ func Hold(c *device.Call, name string, s Source) (Evaluator, error) {
 
 // Open gives a program, in the state of its snapshots if there are any, else as its module begins.
 func Open(ctx context.Context, s Source, snapshots ...io.Reader) (*Program, error) {
-	p := &Program{engine: s.Engine, limits: s.Limits, keep: s.Keep}
+	p := &Program{engine: s.Engine, limits: s.Limits(), keep: s.Keep}
 	var err error
 	if len(snapshots) == 0 {
 		if p.module, err = s.Module(); err == nil {
@@ -274,7 +274,9 @@ func (p *Program) Fork(ctx context.Context) (device.Held, error) {
 type Trial struct{ fork vm.Fork }
 
 // Eval evaluates on the copy.
-func (t *Trial) Eval(ctx context.Context, in vm.Input) (vm.Output, error) { return t.fork.Eval(ctx, in) }
+func (t *Trial) Eval(ctx context.Context, in vm.Input) (vm.Output, error) {
+	return t.fork.Eval(ctx, in)
+}
 
 // Drop has nothing to do.
 func (t *Trial) Drop() error { return nil }
@@ -292,3 +294,10 @@ func (t *Trial) Snapshot(io.Writer, bool) error {
 
 // Close gives the copy up.
 func (t *Trial) Close() error { return t.fork.Close() }
+
+// Memory writes the committed linear memory as one byte string.
+func (p *Program) Memory(w io.Writer) (int64, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.at.Memory(w)
+}
