@@ -13,8 +13,11 @@ var _ = device.Register(device.Device{
 	Name: "cache@1.0",
 	Doc:  "reads what is kept under an id or a path, and keeps what writers send whom the node allows to",
 	Keys: device.Keys{
-		"read": {Doc: "what is kept under target, here or at those the node asks; 404 if nothing is",
-			Inputs: []device.Input{{Name: "target", Doc: "an id, or a path as write gave it", Type: device.TypeText, Max: cachePathMax, Required: true}}, Do: cacheRead},
+		"read": {Doc: "what is kept under target, here or at those the node asks; 404 if nothing is", Do: cacheRead,
+			Inputs: []device.Input{
+				{Name: "target", Doc: "an id, or a path as write gave it", Type: device.TypeText, Max: cachePathMax, Required: true},
+				{Name: "scope", Doc: "local asks nobody else; so nodes ask each other", Type: device.TypeText, Max: 100},
+			}},
 		"write": {Doc: "where body is kept from now on, in path. For signers in the setting cache_writers; 403 for others",
 			Inputs: []device.Input{{Name: "type", Doc: "single keeps body, which is the default; batch keeps each value of body", Type: device.TypeText, Max: 100}}, Do: cacheWrite},
 		"link": {Doc: "nothing: what is under source is from now on under destination too. For signers in the setting cache_writers; 403 for others", Do: cacheLink,
@@ -41,6 +44,9 @@ func cachePath(target string) string {
 }
 
 func cacheRead(c *device.Call, base, req message.Message) (message.Value, error) {
+	if req.Text("scope") == "local" {
+		return lookupRead(c, base, req)
+	}
 	return c.Read(cachePath(first("target", req, base)))
 }
 

@@ -17,6 +17,8 @@ import (
 type Remote interface {
 	// Name says which one it is, for people.
 	Name() string
+	// Keeps tells that what it gives is kept on this node by it, so that it need not be kept once more.
+	Keeps() bool
 	Place
 }
 
@@ -113,15 +115,15 @@ func (i *imports) ask(ctx context.Context, c *Contents, id message.ID) (message.
 			}
 			continue
 		}
-		if err := c.admit(ctx, id, v); err != nil {
+		if err := c.admit(ctx, id, v, !r.Keeps()); err != nil {
 			failures = append(failures, err)
 			i.log.Warn("an answer is not what its id says", "id", id, "from", r.Name(), "error", err)
 			continue
 		}
-		if v, err := c.load(ctx, id); err == nil || fault.KindOf(err) != fault.NotFound {
-			return v, err
+		if r.Keeps() {
+			return v, nil
 		}
-		return v, nil
+		return c.load(ctx, id)
 	}
 	if len(failures) > 0 {
 		return nil, fault.Wrap(errors.Join(failures...), fault.Unavailable, "content-unavailable", "%s is not here, and could not be had from others", id)
@@ -135,8 +137,8 @@ func (i *imports) fetch(ctx context.Context, r Remote, id message.ID) (message.V
 	return r.Fetch(ctx, id)
 }
 
-// admit keeps what somebody else gave for an id, if that is what it has the id of.
-func (c *Contents) admit(ctx context.Context, id message.ID, v message.Value) error {
+// admit checks what somebody else gave for an id, and keeps it.
+func (c *Contents) admit(ctx context.Context, id message.ID, v message.Value, keep bool) error {
 	switch v := v.(type) {
 	case message.Bytes:
 		if message.HashOf([]byte(v)) != id {
@@ -155,6 +157,9 @@ func (c *Contents) admit(ctx context.Context, id message.ID, v message.Value) er
 		}
 	default:
 		return wrong(id)
+	}
+	if !keep {
+		return nil
 	}
 	_, err := c.Write(ctx, v)
 	return err

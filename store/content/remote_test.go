@@ -22,7 +22,10 @@ type place struct {
 	err   error         // given for what it has not; NotFound if nil
 	waits time.Duration // before it answers
 	asked atomic.Int64
+	keeps bool
 }
+
+func (p *place) Keeps() bool { return p.keeps }
 
 func (p *place) Name() string { return "a place" }
 
@@ -95,6 +98,24 @@ func TestRemotesAreAskedInOrderAndOnce(t *testing.T) {
 	}
 	if v, err := c.Read(t.Context(), other.String()); err != nil || v != message.Bytes("bytes") {
 		t.Errorf("%v, %v", v, err)
+	}
+}
+
+func TestWhatAPlaceKeepsIsCheckedAndNotCopied(t *testing.T) {
+	m := message.New(text("a", "b"))
+	liar := &place{keeps: true, by: map[message.ID]message.Value{m.SignedID(): message.New()}}
+	near := &place{keeps: true, by: map[message.ID]message.Value{m.SignedID(): m}}
+	c := inMemory(content.Options{Remotes: []content.Remote{liar, near}})
+	for range 2 {
+		if v, err := c.Read(t.Context(), m.SignedID().String()); err != nil || !message.Equal(v, m) {
+			t.Fatalf("%v, %v", v, err)
+		}
+	}
+	if near.asked.Load() != 2 {
+		t.Errorf("asked %d times", near.asked.Load())
+	}
+	if _, err := c.Local().Read(t.Context(), m.SignedID().String()); fault.KindOf(err) != fault.NotFound {
+		t.Errorf("it was copied: %v", err)
 	}
 }
 
