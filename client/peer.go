@@ -40,7 +40,6 @@ func (p Peer) Fetch(ctx context.Context, id message.ID) (message.Value, error) {
 		return nil, fault.Wrap(err, fault.Malformed, "address-malformed", "the address %.100s", p.URL)
 	}
 	r.Header.Set("Accept", "*/*")
-	r.Header.Set("Accept-Bundle", "false")
 	r.Header.Set("Accept-Encoding", "identity")
 	c := p.HTTP
 	if c == nil {
@@ -99,6 +98,9 @@ func asked(m message.Message, id message.ID) message.Value {
 	said := bare
 	for _, name := range transport {
 		bare = bare.Without(name)
+	}
+	if strings.HasPrefix(bare.Text(message.KeyContentType), message.MultipartPrefix) {
+		bare = bare.Without(message.KeyContentType)
 	}
 	for _, candidate := range []message.Message{bare.Without("status"), bare, bare.Without("status").Without("hashpath"), said} {
 		if candidate.UnsignedID() == id {

@@ -17,6 +17,9 @@ type Contents interface {
 	Write(ctx context.Context, v message.Value) (message.ID, error)
 	// Link makes a path another name of what is under an id. An id is never linked to something else: Conflict.
 	Link(ctx context.Context, path string, to message.ID) error
+	// Linked gives the id that a path, as it stands, was linked to. It fails with NotFound for a path that nobody linked, though
+	// keys may lead along it.
+	Linked(ctx context.Context, path string) (message.ID, error)
 	// List gives the names one level below a path, in order; none if there are none.
 	List(ctx context.Context, path string) ([]string, error)
 	// Match gives the ids of messages that have all these keys with these values, in order.

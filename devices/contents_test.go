@@ -21,6 +21,10 @@ func (o oneMessage) Read(_ context.Context, path string) (message.Value, error) 
 func (o oneMessage) Write(context.Context, message.Value) (message.ID, error) {
 	return o.m.SignedID(), nil
 }
+func (o oneMessage) Linked(_ context.Context, path string) (message.ID, error) {
+	return message.ID{}, fault.New(fault.NotFound, "absent", "%s", path)
+}
+
 func (o oneMessage) Link(context.Context, string, message.ID) error               { return nil }
 func (o oneMessage) List(context.Context, string) ([]string, error)               { return nil, nil }
 func (o oneMessage) Match(context.Context, message.Message) ([]message.ID, error) { return nil, nil }

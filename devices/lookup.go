@@ -2,6 +2,7 @@ package devices
 
 import (
 	"ago/device"
+	"ago/fault"
 	"ago/message"
 )
 
@@ -21,5 +22,9 @@ func lookupRead(c *device.Call, base, req message.Message) (message.Value, error
 	if c.Node.Contents == nil {
 		return nil, device.Absent(target)
 	}
-	return c.Node.Contents.Local().Read(c, cachePath(target))
+	v, err := c.Node.Contents.Local().Read(c, cachePath(target))
+	if err != nil && fault.KindOf(err) == fault.NotFound {
+		return nil, fault.Wrap(err, fault.NotFound, "message-absent", "%.100s is not kept here", target)
+	}
+	return v, err
 }

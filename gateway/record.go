@@ -94,6 +94,12 @@ func (g *Gateway) Record(ctx context.Context, id message.ID) (*Record, error) {
 	return g.load(ctx, seq)
 }
 
+// Holds tells whether something is here under an id, as opposed to at the other gateways.
+func (g *Gateway) Holds(id message.ID) (bool, error) {
+	_, ok, err := g.order.find(g.c.Store, id)
+	return ok, err
+}
+
 // load reads the record at a seq.
 func (g *Gateway) load(ctx context.Context, seq uint64) (*Record, error) {
 	v, err := g.c.Store.Get(numberKey(subSeq, seq))

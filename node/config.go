@@ -32,6 +32,7 @@ type Config struct {
 	BlockInterval   time.Duration // of the node's clock; 0: 2 minutes
 	Upstream        []string      // gateways of the real network, asked in order for what is not here
 	UpstreamGraphQL string        // where the gateways are asked for what they have, whole; "" is /graphql of each
+	Peers           []string      // nodes that are asked, in order, for messages that are not here
 	Patience        time.Duration // how long a result waits for a message without a slot; 0: PatienceDefault, negative: not at all
 	Busy            time.Duration // after which a result under evaluation answers 202; 0: never
 	LiveMax         int64         // bytes of machine memory for live processes; 0: the default of compute

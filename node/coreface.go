@@ -50,7 +50,7 @@ func (n *Node) deviceNode() *device.Node {
 	if n.devices != nil {
 		return n.devices
 	}
-	d := &device.Node{Registry: device.All(), Key: n.c.Key, Clock: n.c.Clock, Options: n.options(), Contents: known{n: n}}
+	d := &device.Node{Registry: device.All(), Key: n.c.Key, Clock: n.c.Clock, Options: n.options(), Contents: n.openContents()}
 	if n.engine != nil {
 		device.Provide[vm.Engine](d, n.engine)
 	}

@@ -55,17 +55,27 @@ func tagList(pairs ...string) (tags []ans104.Tag) {
 	return tags
 }
 
-// TestAProcessOfADeviceOverHTTP is spawned, sent to, and read as the published clients do.
-func TestAProcessOfADeviceOverHTTP(t *testing.T) {
-	n := startNetwork(t, nil)
+// deviceProcess spawns a process that a device evaluates.
+func (n *network) deviceProcess(t testing.TB) string {
+	t.Helper()
 	own := n.scheduler.Address().String()
 	header, _ := n.item(t, "/push", 200, "*/*", ans104.Draft{Data: []byte("1984"), Tags: tagList("device", "process@1.0", "scheduler-device", "scheduler@1.0",
 		"push-device", "push@1.0", "execution-device", "test-device@1.0", "Authority", own, "Scheduler", own, "signing-format", "ans104", "accept-bundle", "true",
 		"Data-Protocol", "ao", "Type", "Process", "Variant", "ao.N.1")})
 	p := header.Get("process")
-	id, err := message.ParseID(p)
-	if err != nil || header.Get("slot") != "0" {
+	if _, err := message.ParseID(p); err != nil || header.Get("slot") != "0" {
 		t.Fatalf("%v, %v", header, err)
+	}
+	return p
+}
+
+// TestAProcessOfADeviceOverHTTP is spawned, sent to, and read as the published clients do.
+func TestAProcessOfADeviceOverHTTP(t *testing.T) {
+	n := startNetwork(t, nil)
+	p := n.deviceProcess(t)
+	id, err := message.ParseID(p)
+	if err != nil {
+		t.Fatal(err)
 	}
 	_, body := n.item(t, "/"+p+"~process@1.0/push", 200, "application/json", ans104.Draft{Target: id, HasTarget: true, Data: []byte("hi"),
 		Tags: tagList("Action", "Eval", "signing-format", "ans104", "require-codec", "application/json", "Data-Protocol", "ao", "Type", "Message", "Variant", "ao.N.1")})

@@ -185,9 +185,13 @@ func (q *question) lookup(ctx context.Context) (at, bool) {
 	}
 	v, ok := q.memory.get(q.name)
 	if !ok && q.node.Contents != nil {
-		var err error
-		if v, err = q.node.Contents.Local().Read(ctx, q.name); err == nil {
-			ok = true
+		// What stands under the name by its keys is no answer: a device may say something else.
+		local := q.node.Contents.Local()
+		id, err := local.Linked(ctx, q.name)
+		if err == nil {
+			v, err = local.Read(ctx, id.String())
+		}
+		if ok = err == nil; ok {
 			q.memory.put(q.name, v)
 		}
 	}

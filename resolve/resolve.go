@@ -130,7 +130,7 @@ type trail struct {
 	explain *Explanation
 	timed   bool
 	loose   atomic.Bool // something was asked whose answer may be another next time
-	waits   *flight // what the request waits for now; guarded by flights
+	waits   *flight     // what the request waits for now; guarded by flights
 }
 
 func (r *Resolver) trail(q Request) *trail {

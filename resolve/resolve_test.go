@@ -18,6 +18,8 @@ import (
 	"ago/message"
 	"ago/message/messagetest"
 	"ago/resolve"
+	"ago/store/content"
+	"ago/store/memory"
 )
 
 const absentID = "tRoMoihXGnJ8CGBWTW6501dOeMl1qz-iPWN_Bw__a7A"
@@ -38,46 +40,6 @@ func of(pairs ...any) message.Message {
 	}
 	return m
 }
-
-// kept is a store of contents in memory: what a node's is, as far as the resolver sees.
-type kept struct {
-	mu sync.Mutex
-	by map[string]message.Value
-}
-
-func (k *kept) Read(_ context.Context, path string) (message.Value, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if v, ok := k.by[path]; ok {
-		return v, nil
-	}
-	return nil, fault.New(fault.NotFound, "absent", "%s", path)
-}
-
-func (k *kept) Write(_ context.Context, v message.Value) (message.ID, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	m, ok := v.(message.Message)
-	if !ok {
-		m = message.New(message.Field{Key: "body", Value: v})
-	}
-	id := m.SignedID()
-	k.by[id.String()] = v
-	return id, nil
-}
-
-func (k *kept) Link(_ context.Context, path string, to message.ID) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.by[path] = k.by[to.String()]
-	return nil
-}
-
-func (k *kept) List(context.Context, string) ([]string, error) { return nil, nil }
-func (k *kept) Match(context.Context, message.Message) ([]message.ID, error) {
-	return nil, nil
-}
-func (k *kept) Local() device.Contents { return k }
 
 // lab is a device with a key for each thing that a test looks at.
 type lab struct {
@@ -179,7 +141,7 @@ func (l *lab) device() device.Device {
 func newLab(t testing.TB, limits resolve.Limits) (*lab, *device.Node, *resolve.Resolver) {
 	t.Helper()
 	l := &lab{}
-	node := &device.Node{Registry: device.All().With(device.NewRegistry(l.device())), Contents: &kept{by: map[string]message.Value{}}}
+	node := &device.Node{Registry: device.All().With(device.NewRegistry(l.device())), Contents: content.New(content.Options{Tables: memory.New(), Blobs: memory.NewBlobs()})}
 	return l, node, resolve.New(node, limits)
 }
 
@@ -373,6 +335,14 @@ func TestAnswersAreKeptWhereTheDeviceAllowsIt(t *testing.T) {
 	}
 	if n := calls("/~lab@1.0&x=1/pure", r, "only-if-cached"); n != 0 {
 		t.Error("only-if-cached worked something out")
+	}
+	// A message that was kept and has a key of the name does not answer for the device.
+	shadow := of("device", "lab@1.0", "pure", "of the message")
+	if _, err := node.Contents.Write(t.Context(), shadow); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := resolve.New(node, resolve.Limits{}).Resolve(t.Context(), resolve.Request{Path: "/" + shadow.SignedID().String() + "/pure", How: device.How{CacheControl: "always"}}); err != nil || got.Value == message.Bytes("of the message") {
+		t.Errorf("a kept message answers for the device: %v, %v", got.Value, err)
 	}
 	bare := node.Derive()
 	bare.Contents = nil
