@@ -30,6 +30,7 @@ type devCommand struct {
 	Name          string        `placeholder:"HOST" env:"AGO_NAME" help:"Host name in the addresses told to clients." toml:"name"`
 	Module        []string      `sep:";" placeholder:"ID=FILE[,TAG=VALUE...]" env:"AGO_MODULES" help:"Serve a module file under a public id. May be repeated." toml:"module"`
 	GatewayURL    []string      `name:"gateway-url" sep:";" placeholder:"URL" env:"AGO_GATEWAY_URL" help:"Arweave gateway to ask for ids that are not here; several are asked in order." toml:"gateway-url"`
+	Peer          []string      `sep:";" placeholder:"URL" env:"AGO_PEER" help:"AO-Core node to ask for messages that are not here; several are asked in order." toml:"peer"`
 	BlockInterval time.Duration `default:"2m" env:"AGO_BLOCK_INTERVAL" help:"Time between two blocks, on the network's clock." toml:"block-interval"`
 	Time          time.Time     `placeholder:"RFC3339" help:"Time the network's clock begins at, e.g. 2030-01-01T00:00:00Z." toml:"-"`
 	Paused        bool          `help:"Begin with the clock standing; move it with ago clock, or POST /clock on the node's address." toml:"paused"`
@@ -133,6 +134,12 @@ func (d *devCommand) config(o *out) (node.Config, error) {
 		}
 		c.Upstream[i] = strings.TrimRight(u, "/")
 	}
+	for _, u := range d.Peer {
+		if err := checkURL("--peer", u); err != nil {
+			return c, err
+		}
+	}
+	c.Peers = d.Peer
 	if d.Wallet != "" {
 		key, err := commitment.NewAgent().Open(d.Wallet)
 		if err != nil {
