@@ -115,6 +115,10 @@ func ours(name string) bool {
 
 // editDistance counts the changes of single letters between two names, up to a bound.
 func editDistance(a, b string, bound int) int {
+	// One slip leaves at least the first or the last letter: most pairs are told apart here, at every start of a unit.
+	if a != "" && b != "" && a[0] != b[0] && a[len(a)-1] != b[len(b)-1] {
+		return bound
+	}
 	if len(a)-len(b) >= bound || len(b)-len(a) >= bound {
 		return bound
 	}

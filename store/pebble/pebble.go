@@ -97,6 +97,7 @@ func engineOptions(o Options, cache *pebble.Cache, stop *stop) *pebble.Options {
 		MemTableStopWritesThreshold: memtablesMax,
 		WALBytesPerSync:             walSyncBytes,
 	}
+	p.Experimental.CompactionScheduler = newCompactions()
 	for i := range p.Levels {
 		// Most lookups of the log ask for a key that is not there: has this message a slot already?
 		p.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
