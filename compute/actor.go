@@ -3,6 +3,7 @@ package compute
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -265,6 +266,7 @@ func (a *actor) slots(ctx context.Context, seen slotlog.Slot, f *flight) error {
 		if err := a.step(ctx, as, f); err != nil {
 			return err
 		}
+		runtime.Gosched() // a flooded process never waits by itself: requests and other processes have their turn in between
 		if err := a.saveOnTheWay(f); err != nil {
 			return err
 		}
@@ -424,7 +426,7 @@ func (a *actor) flush(f *flight) {
 	first, next := a.held.first, a.held.first+slotlog.Slot(a.held.count)
 	a.held = held{}
 	f.begin()
-	a.u.writer.write(batch, f.fault, func(err error) {
+	a.u.writer.write(a.id, batch, f.fault, func(err error) {
 		f.note(err)
 		if err == nil && a.u.c.Outbox != nil {
 			for s := first; s < next; s++ {

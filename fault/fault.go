@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // Kind is a closed set; callers switch on it and it decides the HTTP status.
@@ -70,6 +71,7 @@ type Error struct {
 	Text  string
 	Hint  string
 	Cause error
+	Retry time.Duration // after which it is worth trying again, if that is known
 }
 
 func (e *Error) Error() string {
@@ -103,6 +105,27 @@ func Wrap(cause error, kind Kind, code, format string, args ...any) error {
 func (e *Error) WithHint(format string, args ...any) *Error {
 	e.Hint = fmt.Sprintf(format, args...)
 	return e
+}
+
+// WithRetry adds when it is worth trying again.
+func (e *Error) WithRetry(after time.Duration) *Error {
+	e.Retry = after
+	return e
+}
+
+// RetryAfter is the time after which it is worth trying again, in whole seconds: that of the outermost fault in the chain that
+// knows it, a second for what is refused only for now, and 0 for what trying again does not help.
+func RetryAfter(err error) time.Duration {
+	kind := KindOf(err)
+	for e := (*Error)(nil); errors.As(err, &e); err = e.Cause {
+		if e.Retry > 0 {
+			return (e.Retry + time.Second - 1).Truncate(time.Second)
+		}
+	}
+	if kind == TooMany || kind == Unavailable {
+		return time.Second
+	}
+	return 0
 }
 
 // KindOf finds the kind of the outermost fault in a chain; Internal if there is none.

@@ -3,6 +3,7 @@ package gateway
 import (
 	"encoding/json"
 	"net/http"
+	"strconv"
 	"unicode/utf8"
 
 	"ago/fault"
@@ -76,9 +77,8 @@ func writeError(w http.ResponseWriter, err error) {
 		Code  string `json:"code"`
 		Hint  string `json:"hint,omitempty"`
 	}{err.Error(), fault.CodeOf(err), fault.HintOf(err)}
-	kind := fault.KindOf(err)
-	if kind == fault.TooMany || kind == fault.Unavailable {
-		w.Header().Set("Retry-After", "1")
+	if after := fault.RetryAfter(err); after > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(after.Seconds())))
 	}
-	writeJSON(w, kind.Status(), v)
+	writeJSON(w, fault.KindOf(err).Status(), v)
 }

@@ -38,6 +38,9 @@ type Door struct {
 	WalletLimit  int
 	WalletWindow time.Duration
 	LimitsURL    string
+
+	// PerProcess and PerWallet are how fast messages for one process and from one wallet are taken.
+	PerProcess, PerWallet Rate
 }
 
 // How often lists are read again, and how large they may be.
@@ -57,6 +60,8 @@ type door struct {
 	allow  *list[allowedProcesses]
 	limits *list[walletLimits]
 	counts counts
+
+	byProcess, byWallet *meter
 	// owner gives the owner of a process; nil if nobody here knows.
 	owner func(ctx context.Context, id message.ID) (string, error)
 }
@@ -80,6 +85,7 @@ type walletLimits struct {
 // newDoor reads the lists and keeps them fresh until ctx ends.
 func newDoor(ctx context.Context, wg *sync.WaitGroup, d Door, c clock.Clock, log *slog.Logger, owner func(context.Context, message.ID) (string, error)) *door {
 	o := &door{d: d, clock: c, opened: c.Now(), owner: owner, counts: counts{clock: c, window: d.WalletWindow}}
+	o.byProcess, o.byWallet = newMeter(d.PerProcess, c), newMeter(d.PerWallet, c)
 	o.ips = newList[[]string](ctx, wg, d.IPsURL, listEvery, log)
 	o.allow = newList[allowedProcesses](ctx, wg, d.ProcessesURL, listEvery, log)
 	o.limits = newList[walletLimits](ctx, wg, d.LimitsURL, limitsEvery, log)
@@ -90,7 +96,7 @@ func newDoor(ctx context.Context, wg *sync.WaitGroup, d Door, c clock.Clock, log
 func (o *door) admit(r *http.Request, p message.ID, it *ans104.Item) error {
 	if left := o.d.Warmup - o.clock.Now().Sub(o.opened); left > 0 {
 		return fault.New(fault.Unavailable, "warming-up", "Server is warming up. Please try again later.").
-			WithHint("send it again in %v", left.Round(time.Second))
+			WithHint("send it again in %v", left.Round(time.Second)).WithRetry(left)
 	}
 	ip := clientIP(r)
 	if err := o.admitIP(ip); err != nil {
@@ -100,7 +106,7 @@ func (o *door) admit(r *http.Request, p message.ID, it *ans104.Item) error {
 		return err
 	}
 	if it == nil {
-		return nil
+		return o.handedIn(p, "")
 	}
 	if from, ok := it.Tag("From-Process"); ok && slices.Contains(o.d.RefusedSenders, from) {
 		return fault.New(fault.Denied, "sender-refused", "Invalid From-Process value.").WithHint("this unit takes no messages that say they are from %s", from)
@@ -108,7 +114,11 @@ func (o *door) admit(r *http.Request, p message.ID, it *ans104.Item) error {
 	if err := o.admitSize(r.Context(), it); err != nil {
 		return err
 	}
-	return o.admitWallet(ip, p, commitment.AddressOf(it.Owner).String())
+	wallet := commitment.AddressOf(it.Owner).String()
+	if err := o.admitWallet(ip, p, wallet); err != nil {
+		return err
+	}
+	return o.handedIn(p, wallet)
 }
 
 func (o *door) admitIP(ip string) error {
@@ -221,7 +231,7 @@ func (c *counts) take(key string, limit int, what string) error {
 	n, known := c.seen[key]
 	if n >= limit || !known && len(c.seen) >= keysMax {
 		left := max(c.window-now.Sub(c.begun), time.Second).Round(time.Second)
-		return fault.New(fault.TooMany, "rate-limited", "%d %s are allowed in %v", max(limit, 0), what, c.window).WithHint("try again in %v", left)
+		return fault.New(fault.TooMany, "rate-limited", "%d %s are allowed in %v", max(limit, 0), what, c.window).WithHint("try again in %v", left).WithRetry(left)
 	}
 	c.seen[key] = n + 1
 	return nil

@@ -24,15 +24,16 @@ import (
 
 // EvaluatorConfig says what a compute unit alone stands on: another network's gateway and schedulers.
 type EvaluatorConfig struct {
-	Dir      string          // folder of results and checkpoints; "" keeps them in memory
-	Database Database        // instead of the folder
-	CacheDir string          // folder of compiled modules
-	Host     string          // to listen on; "" is loopback
-	Port     int             // 0 is a free one
-	Gateway  string          // data by id and GraphQL
-	SU       string          // the scheduler of all processes; "" finds each by the tags of the process
-	Address  string          // wallet address the unit names as its own
-	Key      *commitment.Key // signs published checkpoints; may be nil without any
+	Addresses Rate            // of requests from one address of the network
+	Dir       string          // folder of results and checkpoints; "" keeps them in memory
+	Database  Database        // instead of the folder
+	CacheDir  string          // folder of compiled modules
+	Host      string          // to listen on; "" is loopback
+	Port      int             // 0 is a free one
+	Gateway   string          // data by id and GraphQL
+	SU        string          // the scheduler of all processes; "" finds each by the tags of the process
+	Address   string          // wallet address the unit names as its own
+	Key       *commitment.Key // signs published checkpoints; may be nil without any
 
 	Checkpoints Checkpoints // in forms that other units can use
 
@@ -138,7 +139,7 @@ func (e *Evaluator) start(c EvaluatorConfig) error {
 	if host == "" {
 		host = "127.0.0.1"
 	}
-	if e.server, err = listen("cu", host, c.Port, guard("cu", mux, usualLimits, metrics, c.Log), usualLimits, c.Log); err != nil {
+	if e.server, err = listen("cu", host, c.Port, guard("cu", limitAddresses(mux, newMeter(c.Addresses, clock.System{})), usualLimits, metrics, c.Log), usualLimits, c.Log); err != nil {
 		var f *fault.Error
 		if errors.As(err, &f) && f.Code == "port-taken" {
 			f.Hint = "stop the other program, or choose another port with --port"

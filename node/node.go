@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -376,6 +377,12 @@ func (n *Node) openUnits(context.Context) error {
 	return nil
 }
 
+// scheduled tells whether a process is scheduled here.
+func (n *Node) scheduled(ctx context.Context, id message.ID) bool {
+	_, err := n.scheduler.Process(ctx, id)
+	return err == nil
+}
+
 // where finds the places of a message, once there is a scheduler.
 func (n *Node) where(ctx context.Context, id message.ID) ([]schedule.Place, error) {
 	return n.scheduler.Where(ctx, id)
@@ -441,6 +448,11 @@ func (n *Node) listen(context.Context) error {
 		d, err := n.scheduler.Process(ctx, id)
 		return d.Owner, err
 	})
+	crowd := newCrowd(runtime.GOMAXPROCS(0))
+	su.Turn = crowd.turn(n.scheduled)
+	mu.Turn = su.Turn
+	n.metrics.gauge("ao_su_door_waiting", "Messages whose signatures are still to be checked.", func() float64 { return float64(crowd.waiting()) })
+	perAddress := newMeter(n.c.Addresses, clock.System{})
 	su.Admit, su.PageBytes, mu.Admit = door.admit, n.c.PageBytes, door.admit
 	metrics := n.metrics.handler()
 	withMetrics := func(h http.Handler) http.Handler {
@@ -474,7 +486,7 @@ func (n *Node) listen(context.Context) error {
 		{"cu", n.c.Ports.CU, units["cu"], &n.addresses.CU},
 		{"node", n.c.Ports.Node, prefixed(units, n.admin(core)), &n.addresses.Node},
 	} {
-		s, err := listen(face.name, host, face.port, guard(face.name, face.handler, n.c.limits, n.metrics, n.c.Log), n.c.limits, n.c.Log)
+		s, err := listen(face.name, host, face.port, guard(face.name, limitAddresses(face.handler, perAddress), n.c.limits, n.metrics, n.c.Log), n.c.limits, n.c.Log)
 		if err != nil {
 			return err
 		}

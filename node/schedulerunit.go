@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 
 	"ago/clock"
 	"ago/codec/ans104"
@@ -85,7 +86,12 @@ func (s *SchedulerUnit) start(ctx context.Context, c SchedulerConfig) error {
 	}
 	s.parts = append(s.parts, func() error { s.scheduler.Close(); return nil })
 	door := newDoor(s.background, &s.wg, c.Door, clock.System{}, s.c.Log, s.owner)
+	crowd := newCrowd(runtime.GOMAXPROCS(0))
 	face := &legacy.SU{
+		Turn: crowd.turn(func(ctx context.Context, id message.ID) bool {
+			_, err := s.scheduler.Process(ctx, id)
+			return err == nil
+		}),
 		Scheduler: s.scheduler, Verifier: s.verifier, Clock: clock.System{}, Height: s.tip.height, Address: s.Address(),
 		Admit: door.admit, PageBytes: c.PageBytes,
 	}
@@ -102,6 +108,7 @@ func (s *SchedulerUnit) start(ctx context.Context, c SchedulerConfig) error {
 		s.metrics.gauge("ao_su_uploads_waiting", "Items that the bundler does not have yet.", func() float64 { return float64(s.uploads.waiting()) })
 		s.metrics.counter("ao_su_upload_failures_total", "Times that the bundler did not take an item.", func() float64 { return float64(s.uploads.failed.Load()) })
 	}
+	s.metrics.gauge("ao_su_door_waiting", "Messages whose signatures are still to be checked.", func() float64 { return float64(crowd.waiting()) })
 	s.metrics.gauge("ao_su_height_blocks", "Height that slots are stamped with.", func() float64 { return float64(s.tip.height()) })
 	s.serve()
 	return nil

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"sync"
 
+	"ago/clock"
 	"ago/commitment"
 	"ago/fault"
 	"ago/store"
@@ -16,12 +17,13 @@ import (
 
 // UnitConfig is what every unit that runs alone has.
 type UnitConfig struct {
-	Dir      string          // folder of the data; "" keeps everything in memory
-	Database Database        // instead of the folder
-	Host     string          // to listen on; "" is loopback
-	Name     string          // host in the address told to others; "" is Host if that is one address, else loopback
-	Port     int             // 0 is a free one
-	Key      *commitment.Key // the unit signs with; nil: the one in Dir, made on first use
+	Dir       string          // folder of the data; "" keeps everything in memory
+	Database  Database        // instead of the folder
+	Host      string          // to listen on; "" is loopback
+	Name      string          // host in the address told to others; "" is Host if that is one address, else loopback
+	Port      int             // 0 is a free one
+	Addresses Rate            // of requests from one address of the network
+	Key       *commitment.Key // the unit signs with; nil: the one in Dir, made on first use
 
 	Metrics   bool // serve /metrics
 	Profiling bool // serve profiles of the Go runtime under /debug/pprof/
@@ -87,7 +89,7 @@ func (u *unit) listen(face string, port int, h http.Handler) (string, error) {
 	}
 	mux.Handle("/", h)
 	host := u.host()
-	s, err := listen(face, host, port, guard(face, mux, usualLimits, u.metrics, u.c.Log), usualLimits, u.c.Log)
+	s, err := listen(face, host, port, guard(face, limitAddresses(mux, newMeter(u.c.Addresses, clock.System{})), usualLimits, u.metrics, u.c.Log), usualLimits, u.c.Log)
 	if err != nil {
 		var f *fault.Error
 		if errors.As(err, &f) && f.Code == "port-taken" {

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"runtime"
 	"strconv"
 
 	"ago/codec/ans104"
@@ -199,6 +200,7 @@ func (s *Scheduler) compose(ctx context.Context, l *lane, batch []*request) (*co
 			r.done <- outcome{err: err}
 			continue
 		}
+		runtime.Gosched() // a flooded process signs one slot after the other: others have their turn in between
 		fresh[r.id] = len(c.receipts) - 1
 		if !r.dedup.IsZero() {
 			fresh[r.dedup] = len(c.receipts) - 1

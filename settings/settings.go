@@ -86,6 +86,10 @@ type Settings struct {
 	LargeFromOwners []string      `flag:"large-from-owners" units:"su node" legacy:"MAX_SIZE_FROM_OWNER_WHITELIST@su,node" help:"Owners of sending processes whose messages are not limited."`
 	AllowedIPsURL   string        `flag:"allowed-ips-url" units:"su node" kind:"url" legacy:"IP_WHITELIST_URL@su,node" help:"JSON list of the addresses that may post, read every 30 s; an empty list allows all."`
 	ProcessesURL    string        `flag:"allowed-processes-url" units:"su mu node" kind:"url" legacy:"PROCESS_WHITELIST_URL@su,mu,node" help:"JSON {\"processes\":{ID:…}}, read every 10 s: only these get messages, and no new ones are made."`
+	ProcessRate     int           `flag:"process-rate" units:"su mu node" help:"Messages a second that are taken for one process; 0: any number. Further ones are answered 429."`
+	WalletRate      int           `flag:"wallet-rate" units:"su mu node" help:"Messages a second that are taken from one wallet; 0: any number."`
+	AddressRate     int           `flag:"address-rate" help:"Requests a second that are answered to one address of the network; 0: any number."`
+	RateBurst       int           `flag:"rate-burst" help:"How many may come at once under these rates; 0: what comes in ten seconds."`
 
 	// Messenger.
 	PushWorkers    int           `flag:"push-workers" units:"mu node" default:"64" min:"1" legacy:"MAX_WORKERS@mu,node" help:"Deliveries under way at a time."`

@@ -130,7 +130,7 @@ func runNode(o *out, l *settings.Loaded) error {
 	c := node.Config{
 		Dir: dir, Database: unitDatabase(l), CacheDir: unitCache(l), Host: l.Listen, Name: l.Name, Ports: node.PortsDefault, Upstream: l.ArweaveURL, BlockInterval: l.BlockInterval,
 		Patience: l.Patience, Busy: l.Busy, Profiling: l.Profiling, NewKey: l.NewKey, LiveMax: int64(l.LiveMax), Log: o.log,
-		Clock: clock.System{}, Closed: true, Push: pushLimits(l), Door: doorOf(l), PageBytes: pageBytes(l), CacheMax: l.ProcessCache,
+		Clock: clock.System{}, Closed: true, Push: pushLimits(l), Door: doorOf(l), Addresses: rateOf(l, l.AddressRate), PageBytes: pageBytes(l), CacheMax: l.ProcessCache,
 		Bundler: l.UploaderURL, PublicURL: l.PublicURL, UpstreamGraphQL: ownGraphQL(l), NoMetrics: !l.Metrics, NoTraces: !l.Traces,
 	}
 	if c.Limits, err = computeLimits(l); err != nil {
@@ -193,6 +193,7 @@ func runCU(o *out, l *settings.Loaded) error {
 		Dir: dir, Database: unitDatabase(l), CacheDir: unitCache(l), Host: l.Listen, Port: l.Port, Gateway: first(l.ArweaveURL), SU: l.SchedulerURL,
 		VerifySignatures: l.VerifySigs, Profiling: l.Profiling, LiveMax: int64(l.LiveMax), Log: o.log, Address: key.Address().String(), Key: key,
 		GraphQL: graphQL(l), ReadOnly: l.UnitMode == "ru", Busy: l.Busy, Patience: l.Patience, PageSize: l.PageSize, HeadAge: l.HeadAge, ModuleCache: l.ModuleCache, NoMetrics: !l.Metrics,
+		Addresses: rateOf(l, l.AddressRate),
 	}
 	if cfg.HeadAge == 0 {
 		cfg.HeadAge = -1
@@ -319,7 +320,8 @@ func nothing() error { return nil }
 
 // unitConfig is what every unit that runs alone is given.
 func unitConfig(o *out, l *settings.Loaded) (node.UnitConfig, error) {
-	c := node.UnitConfig{Database: unitDatabase(l), Host: l.Listen, Name: l.Name, Port: l.Port, Metrics: l.Metrics, Profiling: l.Profiling, Log: o.log}
+	c := node.UnitConfig{Database: unitDatabase(l), Host: l.Listen, Name: l.Name, Port: l.Port, Metrics: l.Metrics, Profiling: l.Profiling, Log: o.log,
+		Addresses: rateOf(l, l.AddressRate)}
 	var err error
 	if c.Dir, err = unitDir(l); err != nil {
 		return c, err
@@ -328,12 +330,17 @@ func unitConfig(o *out, l *settings.Loaded) (node.UnitConfig, error) {
 	return c, err
 }
 
+func rateOf(l *settings.Loaded, perSecond int) node.Rate {
+	return node.Rate{PerSecond: float64(perSecond), Burst: l.RateBurst}
+}
+
 // doorOf says who may hand in what.
 func doorOf(l *settings.Loaded) node.Door {
 	d := node.Door{
 		LargeOwners: l.LargeOwners, LargeFrom: l.LargeFrom, LargeFromProcessOwners: l.LargeFromOwners, RefusedSenders: l.RefusedSenders,
 		IPsURL: l.AllowedIPsURL, ProcessesURL: l.ProcessesURL, Warmup: l.Warmup, WalletLimit: l.WalletLimit, WalletWindow: l.WalletInterval, LimitsURL: l.WalletLimitURL,
 	}
+	d.PerProcess, d.PerWallet = rateOf(l, l.ProcessRate), rateOf(l, l.WalletRate)
 	if l.LimitMessages {
 		d.MessageMax = int64(l.MessageBytes)
 	}

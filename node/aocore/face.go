@@ -221,6 +221,9 @@ func (q *request) failure(w http.ResponseWriter, err error) *answer {
 	if n, ok := w.(interface{ Note(error) }); ok {
 		n.Note(err)
 	}
+	if after := fault.RetryAfter(err); after > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(after.Seconds())))
+	}
 	status := int(device.StatusOf(err))
 	reason := err.Error()
 	if status >= http.StatusInternalServerError && fault.KindOf(err) == fault.Internal {

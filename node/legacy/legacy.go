@@ -47,15 +47,22 @@ type Receiver interface {
 // assignment if the item is nil.
 type Admit func(r *http.Request, process message.ID, it *ans104.Item) error
 
+// Turn waits until something for a process may be checked, and fails if too much waits for it. The function ends the check.
+type Turn func(ctx context.Context, process message.ID) (done func(), err error)
+
 func (a Admit) item(r *http.Request, it *ans104.Item) error {
 	if a == nil {
 		return nil
 	}
-	p := it.Target
+	return a(r, processOf(it), it)
+}
+
+// processOf is the process that an item is for, which a new one is itself.
+func processOf(it *ans104.Item) message.ID {
 	if kind, _ := process.FirstTag(it.Tags, "Type"); kind == "Process" || !it.HasTarget {
-		p = it.ID()
+		return it.ID()
 	}
-	return a(r, p, it)
+	return it.Target
 }
 
 // Computer evaluates.
@@ -94,6 +101,9 @@ func Fail(w http.ResponseWriter, err error) {
 	body = appendText(body, fault.CodeOf(err))
 	if hint := fault.HintOf(err); hint != "" {
 		body = appendText(append(body, `,"hint":`...), hint)
+	}
+	if after := fault.RetryAfter(err); after > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(after.Seconds())))
 	}
 	answer(w, status, append(body, '}'))
 }
@@ -154,8 +164,8 @@ func tooLarge(max int64) error {
 		WithHint("send large data to the bundler and the id of it in the message")
 }
 
-// readItem reads a body that is a signed data item and checks the signature.
-func readItem(w http.ResponseWriter, r *http.Request, v *commitment.Verifier) (commitment.Verified, *ans104.Item, error) {
+// readItem reads a body that is a signed data item and checks the signature when it is its process's turn.
+func readItem(w http.ResponseWriter, r *http.Request, v *commitment.Verifier, turn Turn) (commitment.Verified, *ans104.Item, error) {
 	raw, err := readBody(w, r, BodyMax)
 	if err != nil {
 		return commitment.Verified{}, nil, err
@@ -167,6 +177,13 @@ func readItem(w http.ResponseWriter, r *http.Request, v *commitment.Verifier) (c
 	it, ok := ans104.ItemOf(m)
 	if !ok {
 		return commitment.Verified{}, nil, fault.New(fault.Malformed, "item-malformed", "the body is not a signed data item")
+	}
+	if turn != nil {
+		done, err := turn(r.Context(), processOf(it))
+		if err != nil {
+			return commitment.Verified{}, nil, err
+		}
+		defer done()
 	}
 	verified, err := v.Verify(m)
 	return verified, it, err

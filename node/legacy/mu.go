@@ -17,6 +17,7 @@ type MU struct {
 	Archive   Archive
 	Monitors  Monitors
 	Verifier  *commitment.Verifier
+	Turn      Turn  // nil: everything is checked at once
 	Admit     Admit // nil: everything
 }
 
@@ -41,7 +42,7 @@ func (m *MU) post(w http.ResponseWriter, r *http.Request) {
 		accepted(w, "Processing Assignment", receipt.ID)
 		return
 	}
-	v, it, err := readItem(w, r, m.Verifier)
+	v, it, err := readItem(w, r, m.Verifier, m.Turn)
 	if err != nil {
 		Fail(w, err)
 		return
@@ -99,7 +100,7 @@ func (m *MU) monitored(w http.ResponseWriter, r *http.Request) (*ans104.Item, er
 	if err != nil {
 		return nil, err
 	}
-	_, it, err := readItem(w, r, m.Verifier)
+	_, it, err := readItem(w, r, m.Verifier, m.Turn)
 	if err != nil {
 		return nil, err
 	}

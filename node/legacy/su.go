@@ -23,6 +23,7 @@ import (
 type SU struct {
 	Scheduler Scheduler
 	Verifier  *commitment.Verifier
+	Turn      Turn // nil: everything is checked at once
 	Clock     clock.Clock
 	Height    func() uint64 // of the newest block
 	Address   string        // of the scheduler's wallet
@@ -64,7 +65,7 @@ func (s *SU) post(w http.ResponseWriter, r *http.Request) {
 	} else {
 		var v commitment.Verified
 		var it *ans104.Item
-		if v, it, err = readItem(w, r, s.Verifier); err == nil {
+		if v, it, err = readItem(w, r, s.Verifier, s.Turn); err == nil {
 			if err = s.Admit.item(r, it); err == nil {
 				receipt, err = s.Scheduler.Submit(r.Context(), v)
 			}
