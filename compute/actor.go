@@ -138,6 +138,23 @@ func (a *actor) behind() uint64 {
 	return 0
 }
 
+// lag tells how far the process is behind.
+func (a *actor) lag() Behind {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	b := Behind{Process: a.id, Next: a.stored}
+	if a.known && a.target > a.stored {
+		b.Slots = uint64(a.target - a.stored)
+	}
+	if since := a.failing; !since.IsZero() {
+		b.Failing = &since
+		if a.broken != nil {
+			b.Reason = a.broken.Error()
+		}
+	}
+	return b
+}
+
 // run evaluates until nothing is left to do. Failures of the machine or of other parties are tried again with growing
 // delay as long as they may pass.
 func (a *actor) run() {

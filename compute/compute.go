@@ -6,11 +6,13 @@
 package compute
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"iter"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -324,6 +326,30 @@ func (u *Computer) all() []*actor {
 
 func stopping() error {
 	return fault.New(fault.Unavailable, "stopping", "the compute unit is stopping").WithHint("ask again in a moment")
+}
+
+// Behind is a process with slots that are not evaluated yet.
+type Behind struct {
+	Process message.ID   `json:"process"`
+	Slots   uint64       `json:"slots"`
+	Next    slotlog.Slot `json:"next"`              // the first of them
+	Failing *time.Time   `json:"failing,omitempty"` // since when it cannot be evaluated,
+	Reason  string       `json:"reason,omitempty"`  // and why
+}
+
+// Behind tells which processes are furthest behind, the furthest first, at most so many, and how many there are.
+func (u *Computer) Behind(most int) (furthest []Behind, processes int) {
+	furthest = []Behind{}
+	for _, a := range u.all() {
+		if b := a.lag(); b.Slots > 0 || b.Failing != nil {
+			furthest = append(furthest, b)
+		}
+	}
+	slices.SortFunc(furthest, func(a, b Behind) int {
+		return cmp.Or(cmp.Compare(b.Slots, a.Slots), bytes.Compare(a.Process[:], b.Process[:]))
+	})
+	processes = len(furthest)
+	return furthest[:min(most, processes)], processes
 }
 
 // Stats are counters since the start.

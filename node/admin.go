@@ -30,6 +30,7 @@ func (n *Node) admin(core http.Handler) http.Handler {
 		answerJSON(w, http.StatusOK, map[string]bool{"alive": true})
 	})
 	mux.HandleFunc("GET /readyz", n.serveReady)
+	mux.HandleFunc("GET /ready", n.serveReady)
 	mux.Handle("GET /metrics", n.metrics.handler())
 	tasks := taskRoutes{n.pusher, n.traced}
 	if !n.c.NoTraces {
@@ -94,17 +95,34 @@ func (n *Node) serveReady(w http.ResponseWriter, _ *http.Request) {
 			reasons = append(reasons, "the store takes no more changes: "+err.Error())
 		}
 	}
+	answerReady(w, reasons, n.computer, n.uploads)
+}
+
+// behindMax is how many processes an answer about readiness names.
+const behindMax = 20
+
+// answerReady tells what is behind. A process that is behind does not make a unit unready: the others are served. up may be nil.
+func answerReady(w http.ResponseWriter, reasons []string, u *compute.Computer, up *uploads) {
 	status := http.StatusOK
 	if len(reasons) > 0 {
 		status = http.StatusServiceUnavailable
 	}
-	answerJSON(w, status, struct {
-		Ready   bool     `json:"ready"`
-		Reasons []string `json:"reasons"`
-		Behind  uint64   `json:"slotsBehind"`
+	furthest, processes := u.Behind(behindMax)
+	a := struct {
+		Ready     bool             `json:"ready"`
+		Reasons   []string         `json:"reasons"`
+		Behind    uint64           `json:"slotsBehind"`
+		Processes int              `json:"processesBehind"`
+		Furthest  []compute.Behind `json:"behind"`
 		// evaluations that take long; the others go on beside them
-		Slow []compute.Slow `json:"slowEvaluations"`
-	}{len(reasons) == 0, reasons, n.computer.Stats().Behind, n.computer.Slow()})
+		Slow    []compute.Slow `json:"slowEvaluations"`
+		Uploads *int           `json:"uploadsWaiting,omitempty"`
+	}{len(reasons) == 0, reasons, u.Stats().Behind, processes, furthest, u.Slow(), nil}
+	if up != nil {
+		n := up.waiting()
+		a.Uploads = &n
+	}
+	answerJSON(w, status, a)
 }
 
 // readyProbe is a key nothing is stored under.

@@ -3,19 +3,47 @@ package node
 import (
 	"context"
 	"sync"
+	"time"
 
+	"ago/clock"
 	"ago/fault"
 	"ago/message"
 	"ago/node/legacy"
 )
 
-// crowd shares the checks of what is handed in between processes: a few at a time, and the next one is of the process that has
-// waited longest since its last one. What is sent to a flooded process waits for its own kind, never for others.
+// crowd shares the work of taking messages between processes. A process that is alone may have any number of messages taken at
+// a time; beside others it has a few, and what else comes for it waits at the door, where it costs nobody anything. So what is
+// sent to a flooded process waits for its own kind.
 type crowd struct {
-	mu     sync.Mutex
-	free   int                        // checks that may begin at once
-	queues map[message.ID][]*newcomer // of processes that something waits for
-	order  []message.ID               // whose turn it is; each process that something waits for, once
+	clock clock.Clock
+
+	mu        sync.Mutex
+	processes map[message.ID]*throng // that have something inside
+	// last are the two processes that came last, the later one first.
+	last [2]struct {
+		process message.ID
+		at      time.Time
+	}
+}
+
+type throng struct {
+	inside  int
+	waiting []*newcomer
+}
+
+type newcomer struct {
+	turn    chan struct{} // closed when it may enter
+	entered bool
+}
+
+const (
+	crowdMax   = 4096        // what waits for one process
+	crowdShare = 8           // of one process that are inside while there are others
+	crowdQuiet = time.Second // after which a process that sends nothing is not there any more
+)
+
+func newCrowd(c clock.Clock) *crowd {
+	return &crowd{clock: c, processes: map[message.ID]*throng{}}
 }
 
 // turn serves the faces. What is for processes that are not known here waits as if it were for one: ids cost nothing.
@@ -28,85 +56,97 @@ func (c *crowd) turn(known func(context.Context, message.ID) bool) legacy.Turn {
 	}
 }
 
-type newcomer struct {
-	turn  chan struct{} // closed when it is its turn
-	gone  bool
-	taken bool
-}
-
-// crowdMax bounds what waits for one process. Signatures are checked at some thousands a second.
-const crowdMax = 4096
-
-func newCrowd(places int) *crowd {
-	return &crowd{free: max(places, 1), queues: map[message.ID][]*newcomer{}}
-}
-
-// enter waits for a turn of the process. The function gives it back.
+// enter waits until a message for the process may be taken. The function tells that it was.
 func (c *crowd) enter(ctx context.Context, p message.ID) (leave func(), err error) {
+	leave = func() { c.leave(p) }
 	c.mu.Lock()
-	if c.free > 0 && len(c.order) == 0 {
-		c.free--
-		c.mu.Unlock()
-		return c.leave, nil
+	c.came(p)
+	t := c.processes[p]
+	if t == nil {
+		t = &throng{}
+		c.processes[p] = t
 	}
-	q := c.queues[p]
-	if len(q) >= crowdMax {
+	if t.inside < c.room(p) {
+		t.inside++
+		c.mu.Unlock()
+		return leave, nil
+	}
+	if len(t.waiting) >= crowdMax {
 		c.mu.Unlock()
 		return nil, fault.New(fault.TooMany, "process-crowded", "%d messages wait at the door for process %s", crowdMax, p).
 			WithHint("send them more slowly; others are served meanwhile")
 	}
 	n := &newcomer{turn: make(chan struct{})}
-	if len(q) == 0 {
-		c.order = append(c.order, p)
-	}
-	c.queues[p] = append(q, n)
+	t.waiting = append(t.waiting, n)
 	c.mu.Unlock()
 	select {
 	case <-n.turn:
-		return c.leave, nil
+		return leave, nil
 	case <-ctx.Done():
 	}
 	c.mu.Lock()
-	n.gone = true
-	taken := n.taken
-	c.mu.Unlock()
-	if taken { // its turn came at the same time
-		c.leave()
+	defer c.mu.Unlock()
+	if n.entered { // its turn came at the same time
+		c.left(p)
+		return nil, ctx.Err()
+	}
+	for i := range t.waiting {
+		if t.waiting[i] == n {
+			t.waiting = append(t.waiting[:i], t.waiting[i+1:]...)
+			break
+		}
 	}
 	return nil, ctx.Err()
 }
 
-// leave gives the place to the next process in turn.
-func (c *crowd) leave() {
+// came notes that something came for a process. c.mu is held, as in the following.
+func (c *crowd) came(p message.ID) {
+	if c.last[0].process != p {
+		c.last[1] = c.last[0]
+		c.last[0].process = p
+	}
+	c.last[0].at = c.clock.Now()
+}
+
+// room is how many of a process may be inside.
+func (c *crowd) room(p message.ID) int {
+	other := c.last[0]
+	if other.process == p {
+		other = c.last[1]
+	}
+	if other.at.IsZero() || c.clock.Now().Sub(other.at) > crowdQuiet {
+		return crowdMax
+	}
+	return crowdShare
+}
+
+func (c *crowd) leave(p message.ID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for len(c.order) > 0 {
-		p := c.order[0]
-		c.order = c.order[1:]
-		q := c.queues[p]
-		n := q[0]
-		if len(q) == 1 {
-			delete(c.queues, p)
-		} else {
-			q[0] = nil
-			c.queues[p] = q[1:]
-			c.order = append(c.order, p)
-		}
-		if !n.gone {
-			n.taken = true
-			close(n.turn)
-			return
-		}
+	c.left(p)
+}
+
+func (c *crowd) left(p message.ID) {
+	t := c.processes[p]
+	t.inside--
+	for room := c.room(p); len(t.waiting) > 0 && t.inside < room; t.inside++ {
+		n := t.waiting[0]
+		t.waiting[0] = nil
+		t.waiting = t.waiting[1:]
+		n.entered = true
+		close(n.turn)
 	}
-	c.free++
+	if t.inside == 0 {
+		delete(c.processes, p)
+	}
 }
 
 // waiting counts what waits, of all processes.
 func (c *crowd) waiting() (n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, q := range c.queues {
-		n += len(q)
+	for _, t := range c.processes {
+		n += len(t.waiting)
 	}
 	return n
 }

@@ -3,59 +3,96 @@ package node
 import (
 	"context"
 	"net/http"
-	"sync"
+	"slices"
 	"testing"
 	"testing/synctest"
+	"time"
 
+	"ago/clock"
 	"ago/fault"
 	"ago/message"
 )
 
-// TestAFloodWaitsForItself: while a hundred messages for one process wait, one for another has its turn after the check that is
-// under way and one more, and within a process the order is that of arrival.
+// crowded is a crowd with what was let in, in order.
+type crowded struct {
+	*crowd
+	t      *testing.T
+	inside []int
+	leave  map[int]func()
+}
+
+func newCrowded(t *testing.T) *crowded {
+	return &crowded{crowd: newCrowd(clock.System{}), t: t, leave: map[int]func(){}}
+}
+
+func (c *crowded) join(p byte, n int) {
+	entered := make(chan func(), 1)
+	go func() {
+		leave, err := c.enter(c.t.Context(), message.ID{p})
+		if err != nil {
+			c.t.Error(err)
+			return
+		}
+		c.mu.Lock()
+		c.inside, c.leave[n] = append(c.inside, n), leave
+		c.mu.Unlock()
+		entered <- leave
+	}()
+	synctest.Wait()
+}
+
+func (c *crowded) end(n int) {
+	c.leave[n]()
+	synctest.Wait()
+}
+
+// TestAFloodWaitsForItself: beside another process a flooded one has a few messages inside, the other one enters at once, and
+// within the flooded one the order is that of arrival. Alone it has no bound.
 func TestAFloodWaitsForItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCrowd(1)
-		busy, err := c.enter(t.Context(), message.ID{1})
-		if err != nil {
-			t.Fatal(err)
+		c := newCrowded(t)
+		for i := range 20 {
+			c.join(1, i)
 		}
-		var mu sync.Mutex
-		var order []int
-		join := func(p byte, n int) {
-			go func() {
-				leave, err := c.enter(t.Context(), message.ID{p})
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				mu.Lock()
-				order = append(order, n)
-				mu.Unlock()
-				leave()
-			}()
-			synctest.Wait()
+		if len(c.inside) != 20 {
+			t.Fatalf("alone it has %d of 20 inside", len(c.inside))
 		}
-		for i := range 100 {
-			join(1, i)
+		c.join(2, 1000)
+		for i := 20; i < 40; i++ {
+			c.join(1, i)
 		}
-		join(2, 1000)
-		join(3, 2000)
-		if got := c.waiting(); got != 102 {
-			t.Fatalf("%d wait", got)
+		if len(c.inside) != 21 || c.waiting() != 20 {
+			t.Fatalf("%d inside, %d wait", len(c.inside), c.waiting())
 		}
-		busy()
-		synctest.Wait()
-		if len(order) != 102 || order[0] != 0 || order[1] != 1000 || order[2] != 2000 {
-			t.Fatalf("the turns were %v", order)
+		c.end(1000)
+		for i := range 12 {
+			c.end(i)
 		}
-		for i, n := range order[3:] {
-			if n != i+1 {
-				t.Fatalf("the turns were %v", order)
+		if len(c.inside) != 21 {
+			t.Fatalf("more came in while %d are inside", len(c.inside)-13)
+		}
+		c.end(12)
+		c.join(2, 1001)
+		if got := c.inside[21:]; len(got) != 2 || got[0] != 20 || got[1] != 1001 {
+			t.Fatalf("then came in %v", got)
+		}
+		c.end(1001)
+		time.Sleep(2 * crowdQuiet) // it is alone again
+		c.end(13)
+		if len(c.inside) != 42 {
+			t.Fatalf("alone again it has %d inside", len(c.inside))
+		}
+		slices.Sort(c.inside[23:]) // they entered together
+		for i, n := range c.inside[23:] {
+			if n != 21+i {
+				t.Fatalf("inside were %v", c.inside)
 			}
 		}
-		if c.free != 1 || len(c.queues) != 0 || len(c.order) != 0 {
-			t.Fatalf("left behind: %+v", c)
+		for i := 14; i < 40; i++ {
+			c.end(i)
+		}
+		if len(c.processes) != 0 {
+			t.Fatalf("left behind: %+v", c.processes)
 		}
 	})
 }
@@ -63,10 +100,10 @@ func TestAFloodWaitsForItself(t *testing.T) {
 // TestWhoLeavesTheCrowdTakesNoTurn: a client that goes away while it waits costs nobody a place.
 func TestWhoLeavesTheCrowdTakesNoTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCrowd(1)
-		busy, err := c.enter(t.Context(), message.ID{1})
-		if err != nil {
-			t.Fatal(err)
+		c := newCrowded(t)
+		c.join(2, 1000)
+		for i := range crowdShare {
+			c.join(1, i)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		for range 5 {
@@ -77,40 +114,49 @@ func TestWhoLeavesTheCrowdTakesNoTurn(t *testing.T) {
 			}()
 		}
 		synctest.Wait()
+		c.join(1, 99)
 		cancel()
 		synctest.Wait()
-		busy()
-		leave, err := c.enter(t.Context(), message.ID{2})
-		if err != nil {
-			t.Fatal(err)
+		if c.waiting() != 1 {
+			t.Fatalf("%d wait", c.waiting())
 		}
-		leave()
-		if c.free != 1 || c.waiting() != 0 {
-			t.Fatalf("left behind: %+v", c)
+		c.end(0)
+		if got := c.inside[len(c.inside)-1]; got != 99 {
+			t.Fatalf("then %d entered", got)
+		}
+		for _, n := range c.inside {
+			if n != 0 {
+				c.end(n)
+			}
+		}
+		if len(c.processes) != 0 {
+			t.Fatalf("left behind: %+v", c.processes)
 		}
 	})
 }
 
 func TestACrowdHasABound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCrowd(1)
-		busy, err := c.enter(t.Context(), message.ID{1})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for range crowdMax {
+		c := newCrowded(t)
+		c.join(2, 1000)
+		ctx, cancel := context.WithCancel(t.Context())
+		for range crowdShare + crowdMax {
 			go func() {
-				if leave, err := c.enter(t.Context(), message.ID{1}); err == nil {
-					leave()
+				if leave, err := c.enter(ctx, message.ID{1}); err == nil {
+					defer leave()
 				}
+				<-ctx.Done()
 			}()
 		}
 		synctest.Wait()
-		_, err = c.enter(t.Context(), message.ID{1})
-		if fault.KindOf(err).Status() != http.StatusTooManyRequests || fault.HintOf(err) == "" {
+		_, err := c.enter(t.Context(), message.ID{1})
+		if fault.KindOf(err).Status() != http.StatusTooManyRequests || fault.HintOf(err) == "" || fault.RetryAfter(err) != time.Second {
 			t.Fatalf("one too many: %v", err)
 		}
-		busy()
+		cancel()
 		synctest.Wait()
+		if len(c.processes) != 1 || c.waiting() != 0 {
+			t.Fatalf("left behind: %+v", c.processes)
+		}
 	})
 }

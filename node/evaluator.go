@@ -127,6 +127,9 @@ func (e *Evaluator) start(c EvaluatorConfig) error {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		answerJSON(w, http.StatusOK, map[string]bool{"alive": true})
 	})
+	ready := func(w http.ResponseWriter, _ *http.Request) { answerReady(w, []string{}, e.computer, nil) }
+	mux.HandleFunc("GET /ready", ready)
+	mux.HandleFunc("GET /readyz", ready)
 	if c.Profiling {
 		profiles(mux)
 	}

@@ -14,7 +14,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -448,10 +447,10 @@ func (n *Node) listen(context.Context) error {
 		d, err := n.scheduler.Process(ctx, id)
 		return d.Owner, err
 	})
-	crowd := newCrowd(runtime.GOMAXPROCS(0))
+	crowd := newCrowd(clock.System{})
 	su.Turn = crowd.turn(n.scheduled)
 	mu.Turn = su.Turn
-	n.metrics.gauge("ao_su_door_waiting", "Messages whose signatures are still to be checked.", func() float64 { return float64(crowd.waiting()) })
+	n.metrics.gauge("ao_su_door_waiting", "Messages that wait at the door for others of their process.", func() float64 { return float64(crowd.waiting()) })
 	perAddress := newMeter(n.c.Addresses, clock.System{})
 	su.Admit, su.PageBytes, mu.Admit = door.admit, n.c.PageBytes, door.admit
 	metrics := n.metrics.handler()

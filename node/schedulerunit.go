@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 
 	"ago/clock"
 	"ago/codec/ans104"
@@ -86,7 +85,7 @@ func (s *SchedulerUnit) start(ctx context.Context, c SchedulerConfig) error {
 	}
 	s.parts = append(s.parts, func() error { s.scheduler.Close(); return nil })
 	door := newDoor(s.background, &s.wg, c.Door, clock.System{}, s.c.Log, s.owner)
-	crowd := newCrowd(runtime.GOMAXPROCS(0))
+	crowd := newCrowd(clock.System{})
 	face := &legacy.SU{
 		Turn: crowd.turn(func(ctx context.Context, id message.ID) bool {
 			_, err := s.scheduler.Process(ctx, id)
@@ -108,7 +107,7 @@ func (s *SchedulerUnit) start(ctx context.Context, c SchedulerConfig) error {
 		s.metrics.gauge("ao_su_uploads_waiting", "Items that the bundler does not have yet.", func() float64 { return float64(s.uploads.waiting()) })
 		s.metrics.counter("ao_su_upload_failures_total", "Times that the bundler did not take an item.", func() float64 { return float64(s.uploads.failed.Load()) })
 	}
-	s.metrics.gauge("ao_su_door_waiting", "Messages whose signatures are still to be checked.", func() float64 { return float64(crowd.waiting()) })
+	s.metrics.gauge("ao_su_door_waiting", "Messages that wait at the door for others of their process.", func() float64 { return float64(crowd.waiting()) })
 	s.metrics.gauge("ao_su_height_blocks", "Height that slots are stamped with.", func() float64 { return float64(s.tip.height()) })
 	s.serve()
 	return nil

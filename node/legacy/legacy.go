@@ -47,7 +47,7 @@ type Receiver interface {
 // assignment if the item is nil.
 type Admit func(r *http.Request, process message.ID, it *ans104.Item) error
 
-// Turn waits until something for a process may be checked, and fails if too much waits for it. The function ends the check.
+// Turn waits until something for a process may be taken, and fails if too much waits for it. The function tells that it was.
 type Turn func(ctx context.Context, process message.ID) (done func(), err error)
 
 func (a Admit) item(r *http.Request, it *ans104.Item) error {
@@ -164,29 +164,50 @@ func tooLarge(max int64) error {
 		WithHint("send large data to the bundler and the id of it in the message")
 }
 
-// readItem reads a body that is a signed data item and checks the signature when it is its process's turn.
-func readItem(w http.ResponseWriter, r *http.Request, v *commitment.Verifier, turn Turn) (commitment.Verified, *ans104.Item, error) {
-	raw, err := readBody(w, r, BodyMax)
+// takeItem reads a body that is a signed data item, waits for its process's turn, checks the signature, and has it taken.
+func takeItem(w http.ResponseWriter, r *http.Request, v *commitment.Verifier, turn Turn, take func(commitment.Verified, *ans104.Item) error) error {
+	m, it, err := decodeItem(w, r)
 	if err != nil {
-		return commitment.Verified{}, nil, err
-	}
-	m, err := ans104.Decode(raw)
-	if err != nil {
-		return commitment.Verified{}, nil, err
-	}
-	it, ok := ans104.ItemOf(m)
-	if !ok {
-		return commitment.Verified{}, nil, fault.New(fault.Malformed, "item-malformed", "the body is not a signed data item")
+		return err
 	}
 	if turn != nil {
 		done, err := turn(r.Context(), processOf(it))
 		if err != nil {
-			return commitment.Verified{}, nil, err
+			return err
 		}
 		defer done()
 	}
 	verified, err := v.Verify(m)
+	if err != nil {
+		return err
+	}
+	return take(verified, it)
+}
+
+// readItem reads a body that is a signed data item and checks the signature.
+func readItem(w http.ResponseWriter, r *http.Request, v *commitment.Verifier) (commitment.Verified, *ans104.Item, error) {
+	m, it, err := decodeItem(w, r)
+	if err != nil {
+		return commitment.Verified{}, nil, err
+	}
+	verified, err := v.Verify(m)
 	return verified, it, err
+}
+
+func decodeItem(w http.ResponseWriter, r *http.Request) (message.Message, *ans104.Item, error) {
+	raw, err := readBody(w, r, BodyMax)
+	if err != nil {
+		return message.Message{}, nil, err
+	}
+	m, err := ans104.Decode(raw)
+	if err != nil {
+		return message.Message{}, nil, err
+	}
+	it, ok := ans104.ItemOf(m)
+	if !ok {
+		return message.Message{}, nil, fault.New(fault.Malformed, "item-malformed", "the body is not a signed data item")
+	}
+	return m, it, nil
 }
 
 // pathID reads an id of the path, queryID one of the query.

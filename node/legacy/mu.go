@@ -42,30 +42,29 @@ func (m *MU) post(w http.ResponseWriter, r *http.Request) {
 		accepted(w, "Processing Assignment", receipt.ID)
 		return
 	}
-	v, it, err := readItem(w, r, m.Verifier, m.Turn)
-	if err != nil {
-		Fail(w, err)
-		return
-	}
-	if err := m.Admit.item(r, it); err != nil {
-		Fail(w, err)
-		return
-	}
-	_, err = m.Scheduler.Submit(r.Context(), v)
-	if fault.CodeOf(err) == "process-unknown" && err != nil {
-		// What is for a wallet is kept as a plain item; nobody can tell a wallet from a process that is not here.
-		if err := m.Archive.Upload(r.Context(), v); err != nil {
-			Fail(w, err)
-			return
+	var id message.ID
+	stored := false
+	err := takeItem(w, r, m.Verifier, m.Turn, func(v commitment.Verified, it *ans104.Item) error {
+		if err := m.Admit.item(r, it); err != nil {
+			return err
 		}
-		answer(w, http.StatusAccepted, fmt.Appendf(nil, `{"message":"Stored DataItem: its target is no process of this network","id":%q,"code":"process-unknown"}`, it.ID()))
-		return
-	}
-	if err != nil {
+		id = it.ID()
+		_, err := m.Scheduler.Submit(r.Context(), v)
+		if fault.CodeOf(err) == "process-unknown" && err != nil {
+			// What is for a wallet is kept as a plain item; nobody can tell a wallet from a process that is not here.
+			stored = true
+			err = m.Archive.Upload(r.Context(), v)
+		}
+		return err
+	})
+	switch {
+	case err != nil:
 		Fail(w, err)
-		return
+	case stored:
+		answer(w, http.StatusAccepted, fmt.Appendf(nil, `{"message":"Stored DataItem: its target is no process of this network","id":%q,"code":"process-unknown"}`, id))
+	default:
+		accepted(w, "Processing DataItem", id)
 	}
-	accepted(w, "Processing DataItem", it.ID())
 }
 
 func accepted(w http.ResponseWriter, text string, id message.ID) {
@@ -100,7 +99,7 @@ func (m *MU) monitored(w http.ResponseWriter, r *http.Request) (*ans104.Item, er
 	if err != nil {
 		return nil, err
 	}
-	_, it, err := readItem(w, r, m.Verifier, m.Turn)
+	_, it, err := readItem(w, r, m.Verifier)
 	if err != nil {
 		return nil, err
 	}

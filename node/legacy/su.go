@@ -63,13 +63,13 @@ func (s *SU) post(w http.ResponseWriter, r *http.Request) {
 	if hasQuery(r, "process-id") || hasQuery(r, "assign") {
 		receipt, err = assign(r, s.Scheduler, s.Admit, "If sending assign or process-id, you must send both.")
 	} else {
-		var v commitment.Verified
-		var it *ans104.Item
-		if v, it, err = readItem(w, r, s.Verifier, s.Turn); err == nil {
-			if err = s.Admit.item(r, it); err == nil {
-				receipt, err = s.Scheduler.Submit(r.Context(), v)
+		err = takeItem(w, r, s.Verifier, s.Turn, func(v commitment.Verified, it *ans104.Item) error {
+			if err := s.Admit.item(r, it); err != nil {
+				return err
 			}
-		}
+			receipt, err = s.Scheduler.Submit(r.Context(), v)
+			return err
+		})
 	}
 	if err != nil {
 		Fail(w, err)

@@ -8,30 +8,27 @@ import (
 	"context"
 	"io"
 	"iter"
-	"slices"
-	"strings"
 	"sync"
+
+	"github.com/tidwall/btree"
 
 	"ago/fault"
 	"ago/message"
 	"ago/store"
 )
 
-// Store is a sorted list. It is safe for concurrent use.
+// Store is a sorted tree. It is safe for concurrent use.
 type Store struct {
 	mu     sync.RWMutex
-	pairs  []pair // by key
+	pairs  *btree.BTreeG[pair] // by key; scans read a copy, which shares what does not change
 	closed bool
 }
 
 type pair struct{ key, value string }
 
 // New gives an empty store.
-func New() *Store { return &Store{} }
-
-// find gives the place of the first key that is not smaller. The caller has the lock.
-func (s *Store) find(key []byte) (at int, ok bool) {
-	return slices.BinarySearchFunc(s.pairs, string(key), func(p pair, k string) int { return strings.Compare(p.key, k) })
+func New() *Store {
+	return &Store{pairs: btree.NewBTreeGOptions(func(a, b pair) bool { return a.key < b.key }, btree.Options{NoLocks: true})}
 }
 
 // Get gives a copy of the value.
@@ -41,44 +38,49 @@ func (s *Store) Get(key []byte) ([]byte, error) {
 	if s.closed {
 		return nil, store.ErrClosed
 	}
-	at, ok := s.find(key)
+	p, ok := s.pairs.Get(pair{key: string(key)})
 	if !ok {
 		return nil, store.ErrNotFound
 	}
-	return []byte(s.pairs[at].value), nil
+	return []byte(p.value), nil
 }
 
 // Scan takes what is in the bounds before it starts.
 func (s *Store) Scan(lower, upper []byte, reverse bool) iter.Seq2[store.Pair, error] {
 	return func(yield func(store.Pair, error) bool) {
-		pairs, err := s.between(lower, upper)
+		pairs, err := s.now()
 		if err != nil {
 			yield(store.Pair{}, err)
 			return
 		}
-		if reverse {
-			slices.Reverse(pairs)
-		}
-		for _, p := range pairs {
-			if !yield(store.Pair{Key: []byte(p.key), Value: []byte(p.value)}, nil) {
-				return
+		each := func(p pair) bool {
+			if reverse && p.key < string(lower) || !reverse && upper != nil && p.key >= string(upper) {
+				return false
 			}
+			if reverse && upper != nil && p.key >= string(upper) { // the bound itself is not in it
+				return true
+			}
+			return yield(store.Pair{Key: []byte(p.key), Value: []byte(p.value)}, nil)
+		}
+		switch {
+		case !reverse:
+			pairs.Ascend(pair{key: string(lower)}, each)
+		case upper != nil:
+			pairs.Descend(pair{key: string(upper)}, each)
+		default:
+			pairs.Reverse(each)
 		}
 	}
 }
 
-func (s *Store) between(lower, upper []byte) ([]pair, error) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
+// now gives the pairs as they are, which no later change reaches.
+func (s *Store) now() (*btree.BTreeG[pair], error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.closed {
 		return nil, store.ErrClosed
 	}
-	first, _ := s.find(lower)
-	end := len(s.pairs)
-	if upper != nil {
-		end, _ = s.find(upper)
-	}
-	return slices.Clone(s.pairs[first:max(first, end)]), nil
+	return s.pairs.Copy(), nil
 }
 
 // Apply makes the changes in their order. There is no disk, so sync means nothing.
@@ -92,21 +94,31 @@ func (s *Store) Apply(b *store.Batch, _ bool) error {
 		return store.ErrClosed
 	}
 	for _, op := range b.Ops {
-		at, ok := s.find(op.Key)
 		switch {
 		case op.End != nil:
-			end, _ := s.find(op.End)
-			s.pairs = slices.Delete(s.pairs, at, max(at, end))
-		case op.Delete && ok:
-			s.pairs = slices.Delete(s.pairs, at, at+1)
+			s.remove(string(op.Key), string(op.End))
 		case op.Delete:
-		case ok:
-			s.pairs[at].value = string(op.Value)
+			s.pairs.Delete(pair{key: string(op.Key)})
 		default:
-			s.pairs = slices.Insert(s.pairs, at, pair{string(op.Key), string(op.Value)})
+			s.pairs.Set(pair{string(op.Key), string(op.Value)})
 		}
 	}
 	return nil
+}
+
+// remove takes out the keys from <= key < end. s.mu is held.
+func (s *Store) remove(from, end string) {
+	var gone []pair
+	s.pairs.Ascend(pair{key: from}, func(p pair) bool {
+		if p.key >= end {
+			return false
+		}
+		gone = append(gone, p)
+		return true
+	})
+	for _, p := range gone {
+		s.pairs.Delete(p)
+	}
 }
 
 // Close makes every later use fail.
