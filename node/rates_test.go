@@ -127,18 +127,18 @@ func TestAddressesAreLimitedAtEveryFace(t *testing.T) {
 	a := n.Addresses()
 	faces := []string{a.Gateway + "/info", a.Bundler + "/info", a.MU + "/", a.SU + "/", a.CU + "/", a.Node + "/"}
 	for _, url := range faces {
-		if r, body := get(t, url); r.StatusCode == http.StatusTooManyRequests {
+		if r, body := ask(t, url); r.StatusCode == http.StatusTooManyRequests {
 			t.Fatalf("%s of the burst: %s", url, body)
 		}
 	}
 	for _, url := range faces {
-		r, body := get(t, url)
+		r, body := ask(t, url)
 		tooMany(t, r, body, "address-rate-limited")
 		if after, _ := strconv.Atoi(r.Header.Get("Retry-After")); after < 90 || after > 100 {
 			t.Errorf("%s: Retry-After is %q", url, r.Header.Get("Retry-After"))
 		}
 	}
-	if r, body := get(t, a.Node+"/healthz"); r.StatusCode != http.StatusOK {
+	if r, body := ask(t, a.Node+"/healthz"); r.StatusCode != http.StatusOK {
 		t.Errorf("healthz: %s", body)
 	}
 }
@@ -228,7 +228,7 @@ func signed(t testing.TB, key *commitment.Key, d ans104.Draft) *ans104.Item {
 	return it
 }
 
-func get(t testing.TB, url string) (*http.Response, []byte) {
+func ask(t testing.TB, url string) (*http.Response, []byte) {
 	t.Helper()
 	r, err := http.Get(url)
 	if err != nil {
