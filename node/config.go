@@ -20,6 +20,7 @@ type Config struct {
 	CacheDir string          // folder of compiled modules; "" compiles anew in every process
 	Engine   vm.Engine       // shared with other nodes, and closed by whoever opened it; nil: one of its own
 	Key      *commitment.Key // of scheduler, messenger and gateway; nil: the one in Dir, made on first use
+	CoreKey  *commitment.Key // RSA: signs AO-Core answers to clients and nodes that verify no other signatures; nil: Key
 	Clock    clock.Clock     // nil: the machine's. A *clock.Adjustable can be moved over HTTP
 
 	NewKey bool // go on with data that belongs to another key: the scheduler of its processes is gone then

@@ -40,7 +40,7 @@ func (n *Node) core() (http.Handler, error) {
 		return err
 	}
 	close(ready)
-	f := aocore.New(aocore.Config{Node: d, Resolver: resolver, Verify: n.verifier.Verify, Hook: devices.RunHook, Streams: newStreams(n)})
+	f := aocore.New(aocore.Config{Node: d, Resolver: resolver, PeerKey: n.c.CoreKey, Verify: n.verifier.Verify, Hook: devices.RunHook, Streams: newStreams(n)})
 	keep(f)
 	return f, nil
 }
@@ -72,10 +72,14 @@ func (n *Node) provideUnits() {
 
 // options are the settings that everybody may read.
 func (n *Node) options() message.Message {
-	return message.New(
+	m := message.New(
 		message.Field{Key: "address", Value: message.Bytes(n.c.Key.Address().String())},
 		message.Field{Key: "port", Value: message.Int(n.c.Ports.Node)},
 	)
+	if k := n.c.CoreKey; k != nil {
+		m = m.With("core-address", message.Bytes(k.Address().String()))
+	}
+	return m
 }
 
 // coreBeside serves AO-Core at an address that another face has: what names a device, and what no gateway takes. Everything that

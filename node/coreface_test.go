@@ -227,3 +227,33 @@ func TestTheOperatorChangesSettings(t *testing.T) {
 		t.Errorf("after a restart the setting is %s", got)
 	}
 }
+
+// TestPeersAreAnsweredByAnotherKey that the node was given for them, and is told to everybody.
+func TestPeersAreAnsweredByAnotherKey(t *testing.T) {
+	rsa, err := commitment.NewAgent().Open("../commitment/testdata/wallet.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := startNetwork(t, func(c *Config) { c.CoreKey = rsa })
+	own, other := n.Addresses().Scheduler, rsa.Address().String()
+	for _, c := range []struct {
+		headers []string
+		signer  string
+	}{{nil, own}, {[]string{"Ao-Peer-Port", "8734"}, other}} {
+		status, header, body := get(t, http.DefaultClient, n.Addresses().Node+"/~meta@1.0/info/core-address", c.headers...)
+		if status != 200 || body != other {
+			t.Fatalf("%d %s", status, body)
+		}
+		var hs []message.Header
+		for name := range header {
+			hs = append(hs, message.Header{Name: name, Value: header.Get(name)})
+		}
+		m, err := httpsig.Decode(httpsig.NewWire(hs, []byte(body)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if signers, err := httpsig.Verify(m); err != nil || len(signers) != 1 || signers[0].Address().String() != c.signer {
+			t.Errorf("with %v it is signed by %v, %v", c.headers, signers, err)
+		}
+	}
+}

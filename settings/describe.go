@@ -145,7 +145,7 @@ func (s Setting) Placeholder() string {
 		return "N"
 	case strings.HasSuffix(s.Flag, "dir") || s.Flag == "data" || s.Flag == "cache":
 		return "DIR"
-	case strings.Contains(s.Flag, "file") || s.Flag == "wallet" || s.Flag == "scheduler-list":
+	case strings.Contains(s.Flag, "file") || strings.HasSuffix(s.Flag, "wallet") || s.Flag == "scheduler-list":
 		return "FILE"
 	}
 	return "TEXT"

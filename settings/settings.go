@@ -44,6 +44,7 @@ type Settings struct {
 	Memory     bool   `flag:"memory" units:"su mu cu gateway node" help:"Keep everything in memory: it is gone when the unit stops."`
 	WalletFile string `flag:"wallet" env:"AGO_NODE_WALLET" units:"su mu cu gateway node" legacy:"WALLET_FILE@cu,node PATH_TO_WALLET@mu,node SU_WALLET_PATH@su,node" help:"File of the wallet (JWK) the unit signs with; without it a key in the data folder, made on first use."`
 	WalletText string `flag:"wallet-json" units:"su mu cu gateway node" kind:"secret" legacy:"WALLET@su,mu,cu,gateway,node" help:"The wallet itself as JSON, instead of a file."`
+	CoreWallet string `flag:"core-wallet" units:"node" help:"File of an RSA wallet (JWK) that signs AO-Core answers to clients of the first generation and to other nodes, which verify no other signatures. Without it the unit's own key does."`
 	NewKey     bool   `flag:"new-key" units:"node" help:"Go on with data that belongs to another key; its processes get no further messages."`
 
 	// The database.

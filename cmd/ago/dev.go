@@ -24,6 +24,7 @@ type devCommand struct {
 	Memory        bool          `env:"AGO_MEMORY" help:"Keep everything in memory: it is gone when the network stops." toml:"memory"`
 	Reset         bool          `help:"Begin with an empty network. The node keeps its key." toml:"-"`
 	Wallet        string        `type:"existingfile" placeholder:"JWK" env:"AGO_NODE_WALLET" help:"Wallet of scheduler and messenger; without it an Ed25519 key in the data folder." toml:"wallet"`
+	CoreWallet    string        `type:"existingfile" placeholder:"JWK" env:"AGO_CORE_WALLET" help:"RSA wallet that signs AO-Core answers to clients of the first generation and to other nodes; without it the node's own key." toml:"core-wallet"`
 	NewKey        bool          `help:"Go on with data that belongs to another key; its processes get no further messages." toml:"-"`
 	PortBase      *int          `placeholder:"N" env:"AGO_PORT_BASE" help:"Ports N (gateway), N+1 (bundler), N+2 (MU), N+3 (SU), N+4 (CU), N+5 (node). Without it 4000 to 4004 and 8734." toml:"port-base"`
 	Listen        string        `placeholder:"HOST" env:"AGO_LISTEN" help:"Address to listen on; without it only this machine can connect." toml:"listen"`
@@ -146,6 +147,10 @@ func (d *devCommand) config(o *out) (node.Config, error) {
 			return c, err
 		}
 		c.Key = key
+	}
+	var err error
+	if c.CoreKey, err = coreKey(d.CoreWallet); err != nil {
+		return c, err
 	}
 	ck := clock.NewAdjustable()
 	if !d.Time.IsZero() {

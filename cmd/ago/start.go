@@ -115,6 +115,19 @@ func unitKey(l *settings.Loaded) (*commitment.Key, error) {
 	return nil, nil
 }
 
+// coreKey opens the RSA wallet for those who verify no other signatures; "" is none.
+func coreKey(file string) (*commitment.Key, error) {
+	if file == "" {
+		return nil, nil
+	}
+	k, err := commitment.NewAgent().Open(file)
+	if err == nil && k.Type() != commitment.RSA {
+		return nil, fault.New(fault.Malformed, "settings-malformed", "--core-wallet has a key of type %s, not RSA", k.Type()).
+			WithHint("make one: ago wallet create --type arweave FILE")
+	}
+	return k, err
+}
+
 func unitCache(l *settings.Loaded) string {
 	if l.ModulesDir != "" {
 		return l.ModulesDir
@@ -141,6 +154,9 @@ func runNode(o *out, l *settings.Loaded) error {
 	}
 	if l.PortBase != 0 {
 		c.Ports = node.PortsFrom(l.PortBase)
+	}
+	if c.CoreKey, err = coreKey(l.CoreWallet); err != nil {
+		return err
 	}
 	if c.Key, err = unitKey(l); err != nil {
 		return err

@@ -199,7 +199,11 @@ func (q *request) httpsig(m message.Message, status int, path *device.Hashpath, 
 	if wants.old {
 		return q.old(m, status)
 	}
-	return q.sign(m, status, tag)
+	k := q.node.Key
+	if wants.peer && q.c.PeerKey != nil {
+		k = q.c.PeerKey
+	}
+	return q.sign(k, m, status, tag)
 }
 
 // headersMax are the bytes of headers that every client takes: those of Node.js take 16 KiB, of which signatures have their part.
@@ -216,6 +220,11 @@ func narrow(m message.Message) message.Message {
 	if size <= headersMax {
 		return m
 	}
+	return inBody(m)
+}
+
+// inBody gives a message whose body is m.
+func inBody(m message.Message) message.Message {
 	out := asMessage(nil).With(message.KeyBody, m.Without(message.KeyCommitments))
 	for _, key := range []string{keyStatus, keyCacheControl} {
 		if v, ok := m.Get(key); ok {
@@ -228,20 +237,44 @@ func narrow(m message.Message) message.Message {
 // old writes an answer for a client of the first generation.
 func (q *request) old(m message.Message, status int) (*answer, error) {
 	wire, err := httpsig.EncodeA(m)
+	if err == nil && widthOf(wire) > headersMax { // of the first generation, texts of every length are headers
+		wire, err = httpsig.EncodeA(inBody(m))
+	}
 	if err != nil {
 		return nil, err
 	}
-	if k := q.node.Key; k != nil && (k.Type() == commitment.RSA || k.Type() == commitment.Ed25519) {
-		if wire, err = httpsig.SignA(wire, k); err != nil {
+	k := q.c.PeerKey
+	if k == nil {
+		k = q.node.Key
+	}
+	if k == nil || k.Type() != commitment.RSA && k.Type() != commitment.Ed25519 {
+		return answerOf(status, wire), nil
+	}
+	raw, err := wire.Bytes()
+	if err != nil {
+		return nil, err
+	}
+	return q.once(k, "first generation "+message.HashOf(raw).String(), func() (*answer, error) {
+		signed, err := httpsig.SignA(wire, k)
+		if err != nil {
 			return nil, err
 		}
-	}
-	return answerOf(status, wire), nil
+		return answerOf(status, signed), nil
+	})
 }
 
-// sign writes an answer with the node's signature over all of it. What is the same is signed once.
-func (q *request) sign(m message.Message, status int, tag string) (*answer, error) {
-	if q.node.Key == nil {
+// widthOf are the bytes of headers, and of their names among what is signed.
+func widthOf(w httpsig.Wire) int {
+	size := 0
+	for _, h := range w.Headers {
+		size += 2*len(h.Name) + len(h.Value) + 8
+	}
+	return size
+}
+
+// sign writes an answer with a key's signature over all of it. What is the same is signed once.
+func (q *request) sign(k *commitment.Key, m message.Message, status int, tag string) (*answer, error) {
+	if k == nil {
 		wire, err := httpsig.Encode(m, message.Nested)
 		if err != nil {
 			return nil, err
@@ -250,26 +283,36 @@ func (q *request) sign(m message.Message, status int, tag string) (*answer, erro
 	}
 	id := m.Without(message.KeyCommitments).UnsignedID()
 	name := strconv.Itoa(status) + " " + tag + " " + id.String()
-	if a, ok := q.signed.get(name); ok {
-		out := *a
-		return &out, nil
+	return q.once(k, name, func() (*answer, error) {
+		signed, err := httpsig.Commit(m, k, httpsig.Terms{Nesting: message.Nested, Tag: tag, Salt: []byte(name)})
+		if err != nil {
+			return nil, err
+		}
+		wire, err := httpsig.Encode(signed, message.Nested)
+		if err != nil {
+			return nil, err
+		}
+		return answerOf(status, wire), nil
+	})
+}
+
+// once makes a signed answer, or gives the one that a key has signed before under a name.
+func (q *request) once(k *commitment.Key, name string, make func() (*answer, error)) (*answer, error) {
+	name = k.Address().String() + " " + name
+	a, ok := q.signed.get(name)
+	if !ok {
+		select {
+		case q.signing <- struct{}{}:
+			defer func() { <-q.signing }()
+		case <-q.r.Context().Done():
+			return nil, fault.New(fault.Unavailable, "resolve-given-up", "the request was given up before its answer was signed")
+		}
+		var err error
+		if a, err = make(); err != nil {
+			return nil, err
+		}
+		q.signed.put(name, a)
 	}
-	select {
-	case q.signing <- struct{}{}:
-		defer func() { <-q.signing }()
-	case <-q.r.Context().Done():
-		return nil, fault.New(fault.Unavailable, "resolve-given-up", "the request was given up before its answer was signed")
-	}
-	signed, err := httpsig.Commit(m, q.node.Key, httpsig.Terms{Nesting: message.Nested, Tag: tag, Salt: []byte(name)})
-	if err != nil {
-		return nil, err
-	}
-	wire, err := httpsig.Encode(signed, message.Nested)
-	if err != nil {
-		return nil, err
-	}
-	a := answerOf(status, wire)
-	q.signed.put(name, a)
 	out := *a
 	return &out, nil
 }

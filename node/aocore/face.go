@@ -28,6 +28,9 @@ type Config struct {
 	Node     *device.Node
 	Resolver *resolve.Resolver
 	BodyMax  int64 // bytes; 0 is BodyMax
+	// PeerKey is the RSA key that signs what goes to those who know no other signatures: clients of the first generation, and
+	// nodes that tell their port. Nil is the key of the node.
+	PeerKey *commitment.Key
 	// Verify checks the signature of a data item. Nil is commitment.Verify; a node puts one here that remembers.
 	Verify func(message.Message) (commitment.Verified, error)
 	// Home is where GET / leads; "" answers it like any other path.

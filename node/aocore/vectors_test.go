@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"ago/commitment"
+	"ago/message"
 )
 
 const wallet = "tRoMoihXGnJ8CGBWTW6501dOeMl1qz-iPWN_Bw__a7A" // of whoever signed the vectors
@@ -187,5 +188,59 @@ func TestWhatNobodySignedIsGone(t *testing.T) {
 	w := ask(t, f, "POST", "/~counter@1.0/sent?require-codec=application/json", "", "x-added", "1", "priv-x", "2", "User-Agent", "me")
 	if got := w.Body.String(); got != `{"x-added":"1"}` {
 		t.Errorf("an unsigned request is read as %s", got)
+	}
+}
+
+// TestThoseWhoReadRSAGetIt: clients of the first generation and nodes have answers by the key for them, others by the node's own.
+func TestThoseWhoReadRSAGetIt(t *testing.T) {
+	f := testFace(t, commitment.Ed25519)
+	own := f.c.Node.Key
+	rsa, err := commitment.NewAgent().Open("../../commitment/testdata/wallet.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.c.PeerKey = rsa
+	var hbsig struct{ Cases []struct{ Request sent } }
+	vectors(t, "genA-hbsig-signed-requests.json", &hbsig)
+	var old []string
+	for _, c := range hbsig.Cases {
+		if input, _ := c.Request.Headers["signature-input"].(string); old == nil && !strings.Contains(input, "@path") && c.Request.body() == "" {
+			old = c.Request.headers()
+		}
+	}
+	for _, c := range []struct {
+		name    string
+		path    string
+		headers []string
+		key     *commitment.Key
+	}{
+		{"anybody", "/~message@1.0&a=1/a", nil, own},
+		{"a node", "/~message@1.0&a=1/a", []string{"Ao-Peer-Port", "8734"}, rsa},
+		{"anybody after it", "/~message@1.0&a=1/a", nil, own},
+		{"a client of the first generation", "/~message@1.0&a=1/a", old, rsa},
+		{"the same again", "/~message@1.0&a=1/a", old, rsa},
+		{"a client of the first generation, for much", "/~counter@1.0/wide", old, rsa},
+	} {
+		w := ask(t, f, "GET", c.path, "", c.headers...)
+		if w.Code != 200 {
+			t.Fatalf("%s: %d %s", c.name, w.Code, w.Body)
+		}
+		size := 0
+		for name, values := range w.Header() {
+			size += len(name) + len(strings.Join(values, "")) + 4
+		}
+		if size > 16<<10 {
+			t.Errorf("%s: %d bytes of headers", c.name, size)
+		}
+		m, signers := readBack(t, w)
+		if len(signers) != 1 || signers[0].Address() != c.key.Address() {
+			t.Errorf("%s: signed by %v", c.name, signers)
+		}
+		if c.path == "/~counter@1.0/wide" {
+			v, _ := m.Get("body")
+			if inner, ok := v.(message.Message); !ok || inner.Text("key-99") != wide().Text("key-99") {
+				t.Errorf("%s: read back as %v", c.name, v)
+			}
+		}
 	}
 }

@@ -21,6 +21,7 @@ type wants struct {
 	html     bool   // rather pages than messages
 	stream   bool   // events, as long as there are any
 	old      bool   // spoke the first generation
+	peer     bool   // is a node
 	other    string // a media type that is for a device to know
 }
 
@@ -45,6 +46,7 @@ func wantsOf(r *http.Request) wants {
 	}
 	out.accept(get("accept"))
 	out.choose(get("accept-codec"), get("require-codec"))
+	out.peer = r.Header.Get(hdrPeerPort) != ""
 	if r.Header.Get("Body-Keys") != "" || r.Header.Get("Ao-Ids") != "" {
 		out.old = true
 	}
