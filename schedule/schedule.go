@@ -225,7 +225,7 @@ func (s *Scheduler) Range(ctx context.Context, p message.ID, from, to slotlog.Sl
 
 func (s *Scheduler) assigned(ctx context.Context, e slotlog.Entry) (process.Assigned, error) {
 	a := process.Assigned{Entry: e}
-	if e.ByID {
+	if e.ByID && e.Item == nil {
 		var err error
 		if a.Content, err = s.content(ctx, e.Message); err != nil {
 			return a, err

@@ -93,53 +93,71 @@ func (s *Scheduler) Take(ctx context.Context, p message.ID, signers []string, sl
 	turn := s.origins.turn(p)
 	turn.Lock()
 	defer turn.Unlock()
-	head, err := s.c.Log.Head(ctx, p)
+	head, def, err := s.taken(ctx, p)
 	if err != nil {
-		return head, fault.Wrap(err, fault.Unavailable, "log-unreadable", "the log of process %s cannot be read", p)
-	}
-	if head.Next > 0 && !s.Followed(p) {
-		return head, fault.New(fault.Conflict, "process-own", "process %s is scheduled by this node: its log is not another scheduler's", p)
+		return head, err
 	}
 	broken := verifyAll(slots)
-	t := &taking{s: s, head: head, signers: signers, c: &composed{block: slotlog.Block{Process: p, First: head.Next}, extra: &store.Batch{}}, keys: map[message.ID]bool{}}
-	if head.Next > 0 {
-		d, err := s.Process(ctx, p)
-		if err != nil {
-			return head, err
-		}
-		t.def = &d
-	}
+	t := &taking{s: s, def: def, head: head, signers: signers, c: &composed{block: slotlog.Block{Process: p, First: head.Next}, extra: &store.Batch{}}, keys: map[message.ID]bool{}}
 	var refused error
 	for i, f := range slots {
 		if refused = broken[i]; refused == nil {
 			refused = t.add(ctx, p, f)
 		}
 		if refused != nil {
-			refused = &fault.Error{Kind: fault.KindOf(refused), Code: "slot-refused", Cause: refused,
-				Text: "slot " + strconv.FormatUint(uint64(t.head.Next), 10) + " of process " + p.String() + " is refused",
-				Hint: "nothing from there on is used; the log may be right where it is read from next time"}
+			refused = slotRefused(p, t.head.Next, refused)
 			break
 		}
 	}
-	if len(t.c.block.Entries) == 0 {
-		return head, refused
-	}
-	if t.c.block.Epoch, err = s.epoch(ctx, p); err != nil {
-		return head, fault.Wrap(err, fault.Unavailable, "log-unowned", "process %s cannot be taken over", p)
-	}
-	if head.Next == 0 {
-		t.c.extra.Set(originKey(p), binary.BigEndian.AppendUint64(nil, uint64(notAdopted)))
-	}
-	t.c.block.Head = t.head
-	if err := s.append(ctx, &lane{process: p}, t.c); err != nil {
-		return head, err
+	return s.takeIn(ctx, t.c, head, t.head, refused)
+}
+
+// taken gives how far the log of another scheduler's process was taken, and its definition if that is here. p has its turn.
+func (s *Scheduler) taken(ctx context.Context, p message.ID) (slotlog.Head, *process.Definition, error) {
+	head, err := s.c.Log.Head(ctx, p)
+	if err != nil {
+		return head, nil, fault.Wrap(err, fault.Unavailable, "log-unreadable", "the log of process %s cannot be read", p)
 	}
 	if head.Next == 0 {
+		return head, nil, nil
+	}
+	if !s.Followed(p) {
+		return head, nil, fault.New(fault.Conflict, "process-own", "process %s is scheduled by this node: its log is not another scheduler's", p)
+	}
+	d, err := s.Process(ctx, p)
+	return head, &d, err
+}
+
+// slotRefused says which slot of another scheduler does not hold.
+func slotRefused(p message.ID, slot slotlog.Slot, cause error) error {
+	return &fault.Error{Kind: fault.KindOf(cause), Code: "slot-refused", Cause: cause,
+		Text: "slot " + strconv.FormatUint(uint64(slot), 10) + " of process " + p.String() + " is refused",
+		Hint: "nothing from there on is used; the log may be right where it is read from next time"}
+}
+
+// takeIn appends slots that were checked, with what they are found by, and gives the head after them and why there are no more.
+func (s *Scheduler) takeIn(ctx context.Context, c *composed, before, after slotlog.Head, refused error) (slotlog.Head, error) {
+	if len(c.block.Entries) == 0 {
+		return before, refused
+	}
+	p := c.block.Process
+	var err error
+	if c.block.Epoch, err = s.epoch(ctx, p); err != nil {
+		return before, fault.Wrap(err, fault.Unavailable, "log-unowned", "process %s cannot be taken over", p)
+	}
+	if before.Next == 0 {
+		c.extra.Set(originKey(p), binary.BigEndian.AppendUint64(nil, uint64(notAdopted)))
+	}
+	c.block.Head = after
+	if err := s.append(ctx, &lane{process: p}, c); err != nil {
+		return before, err
+	}
+	if before.Next == 0 {
 		s.origins.mu.Lock()
 		s.origins.remember(p, notAdopted)
 		s.origins.mu.Unlock()
 	}
-	return t.head, refused
+	return after, refused
 }
 
 // verifyAll checks the signatures on all cores.

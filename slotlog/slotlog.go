@@ -52,7 +52,7 @@ type Entry struct {
 	HashChain   message.ID // chain value of this slot, by the rule of the process's variant
 	Hashpath    string     // that the assignment is applied to, in an AO-Core process; "" in others
 	Assignment  []byte     // signed item, raw
-	Item        []byte     // raw bytes of the message; nil for a message that was assigned by its id
+	Item        []byte     // raw bytes of the message; nil for one that was assigned by its id, unless it came with another scheduler's log
 	Form        Form       // what Item is; counts only with it
 	Exclude     []string   // fields left out for a message assigned by id
 	ByID        bool       // the message was assigned by its id
