@@ -160,6 +160,7 @@ func BenchmarkModules(b *testing.B) {
 	for name, fs := range map[string][]message.Field{"stack": aosStack(), "genesis": {field("execution-device", message.Bytes("genesis-wasm@1.0"))}} {
 		b.Run(name, func(b *testing.B) {
 			p := newModuleProcess(b, module, owner, fs...)
+			p.send(p.definition)
 			p.send(setUp)
 			for b.Loop() {
 				p.send(inc)
@@ -173,9 +174,10 @@ func BenchmarkModules(b *testing.B) {
 			b.Fatal(err)
 		}
 		defer i.Close()
-		legacyResult(b, i, p, 0, setUp)
+		legacyResult(b, i, p, 0, p.definition)
+		legacyResult(b, i, p, 1, setUp)
 		for b.Loop() {
-			legacyResult(b, i, p, 1, inc)
+			legacyResult(b, i, p, 2, inc)
 		}
 	})
 }
