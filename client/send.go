@@ -54,6 +54,17 @@ func (n *Network) Upload(ctx context.Context, it *ans104.Item) error {
 	return err
 }
 
+// UploadStatus asks the bundler what became of an item that it took: "CONFIRMED", "FINALIZED", "FAILED", "NOT_FOUND", or whatever
+// else it calls what is still under way.
+func (n *Network) UploadStatus(ctx context.Context, id message.ID) (string, error) {
+	var a struct{ Status string }
+	err := n.get(ctx, "bundler", n.Bundler, "/tx/"+id.String()+"/status", nil, &a)
+	if err != nil && fault.KindOf(err) == fault.NotFound {
+		return "NOT_FOUND", nil
+	}
+	return a.Status, err
+}
+
 const octets = "application/octet-stream"
 
 // Publish signs and uploads data with its tags.

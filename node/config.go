@@ -45,8 +45,9 @@ type Config struct {
 	PageBytes int           // after which a page of a log ends; 0: 64 MB
 	CacheMax  int           // definitions of processes in memory; 0: the default of schedule
 	Bundler   string        // gets what is scheduled; "" uploads nothing
-	PublicURL string        // where clients reach the scheduler, as its Scheduler-Location says; "" is its own address
-	NoMetrics bool          // do not serve /metrics at the addresses of the units; the node's own always does
+	Uploads   UploadOptions
+	PublicURL string // where clients reach the scheduler, as its Scheduler-Location says; "" is its own address
+	NoMetrics bool   // do not serve /metrics at the addresses of the units; the node's own always does
 
 	NoTraces bool // do not answer GET /trace
 

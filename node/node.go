@@ -116,6 +116,7 @@ func (n *Node) start(ctx, background context.Context) error {
 		n.wg.Go(func() { m.run(background) })
 	}
 	if n.uploads != nil {
+		n.uploads.observe(n.metrics)
 		n.scheduler.OnAppend(func(message.ID, slotlog.Slot) { n.uploads.hurry() })
 		n.wg.Go(func() { n.uploads.run(background) })
 	}
@@ -320,7 +321,7 @@ func (n *Node) openUnits(context.Context) error {
 	a := archive{n.gateway}
 	var index schedule.Index = n.gateway
 	if n.c.Bundler != "" {
-		n.uploads = newUploads(n.store, n.gateway, items{n.log, n.where}.Item, n.c.Bundler, clock.System{}, n.c.Log.With("unit", "su"))
+		n.uploads = newUploads(n.store, n.gateway, items{n.log, n.where}.Item, n.c.Bundler, clock.System{}, n.c.Log.With("unit", "su")).options(n.c.Uploads, n.c.Key)
 		index = n.uploads
 	}
 	n.scheduler, err = schedule.Open(schedule.Config{

@@ -24,10 +24,11 @@ type SchedulerConfig struct {
 	UnitConfig
 	Gateways  []string // for blocks, and for messages that are assigned by their id
 	Bundler   string   // gets what is scheduled; "" uploads nothing
-	PublicURL string   // where clients reach it, as its Scheduler-Location says; "" is its own address
-	GraphQL   string   // whole address; "" is /graphql of the gateways
-	PageBytes int      // after which a page of a log ends; 0: 64 MB
-	CacheMax  int      // definitions of processes in memory; 0: the default of schedule
+	Uploads   UploadOptions
+	PublicURL string // where clients reach it, as its Scheduler-Location says; "" is its own address
+	GraphQL   string // whole address; "" is /graphql of the gateways
+	PageBytes int    // after which a page of a log ends; 0: 64 MB
+	CacheMax  int    // definitions of processes in memory; 0: the default of schedule
 	Door      Door
 }
 
@@ -73,7 +74,7 @@ func (s *SchedulerUnit) start(ctx context.Context, c SchedulerConfig) error {
 	}
 	var index schedule.Index = s.gateway
 	if c.Bundler != "" {
-		s.uploads = newUploads(s.store, s.gateway, kept.Item, c.Bundler, clock.System{}, s.c.Log)
+		s.uploads = newUploads(s.store, s.gateway, kept.Item, c.Bundler, clock.System{}, s.c.Log).options(c.Uploads, s.c.Key)
 		index = s.uploads
 	}
 	s.scheduler, err = schedule.Open(schedule.Config{
@@ -104,8 +105,7 @@ func (s *SchedulerUnit) start(ctx context.Context, c SchedulerConfig) error {
 	if s.uploads != nil {
 		s.scheduler.OnAppend(func(message.ID, slotlog.Slot) { s.uploads.hurry() })
 		s.wg.Go(func() { s.uploads.run(s.background) })
-		s.metrics.gauge("ao_su_uploads_waiting", "Items that the bundler does not have yet.", func() float64 { return float64(s.uploads.waiting()) })
-		s.metrics.counter("ao_su_upload_failures_total", "Times that the bundler did not take an item.", func() float64 { return float64(s.uploads.failed.Load()) })
+		s.uploads.observe(s.metrics)
 	}
 	s.metrics.gauge("ao_su_door_waiting", "Messages that wait at the door for others of their process.", func() float64 { return float64(crowd.waiting()) })
 	s.metrics.gauge("ao_su_height_blocks", "Height that slots are stamped with.", func() float64 { return float64(s.tip.height()) })

@@ -12,6 +12,7 @@ import (
 	"ago/client"
 	"ago/clock"
 	"ago/codec/ans104"
+	"ago/commitment"
 	"ago/fault"
 	"ago/message"
 	"ago/schedule"
@@ -29,7 +30,11 @@ type uploads struct {
 	log    *slog.Logger
 	last   atomic.Int64
 	wake   chan struct{}
+	o      UploadOptions
+	key    *commitment.Key // signs bundles
 	failed atomic.Uint64
+	sent   atomic.Uint64 // items
+	again  atomic.Uint64
 }
 
 const (
@@ -85,15 +90,20 @@ func uploadKey(at int64, id message.ID) []byte {
 
 // run uploads until ctx ends.
 func (u *uploads) run(ctx context.Context) {
-	wait := uploadWaitMin
+	wait, round := uploadWaitMin, u.page
+	if u.parcels() {
+		round = u.round
+	}
 	for {
-		more, err := u.page(ctx)
+		more, err := round(ctx)
 		var timer <-chan time.Time
 		switch {
 		case ctx.Err() != nil:
 			return
 		case errors.Is(err, errNotYet):
 			timer, err = time.After(uploadSoon), nil
+		case errors.Is(err, errLater):
+			timer, err = time.After(uploadWaitMin), nil
 		case err != nil:
 			u.failed.Add(1)
 			u.log.Warn("uploads wait for the bundler", "bundler", u.to.Bundler, "err", err, "after", wait)
@@ -175,37 +185,23 @@ func (u *uploads) send(ctx context.Context, key []byte) error {
 		return nil
 	}
 	id := message.ID(key[10:])
-	raw, err := u.item(ctx, id)
-	if errors.Is(err, store.ErrNotFound) {
-		// The row can be seen a moment before the log shows the slot that it was stored with.
-		if at := int64(binary.BigEndian.Uint64(key[2:])); u.clock.Now().UnixNano()-at < int64(uploadLost) {
-			return errNotYet
-		}
-		u.log.Error("an item that was to be uploaded is not there", "item", id)
-		return nil
-	}
-	if err != nil {
+	it, err := u.load(ctx, id, int64(binary.BigEndian.Uint64(key[2:])))
+	if it == nil || err != nil {
 		return err
-	}
-	it, err := ans104.DecodeItem(raw)
-	if err != nil {
-		u.log.Error("an item that was to be uploaded cannot be read", "item", id, "err", err)
-		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, uploadTimeMax)
 	defer cancel()
-	err = u.to.Upload(ctx, it)
-	switch fault.KindOf(err) {
-	case fault.Malformed, fault.Forged, fault.TooLarge, fault.Unsupported:
-		if err != nil {
-			u.log.Error("the bundler refuses an item", "item", id, "err", err)
-			return nil
-		}
+	if err = u.to.Upload(ctx, it); refusedForGood(err) {
+		u.log.Error("the bundler refuses an item", "item", id, "err", err)
+		return nil
+	}
+	if err == nil {
+		u.sent.Add(1)
 	}
 	return err
 }
 
-// waiting counts what is to be uploaded, up to a bound.
+// waiting counts the items that the bundler does not have yet, up to a bound.
 func (u *uploads) waiting() (n int) {
 	head := []byte{store.TableNode, rowUpload}
 	for _, err := range u.store.Scan(head, store.PrefixEnd(head), false) {
@@ -213,5 +209,6 @@ func (u *uploads) waiting() (n int) {
 			break
 		}
 	}
+	u.each(rowParcel, func(p parcel) { n += len(p.ids) })
 	return n
 }

@@ -91,6 +91,9 @@ type Settings struct {
 	WalletRate      int           `flag:"wallet-rate" units:"su mu node" help:"Messages a second that are taken from one wallet; 0: any number."`
 	AddressRate     int           `flag:"address-rate" help:"Requests a second that are answered to one address of the network; 0: any number."`
 	RateBurst       int           `flag:"rate-burst" help:"How many may come at once under these rates; 0: what comes in ten seconds."`
+	UploadBatch     int           `flag:"upload-batch" units:"su node" default:"1" min:"1" help:"Scheduled messages and assignments that are uploaded together, as one bundle; 1: each by itself."`
+	UploadBytes     uint64        `flag:"upload-bytes" units:"su node" kind:"bytes" default:"4mb" min:"1" help:"Largest bundle that is made of them."`
+	UploadConfirm   time.Duration `flag:"upload-confirm" units:"su node" help:"Time after which the bundler is asked whether it still has what it took, and gets it again if not; 0: it is not asked."`
 
 	// Messenger.
 	PushWorkers    int           `flag:"push-workers" units:"mu node" default:"64" min:"1" legacy:"MAX_WORKERS@mu,node" help:"Deliveries under way at a time."`

@@ -144,7 +144,7 @@ func runNode(o *out, l *settings.Loaded) error {
 		Dir: dir, Database: unitDatabase(l), CacheDir: unitCache(l), Host: l.Listen, Name: l.Name, Ports: node.PortsDefault, Upstream: l.ArweaveURL, BlockInterval: l.BlockInterval,
 		Patience: l.Patience, Busy: l.Busy, Profiling: l.Profiling, NewKey: l.NewKey, LiveMax: int64(l.LiveMax), Log: o.log,
 		Clock: clock.System{}, Closed: true, Push: pushLimits(l), Door: doorOf(l), Addresses: rateOf(l, l.AddressRate), PageBytes: pageBytes(l), CacheMax: l.ProcessCache,
-		Bundler: l.UploaderURL, PublicURL: l.PublicURL, UpstreamGraphQL: ownGraphQL(l), NoMetrics: !l.Metrics, NoTraces: !l.Traces,
+		Bundler: l.UploaderURL, Uploads: uploadsOf(l), PublicURL: l.PublicURL, UpstreamGraphQL: ownGraphQL(l), NoMetrics: !l.Metrics, NoTraces: !l.Traces,
 	}
 	if c.Limits, err = computeLimits(l); err != nil {
 		return err
@@ -235,7 +235,7 @@ func runSU(o *out, l *settings.Loaded) error {
 		return runSchedulerRouter(o, l)
 	}
 	c := node.SchedulerConfig{
-		Gateways: l.ArweaveURL, GraphQL: ownGraphQL(l), Bundler: l.UploaderURL, PublicURL: l.PublicURL, PageBytes: pageBytes(l), CacheMax: l.ProcessCache, Door: doorOf(l),
+		Gateways: l.ArweaveURL, GraphQL: ownGraphQL(l), Bundler: l.UploaderURL, Uploads: uploadsOf(l), PublicURL: l.PublicURL, PageBytes: pageBytes(l), CacheMax: l.ProcessCache, Door: doorOf(l),
 	}
 	var err error
 	if c.UnitConfig, err = unitConfig(o, l); err != nil {
@@ -348,6 +348,11 @@ func unitConfig(o *out, l *settings.Loaded) (node.UnitConfig, error) {
 
 func rateOf(l *settings.Loaded, perSecond int) node.Rate {
 	return node.Rate{PerSecond: float64(perSecond), Burst: l.RateBurst}
+}
+
+// uploadsOf says how what is scheduled is uploaded.
+func uploadsOf(l *settings.Loaded) node.UploadOptions {
+	return node.UploadOptions{Batch: l.UploadBatch, Bytes: int64(l.UploadBytes), Confirm: l.UploadConfirm}
 }
 
 // doorOf says who may hand in what.
