@@ -18,9 +18,8 @@ var processSlot = []device.Input{
 }
 
 var _ = device.Register(device.Device{
-	Name:         process.DeviceProcess,
-	Doc:          "A process: messages that get slots in a schedule, and the state that follows from them.",
-	CacheControl: "no-store, no-cache", // states are kept by the compute unit
+	Name: process.DeviceProcess,
+	Doc:  "A process: messages that get slots in a schedule, and the state that follows from them.",
 	Keys: device.Keys{
 		"schedule": {Doc: "gives a signed message the next slot, or lists slots: schedule of the process's scheduler device", Do: processBy("scheduler", process.DeviceScheduler, "schedule")},
 		"slot":     {Doc: "the newest slot of the process: slot of its scheduler device", Do: processBy("scheduler", process.DeviceScheduler, "slot")},

@@ -10,9 +10,8 @@ import (
 )
 
 var _ = device.Register(device.Device{
-	Name:         process.DevicePush,
-	Doc:          "Schedules a message, computes it, and answers what became of the messages that its result sends.",
-	CacheControl: "no-store, no-cache",
+	Name: process.DevicePush,
+	Doc:  "Schedules a message, computes it, and answers what became of the messages that its result sends.",
 	Keys: device.Keys{
 		"push": {Doc: "slot, process and id of the message, its results, and for each message of the outbox, under its key, where it went", Do: pushPush,
 			Inputs: []device.Input{

@@ -13,9 +13,8 @@ import (
 )
 
 var _ = device.Register(device.Device{
-	Name:         process.DeviceScheduler,
-	Doc:          "Gives each message of a process the next slot, once and for ever, and reads the slots that were given.",
-	CacheControl: "no-store, no-cache",
+	Name: process.DeviceScheduler,
+	Doc:  "Gives each message of a process the next slot, once and for ever, and reads the slots that were given.",
 	Keys: device.Keys{
 		"schedule": {Doc: "POST gives a signed message the next slot and answers the assignment; GET lists assignments", Do: schedulerSchedule,
 			Inputs: []device.Input{

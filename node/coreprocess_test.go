@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 
 	"ago/codec/ans104"
@@ -101,9 +102,9 @@ func TestAProcessOfADeviceOverHTTP(t *testing.T) {
 		t.Fatalf("%d %v %s", code, header, body)
 	}
 	for path, want := range map[string]string{
-		"/" + p + "/slot/current":                      "2",
-		"/" + p + "/now/at-slot":                       "2",
-		"/" + p + "/compute/results=1/assignment-slot": "1",
+		"/" + p + "~process@1.0/slot/current":                      "2",
+		"/" + p + "~process@1.0/now/at-slot":                       "2",
+		"/" + p + "~process@1.0/compute/results=1/assignment-slot": "1",
 		"/" + p + "/compute&slot=2/already-seen/1":     "2",
 	} {
 		if code, _, body := n.atNode(t, "GET", path, nil, nil); code != 200 || body != want {
@@ -155,5 +156,29 @@ func TestALegacyProcessByPath(t *testing.T) {
 	}
 	if code, _, body := n.atNode(t, "POST", "/"+p+"~process@1.0/schedule", headers, []byte(w.Body)); code != 422 || !bytes.Contains([]byte(body), []byte("Message must be signed with ANS-104.")) {
 		t.Errorf("%d %s", code, body)
+	}
+}
+
+// TestWhatGrowsIsAskedForAgain: what a process is now, and its log, are other answers after each message.
+func TestWhatGrowsIsAskedForAgain(t *testing.T) {
+	n := startNetwork(t, nil)
+	n.process = n.spawnLegacy(t)
+	p := n.process.String()
+	growing := []string{"/" + p + "~process@1.0/now/at-slot", "/" + p + "~process@1.0/latest/at-slot", "/" + p + "~process@1.0/compute/at-slot", "/" + p + "~process@1.0/slot/current", "/" + p + "~process@1.0/schedule",
+		"/~scheduler@1.0/schedule?target=" + p + "&accept=application/aos-2", "/~scheduler@1.0/slot/current?target=" + p, "/" + p + "~process@1.0/now/results/json/body",
+		"/~scheduler@1.0/status", "/" + p + "~process@1.0/now/process/id"}
+	before := map[string]string{}
+	for i := range 2 {
+		n.eval(t, "count")
+		for _, path := range growing {
+			code, header, body := n.atNode(t, "GET", path, nil, nil)
+			if code != 200 || strings.Contains(header.Get("Cache-Control"), "public") {
+				t.Errorf("%s: %d %s %.100s", path, code, header.Get("Cache-Control"), body)
+			}
+			if i > 0 && body == before[path] && !strings.HasSuffix(path, "status") && !strings.HasSuffix(path, "id") {
+				t.Errorf("%s is %.100s as before", path, body)
+			}
+			before[path] = body
+		}
 	}
 }
