@@ -117,19 +117,22 @@ func refused(unit string, status int, body []byte) error {
 	if json.Unmarshal(body, &e) != nil || e.Error == "" {
 		e.Error = strings.TrimSpace(string(body[:min(len(body), 300)]))
 	}
-	kind := fault.Internal
-	for k := fault.Internal; k <= fault.Unavailable; k++ {
-		if k.Status() == status {
-			kind = k
-			break
-		}
-	}
 	if e.Code == "" {
 		e.Code = "unit-refused"
 	}
-	f := fault.New(kind, e.Code, "the %s answered %d: %s", unit, status, e.Error)
+	f := fault.New(kindOf(status), e.Code, "the %s answered %d: %s", unit, status, e.Error)
 	f.Hint = e.Hint
 	return f
+}
+
+// kindOf is the kind of fault that a status stands for.
+func kindOf(status int) fault.Kind {
+	for k := fault.Internal; k <= fault.Unavailable; k++ {
+		if k.Status() == status {
+			return k
+		}
+	}
+	return fault.Internal
 }
 
 func (n *Network) get(ctx context.Context, unit, base, path string, query url.Values, into any) error {

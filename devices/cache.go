@@ -1,6 +1,7 @@
 package devices
 
 import (
+	"slices"
 	"strings"
 
 	"ago/device"
@@ -18,9 +19,9 @@ var _ = device.Register(device.Device{
 				{Name: "target", Doc: "an id, or a path as write gave it", Type: device.TypeText, Max: cachePathMax, Required: true},
 				{Name: "scope", Doc: "local asks nobody else; so nodes ask each other", Type: device.TypeText, Max: 100},
 			}},
-		"write": {Doc: "where body is kept from now on, in path. For signers in the setting cache_writers; 403 for others",
+		"write": {Doc: "where body is kept from now on, in path. For the operator and signers in the setting cache_writers (all is everybody); 403 for others",
 			Inputs: []device.Input{{Name: "type", Doc: "single keeps body, which is the default; batch keeps each value of body", Type: device.TypeText, Max: 100}}, Do: cacheWrite},
-		"link": {Doc: "nothing: what is under source is from now on under destination too. For signers in the setting cache_writers; 403 for others", Do: cacheLink,
+		"link": {Doc: "nothing: what is under source is from now on under destination too. For the operator and signers in the setting cache_writers (all is everybody); 403 for others", Do: cacheLink,
 			Inputs: []device.Input{
 				{Name: "source", Doc: "the id or path that is there", Type: device.TypeText, Max: cachePathMax},
 				{Name: "destination", Doc: "the path that is added", Type: device.TypeText, Max: cachePathMax},
@@ -33,6 +34,7 @@ const (
 	cachePathMax  = 4096
 	cacheBatchMax = 10_000 // values in one batch
 	cacheData     = "data/"
+	cacheAnybody  = "all" // among the writers
 )
 
 // cachePath is a path as the store knows it: bytes are under data and their hash for clients, and under the hash here.
@@ -56,7 +58,8 @@ func cacheWriter(c *device.Call, req message.Message) (message.Message, error) {
 	if err != nil {
 		return message.Message{}, err
 	}
-	if !ask.by(listed(c, "cache_writers")...) {
+	writers := listed(c, "cache_writers")
+	if len(ask.signers) == 0 || !ask.byOperator(c) && !slices.Contains(writers, cacheAnybody) && !ask.by(writers...) {
 		return message.Message{}, refused(device.Forbidden, "Not authorized to write to the cache.")
 	}
 	if c.Node.Contents == nil {

@@ -79,6 +79,9 @@ func (n *Node) options() message.Message {
 	if k := n.c.CoreKey; k != nil {
 		m = m.With("core-address", message.Bytes(k.Address().String()))
 	}
+	if !n.c.Closed { // as it takes uploads of everybody
+		m = m.With("cache_writers", message.List{message.Bytes("all")})
+	}
 	return m
 }
 

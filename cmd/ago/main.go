@@ -58,6 +58,11 @@ type commands struct {
 	Read    readCommand    `cmd:"" help:"Ask a process without changing it (dry run)." toml:"read"`
 	Result  resultCommand  `cmd:"" help:"Print the result of a message." toml:"result"`
 	Trace   traceCommand   `cmd:"" help:"Show where a message went and what it caused." toml:"trace"`
+	Get     getCommand     `cmd:"" help:"Read a path of a node: a message, a process, what a device answers." toml:"get"`
+	Put     putCommand     `cmd:"" help:"Have a node keep a message or bytes." toml:"put"`
+	Sign    signCommand    `cmd:"" help:"Sign a message." toml:"sign"`
+	Verify  verifyCommand  `cmd:"" help:"Check the signatures of a message, and tell what was changed." toml:"verify"`
+	Devices devicesCommand `cmd:"" help:"Tell what devices there are and what they answer." toml:"-"`
 	Monitor monitorCommand `cmd:"" help:"Have the timers of a process run." toml:"-"`
 	Clock   clockCommand   `cmd:"" help:"Show or move the clock of a local network." toml:"-"`
 	Console consoleCommand `cmd:"" help:"Talk to a process: type Lua, see what it gets." toml:"console"`
@@ -78,6 +83,9 @@ const description = `A whole ao network in one program: run one, and talk to any
   ago send PROCESS --eval '1+1'       send it Lua, print the result
   ago read PROCESS Action=Info        ask it without changing it
   ago trace MESSAGE                   every hop of a message
+
+  ago get /PROCESS~process@1.0/now    the state of a process, or what else a path leads to
+  ago sign, verify, put, devices      messages of AO-Core, and what they can be asked
 
   ago node                            a node that others use, all units in one
   ago su, mu, cu, gateway, ur         one unit, beside those of others

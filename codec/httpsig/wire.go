@@ -74,6 +74,12 @@ func (w Wire) Get(name string) (string, bool) {
 	return w.Headers[i].Value, true
 }
 
+// Without gives the wire without some headers.
+func (w Wire) Without(names ...string) Wire {
+	hs := slices.DeleteFunc(slices.Clone(w.Headers), func(h message.Header) bool { return slices.Contains(names, h.Name) })
+	return Wire{Headers: hs, Body: w.Body}
+}
+
 // signed finds what a signature covers under a name: a header, or the length of the body, which servers keep apart.
 func (w Wire) signed(name string) (string, bool) {
 	v, ok := w.Get(name)

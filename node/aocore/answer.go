@@ -88,11 +88,19 @@ func encodeFailure(status int, m message.Message, wants wants) *answer {
 // nested gives the message with what it links to in it, or linked, as the client asks.
 func (q *request) nested(r *http.Request, m message.Message, wants wants) (message.Message, error) {
 	contents := q.node.Contents
+	load := func(l message.Link) (message.Value, error) { return contents.Read(r.Context(), l.To.String()) }
 	switch {
-	case contents == nil || len(m.Committers()) > 0 && wants.bundle != "true":
+	case contents == nil:
 		return m, nil
 	case wants.bundle == "true":
-		return m.Bundle(func(l message.Link) (message.Value, error) { return contents.Read(r.Context(), l.To.String()) })
+		return m.Bundle(load)
+	case wants.bundle != "false" && inPlace(m): // or the signatures would not hold for what is sent
+		if whole, err := m.Bundle(load); err == nil {
+			return whole, nil
+		}
+		return m, nil
+	case len(m.Committers()) > 0:
+		return m, nil
 	case wants.bundle == "false":
 		return m.Linkify(func(id message.ID, v message.Value) error {
 			_, err := contents.Write(r.Context(), v)
@@ -100,6 +108,16 @@ func (q *request) nested(r *http.Request, m message.Message, wants wants) (messa
 		})
 	}
 	return m, nil
+}
+
+// inPlace tells whether somebody signed a message with what is nested in it, and not by the ids of that.
+func inPlace(m message.Message) bool {
+	for _, v := range m.Commitments().All() {
+		if entry, _ := v.(message.Message); entry.Text("committer") != "" && entry.Text("bundle") == "true" {
+			return true
+		}
+	}
+	return false
 }
 
 // inCodec gives the message whose body is m in a codec; short values of m stand beside it.

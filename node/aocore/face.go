@@ -152,7 +152,20 @@ func (q *request) answer(w http.ResponseWriter) (*answer, error) {
 			return q.outcome(err)
 		}
 	}
-	res, err := q.resolver.Resolve(q.r.Context(), resolve.Request{Path: q.in.path, Keys: q.in.message, Steps: steps, How: device.How{CacheControl: q.r.Header.Get(keyCacheControl)}})
+	ask := resolve.Request{Path: q.in.path, Keys: q.in.message, Steps: steps, How: device.How{CacheControl: q.r.Header.Get(keyCacheControl)}}
+	if q.wants.explain {
+		ask.Explain = &resolve.Explanation{}
+		if !q.hooks["request"] {
+			ask.Steps = nil // so that the parsing is among the stages
+		}
+	}
+	res, err := q.resolver.Resolve(q.r.Context(), ask)
+	if o, ok := device.OutcomeOf(err); ok && q.wants.explain {
+		res, err = device.Result{Value: o.Value, Status: o.Status}, nil
+	}
+	if q.wants.explain {
+		return q.explained(ask.Explain, res, err)
+	}
 	if err != nil {
 		return q.outcome(err)
 	}
@@ -170,19 +183,28 @@ func (q *request) outcome(err error) (*answer, error) {
 
 // settle gives the answer to the handlers of the node, and writes it.
 func (q *request) settle(res device.Result) (*answer, error) {
+	res, err := q.heard(res)
+	if err != nil {
+		return nil, err
+	}
+	return q.encode(q.r, res, q.wants)
+}
+
+// heard is what the handlers of the node make of an answer.
+func (q *request) heard(res device.Result) (device.Result, error) {
 	if q.hooks["response"] {
 		m, err := q.c.Hook(q.call(), "response", q.hooked(asMessage(res.Value)))
 		if o, ok := device.OutcomeOf(err); ok {
 			res = device.Result{Value: o.Value, Status: o.Status}
 		} else if err != nil {
-			return nil, err
+			return res, err
 		} else if v, ok := m.Get(message.KeyBody); ok {
 			if v, isMessage := v.(message.Message); !isMessage || !message.Equal(v, asMessage(res.Value)) {
 				res = device.Result{Value: v, Status: res.Status}
 			}
 		}
 	}
-	return q.encode(q.r, res, q.wants)
+	return res, nil
 }
 
 // before lets the handlers of the node see the steps of a request, and gives those that are to be resolved.
@@ -228,10 +250,7 @@ func (q *request) failure(w http.ResponseWriter, err error) *answer {
 		w.Header().Set("Retry-After", strconv.Itoa(int(after.Seconds())))
 	}
 	status := int(device.StatusOf(err))
-	reason := err.Error()
-	if status >= http.StatusInternalServerError && fault.KindOf(err) == fault.Internal {
-		reason = outermost(err)
-	}
+	reason := reasonOf(err)
 	fields := []message.Field{
 		{Key: "code", Value: message.Bytes(fault.CodeOf(err))},
 		{Key: "reason", Value: message.Bytes(reason)},
@@ -248,6 +267,14 @@ func (q *request) failure(w http.ResponseWriter, err error) *answer {
 			message.Field{Key: message.KeyBody, Value: message.Atom("not_found")})
 	}
 	return encodeFailure(status, message.New(fields...), q.wants)
+}
+
+// reasonOf is the text of an error for a client.
+func reasonOf(err error) string {
+	if device.StatusOf(err) >= http.StatusInternalServerError && fault.KindOf(err) == fault.Internal {
+		return outermost(err)
+	}
+	return err.Error()
 }
 
 // outermost is the text of an error without its causes: those of a defect tell about the machine, and are for its log.

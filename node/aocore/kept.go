@@ -70,7 +70,7 @@ func (k *kept) drop(e *list.Element) {
 // a request that brings a message, which is read anew each time.
 func (q *request) keptName() string {
 	r, w := q.r, q.wants
-	if q.hooks["request"] || q.hooks["response"] || !reads(r) || r.ContentLength != 0 || w.stream || w.other != "" {
+	if q.hooks["request"] || q.hooks["response"] || !reads(r) || r.ContentLength != 0 || w.stream || w.explain || w.other != "" {
 		return ""
 	}
 	for name := range r.Header {

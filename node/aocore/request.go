@@ -27,7 +27,7 @@ type incoming struct {
 // transport are headers that are about the connection, and no keys of a message unless somebody signed them.
 var transport = map[string]bool{
 	"accept": true, "accept-bundle": true, "accept-charset": true, "accept-codec": true, "accept-encoding": true, "accept-language": true,
-	"access-control-request-headers": true, "access-control-request-method": true, "alt-used": true, "authorization": true, keyCacheControl: true, hdrPeerPort: true,
+	"access-control-request-headers": true, "access-control-request-method": true, "alt-used": true, "authorization": true, headerExplain: true, keyCacheControl: true, hdrPeerPort: true,
 	"cdn-loop": true, "codec-device": true, "connection": true, "content-length": true, "cookie": true, "date": true, "dnt": true, "expect": true, "forwarded": true,
 	"host": true, "if-modified-since": true, "if-none-match": true, "keep-alive": true, "origin": true, "pragma": true, "priority": true, "purpose": true,
 	"proxy-authorization": true, "proxy-connection": true, "range": true, "referer": true, "require-codec": true, "te": true, "trailer": true, "traceparent": true, "tracestate": true,

@@ -19,6 +19,7 @@ type wants struct {
 	required bool   // whatever the answer is
 	bundle   string // "true", "false" or "": what is nested stands in the answer, is linked, or stays as it is
 	html     bool   // rather pages than messages
+	explain  bool   // what was done, beside the answer
 	stream   bool   // events, as long as there are any
 	old      bool   // spoke the first generation
 	peer     bool   // is a node
@@ -43,6 +44,9 @@ func wantsOf(r *http.Request) wants {
 		out.sent = named
 	} else if codec, ok := codecOf(get("content-type")); ok && r.Header.Get("Signature-Input") == "" { // a signed one is the message's own
 		out.sent = codec
+	}
+	if on := r.Header.Get(headerExplain); on != "" && on != "false" {
+		out.explain = true
 	}
 	out.accept(get("accept"))
 	out.choose(get("accept-codec"), get("require-codec"))
