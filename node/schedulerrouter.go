@@ -29,12 +29,15 @@ type RoutedScheduler struct {
 	NoRoute     bool   `json:"no_route"`         // gets no new processes
 	Wallets     string `json:"wallets_to_route"` // gets the new processes of these owners, with commas between
 	WalletsOnly bool   `json:"wallets_only"`     // and no others
+	// Processes are those that moved here from another one: they are here whatever the router gave or found before.
+	Processes []message.ID `json:"processes"`
 }
 
 // SchedulerRouter is a running router: it knows which scheduler has which process, and sends clients there with a 307.
 type SchedulerRouter struct {
 	unit
-	list []RoutedScheduler
+	list  []RoutedScheduler
+	moved map[message.ID]string // process -> address of the scheduler that it moved to
 
 	mu     sync.Mutex
 	counts map[string]int // scheduler -> processes
@@ -48,13 +51,20 @@ const (
 
 // StartSchedulerRouter makes and starts a router of schedulers.
 func StartSchedulerRouter(ctx context.Context, c SchedulerRouterConfig) (*SchedulerRouter, error) {
-	r := &SchedulerRouter{counts: map[string]int{}}
+	r := &SchedulerRouter{counts: map[string]int{}, moved: map[message.ID]string{}}
 	for _, s := range c.Schedulers {
 		if !strings.HasPrefix(s.URL, "http://") && !strings.HasPrefix(s.URL, "https://") {
 			return nil, fault.New(fault.Malformed, "settings-malformed", "the list of schedulers has the address %q", s.URL).WithHint("write it like http://su1:9000")
 		}
 		s.URL = strings.TrimRight(s.URL, "/")
 		r.list = append(r.list, s)
+		for _, p := range s.Processes {
+			if other, twice := r.moved[p]; twice && other != s.URL {
+				return nil, fault.New(fault.Malformed, "settings-malformed", "the list of schedulers has process %s at %s and at %s", p, other, s.URL).
+					WithHint("name it once: a process has one scheduler")
+			}
+			r.moved[p] = s.URL
+		}
 	}
 	if len(r.list) == 0 {
 		return nil, fault.New(fault.Malformed, "settings-malformed", "the list of schedulers is empty").WithHint(`write it like [{"url":"http://su1:9000"}]`)
@@ -212,6 +222,9 @@ func (r *SchedulerRouter) remember(p message.ID, url string) error {
 
 // find tells where a process is; one that was there before the router is looked for at the schedulers.
 func (r *SchedulerRouter) find(ctx context.Context, p message.ID) (string, error) {
+	if url := r.moved[p]; url != "" {
+		return url, nil
+	}
 	known, err := r.store.Get(routedKey(p))
 	if err == nil {
 		return string(known), nil
