@@ -105,7 +105,7 @@ func TestAProcessOfADeviceOverHTTP(t *testing.T) {
 		"/" + p + "~process@1.0/slot/current":                      "2",
 		"/" + p + "~process@1.0/now/at-slot":                       "2",
 		"/" + p + "~process@1.0/compute/results=1/assignment-slot": "1",
-		"/" + p + "/compute&slot=2/already-seen/1":     "2",
+		"/" + p + "/compute&slot=2/already-seen/1":                 "2",
 	} {
 		if code, _, body := n.atNode(t, "GET", path, nil, nil); code != 200 || body != want {
 			t.Errorf("%s: %d %s, want %s", path, code, body, want)
