@@ -20,6 +20,8 @@ type Task struct {
 	Path  string
 	Keys  message.Message // what goes with the path
 	Every time.Duration   // from the end of one to the next; 0 is once
+	By    []string        // addresses of those who signed for it
+	Due   time.Time       // of the next run, in ms; zero is at once
 }
 
 // TasksConfig is what tasks stand on. Log may be nil.
@@ -33,11 +35,12 @@ type TasksConfig struct {
 const (
 	tasksMax   = 1000 // of one node
 	taskMin    = 10 * time.Millisecond
-	taskPlaces = 16 // under way at once
+	taskPlaces = 16          // under way at once
+	taskNoted  = time.Second // least interval of a task whose next run is remembered: others run at once after a restart
 )
 
-// Tasks are the requests of a node to itself. They are stored, and go on after a restart, each with a run at once. It is safe
-// for concurrent use.
+// Tasks are the requests of a node to itself. They are stored, and go on after a restart with the run that was due next; one that
+// was missed or broken off is made at once. It is safe for concurrent use.
 type Tasks struct {
 	c      TasksConfig
 	ctx    context.Context
@@ -81,10 +84,18 @@ func OpenTasks(c TasksConfig) (*Tasks, error) {
 	return t, nil
 }
 
+func (t Task) dueMS() int64 {
+	if t.Due.IsZero() {
+		return 0
+	}
+	return t.Due.UnixMilli()
+}
+
 func (t Task) message() message.Message {
 	return message.New(
 		message.Field{Key: "id", Value: message.Bytes(t.ID)}, message.Field{Key: "path", Value: message.Bytes(t.Path)},
-		message.Field{Key: "keys", Value: t.Keys}, message.Field{Key: "every", Value: message.Int(t.Every)})
+		message.Field{Key: "keys", Value: t.Keys}, message.Field{Key: "every", Value: message.Int(t.Every)},
+		message.Field{Key: "by", Value: message.Bytes(strings.Join(t.By, " "))}, message.Field{Key: "due", Value: message.Int(t.dueMS())})
 }
 
 func readTask(b []byte) (Task, error) {
@@ -99,6 +110,11 @@ func readTask(b []byte) (Task, error) {
 	t.Keys, _ = keys.(message.Message)
 	n, _ := every.(message.Int)
 	t.Every = time.Duration(n)
+	t.By = strings.Fields(m.Text("by"))
+	due, _ := m.Get("due")
+	if ms, _ := due.(message.Int); ms > 0 {
+		t.Due = time.UnixMilli(int64(ms))
+	}
 	return t, nil
 }
 
@@ -143,6 +159,10 @@ func (t *Tasks) start(task Task) {
 
 func (t *Tasks) run(ctx context.Context, task Task) {
 	for {
+		// A clock that was set back does not keep a task waiting for longer than its interval.
+		if left := min(task.Due.Sub(t.c.Clock.Now()), task.Every); left > 0 && !t.wait(ctx, left) {
+			return
+		}
 		select {
 		case t.places <- struct{}{}:
 		case <-ctx.Done():
@@ -162,15 +182,42 @@ func (t *Tasks) run(ctx context.Context, task Task) {
 			}
 			return
 		}
-		wait, stop := t.c.Clock.After(task.Every)
-		select {
-		case <-wait:
-			stop()
-		case <-ctx.Done():
-			stop()
-			return
+		task.Due = t.c.Clock.Now().Add(task.Every)
+		if err := t.note(ctx, task); err != nil {
+			t.c.Log.Error("the next run of a task cannot be stored", "task", task.ID, "err", err)
 		}
 	}
+}
+
+// wait is false if the task ends before the time is over.
+func (t *Tasks) wait(ctx context.Context, d time.Duration) bool {
+	over, stop := t.c.Clock.After(d)
+	defer stop()
+	select {
+	case <-over:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// note remembers when a task runs next. It does not wait for the disk: what is lost is run once more.
+func (t *Tasks) note(ctx context.Context, task Task) error {
+	if task.Every < taskNoted {
+		return nil
+	}
+	b, err := message.AppendValue(nil, task.message())
+	if err != nil {
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if ctx.Err() != nil { // stopped meanwhile
+		return nil
+	}
+	var batch store.Batch
+	batch.Set(taskKey(task.ID), b)
+	return t.c.Store.Apply(&batch, false)
 }
 
 // Stop ends a task and forgets it; found is false if there is none of this id.

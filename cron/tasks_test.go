@@ -42,7 +42,7 @@ func TestTasksRunAndGoOnAfterARestart(t *testing.T) {
 		}
 		tasks := open()
 		keys := message.New(message.Field{Key: "k", Value: message.Bytes("v")})
-		for _, task := range []Task{{ID: "once", Path: "/a"}, {ID: "every", Path: "/b", Keys: keys, Every: time.Minute}, {ID: "every", Path: "/c", Every: time.Second}} {
+		for _, task := range []Task{{ID: "once", Path: "/a"}, {ID: "every", Path: "/b", Keys: keys, Every: time.Minute, By: []string{"somebody"}}, {ID: "every", Path: "/c", Every: time.Second}} {
 			if err := tasks.Add(task); err != nil {
 				t.Fatal(err)
 			}
@@ -53,13 +53,23 @@ func TestTasksRunAndGoOnAfterARestart(t *testing.T) {
 		expect("every/bv", 3)
 		if l := tasks.List(); len(l) != 1 || l[0].ID != "every" {
 			t.Error(l)
+		} else if l[0].By[0] != "somebody" {
+			t.Error(l[0].By)
 		}
 		tasks.Close()
 		if err := tasks.Add(Task{ID: "late"}); fault.KindOf(err) != fault.Unavailable {
 			t.Error(err)
 		}
 		tasks = open()
+		expect("every/bv", 3) // and not at once
+		time.Sleep(29 * time.Second)
+		expect("every/bv", 3)
+		time.Sleep(2 * time.Second)
 		expect("every/bv", 4)
+		tasks.Close()
+		time.Sleep(time.Hour)
+		tasks = open()
+		expect("every/bv", 5) // one was missed
 		if found, err := tasks.Stop("every"); !found || err != nil {
 			t.Error(found, err)
 		}
@@ -67,11 +77,11 @@ func TestTasksRunAndGoOnAfterARestart(t *testing.T) {
 			t.Error(found, err)
 		}
 		time.Sleep(time.Hour)
-		expect("every/bv", 4)
+		expect("every/bv", 5)
 		tasks.Close()
 		tasks = open()
 		expect("once/a", 1)
-		expect("every/bv", 4)
+		expect("every/bv", 5)
 		tasks.Close()
 	})
 }

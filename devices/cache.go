@@ -1,7 +1,6 @@
 package devices
 
 import (
-	"slices"
 	"strings"
 
 	"ago/device"
@@ -34,7 +33,6 @@ const (
 	cachePathMax  = 4096
 	cacheBatchMax = 10_000 // values in one batch
 	cacheData     = "data/"
-	cacheAnybody  = "all" // among the writers
 )
 
 // cachePath is a path as the store knows it: bytes are under data and their hash for clients, and under the hash here.
@@ -52,20 +50,21 @@ func cacheRead(c *device.Call, base, req message.Message) (message.Value, error)
 	return c.Read(cachePath(first("target", req, base)))
 }
 
-// cacheWriter gives the request of a writer, or the end for anybody else.
-func cacheWriter(c *device.Call, req message.Message) (message.Message, error) {
+// cacheWriter gives the request of a writer, or the end for anybody else. Where everybody may write, all of the request counts.
+func cacheWriter(c *device.Call, req message.Message) (signedRequest, error) {
 	ask, err := signedAsk(c, req)
 	if err != nil {
-		return message.Message{}, err
+		return ask, err
 	}
-	writers := listed(c, "cache_writers")
-	if len(ask.signers) == 0 || !ask.byOperator(c) && !slices.Contains(writers, cacheAnybody) && !ask.by(writers...) {
-		return message.Message{}, refused(device.Forbidden, "Not authorized to write to the cache.")
+	if everybody(c, "cache_writers") {
+		ask = signedRequest{message: req}
+	} else if len(ask.signers) == 0 || !ask.byOperator(c) && !ask.by(listed(c, "cache_writers")...) {
+		return ask, refused(device.Forbidden, "Not authorized to write to the cache.")
 	}
 	if c.Node.Contents == nil {
-		return message.Message{}, unstored()
+		return ask, unstored()
 	}
-	return ask.message, nil
+	return ask, nil
 }
 
 func cacheWrite(c *device.Call, _, req message.Message) (message.Value, error) {
@@ -73,11 +72,11 @@ func cacheWrite(c *device.Call, _, req message.Message) (message.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	body, ok := ask.Get(message.KeyBody)
+	body, ok := ask.message.Get(message.KeyBody)
 	if !ok {
 		return nil, refused(device.Failed, "No body to write.")
 	}
-	switch kind := ask.Text("type"); kind {
+	switch kind := ask.message.Text("type"); kind {
 	case "", "single":
 		if _, ok := body.(message.Bytes); !ok {
 			return nil, refused(device.Failed, "Invalid write type.")
@@ -138,7 +137,7 @@ func cacheLink(c *device.Call, _, req message.Message) (message.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	source, destination := cachePath(ask.Text("source")), ask.Text("destination")
+	source, destination := cachePath(ask.message.Text("source")), ask.message.Text("destination")
 	if source == "" || destination == "" {
 		return nil, fault.New(fault.Malformed, "argument-missing", "a link needs source and destination")
 	}
@@ -158,8 +157,6 @@ func cacheLink(c *device.Call, _, req message.Message) (message.Value, error) {
 	} else if _, err := c.Node.Contents.Local().Read(c, source); err != nil {
 		return nil, err
 	}
-	if err := c.Node.Contents.Link(c, destination, id); err != nil {
-		return nil, err
-	}
-	return message.New(message.Field{Key: "status", Value: message.Int(device.OK)}), nil
+	answer := message.New(message.Field{Key: "status", Value: message.Int(device.OK)})
+	return once(c, ask, answer, func() error { return c.Node.Contents.Link(c, destination, id) })
 }

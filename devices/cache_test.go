@@ -259,3 +259,30 @@ func TestNodeProcessesBeginWhenAskedFor(t *testing.T) {
 		}
 	}
 }
+
+func TestOldRequestsOfTheOperatorUndoNothing(t *testing.T) {
+	node, _ := shelved(t)
+	operator, other := newKey(t, 7), newKey(t, 8)
+	register := func(value, nonce string) message.Message {
+		return signed(t, texts("method", "POST", "path", "/~local-name@1.0/register", "key", "n", "value", value, "nonce", nonce), operator)
+	}
+	first := register("one", "1")
+	for _, c := range []struct {
+		name string
+		keys message.Message
+		want string
+	}{
+		{"the first", first, "one"},
+		{"the second", register("two", "2"), "two"},
+		{"the first again", first, "two"},
+		{"the first, signed by another too", signed(t, first, other), "two"},
+		{"the first, signed anew", register("one", "3"), "one"},
+	} {
+		if got := said(asked(t, node, "/~local-name@1.0/register", c.keys)); got != "Registered." {
+			t.Errorf("%s: %s", c.name, got)
+		}
+		if got := said(asked(t, node, "/~local-name@1.0/n", message.Message{})); got != c.want {
+			t.Errorf("after %s: %s, want %s", c.name, got, c.want)
+		}
+	}
+}

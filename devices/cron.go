@@ -1,6 +1,7 @@
 package devices
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -28,23 +29,43 @@ var _ = device.Register(device.Device{
 		Inputs: []device.Input{{Name: "cron-path", Doc: "the path to ask for", Type: device.TypeText, Max: cronPathMax}},
 	},
 	Keys: device.Keys{
-		"once": {Doc: "the id of the task that asks for the path once, at once", Do: cronOnce,
+		"once": {Doc: "the id of the task that asks for the path once, at once. By default for those who sign: see cron_writers of the settings; 403 for others", Do: cronOnce,
 			Inputs: []device.Input{
 				{Name: "cron-path", Doc: "the path to ask for; the other keys of the request go with it", Type: device.TypeText, Max: cronPathMax},
 				{Name: "once", Doc: "the same as cron-path", Type: device.TypeText, Max: cronPathMax},
 			}},
-		"every": {Doc: "the id of the task that asks for the path now, and again after each interval", Do: cronEvery,
+		"every": {Doc: "the id of the task that asks for the path now, and again after each interval; for the same as once", Do: cronEvery,
 			Inputs: []device.Input{
 				{Name: "cron-path", Doc: "the path to ask for; the other keys of the request go with it", Type: device.TypeText, Max: cronPathMax},
 				{Name: "every", Doc: "the same as cron-path", Type: device.TypeText, Max: cronPathMax},
 				{Name: "interval", Doc: "a number and a unit: 500-milliseconds, 5-minutes, 1-day", Type: device.TypeText, Max: 64},
 			}},
-		"stop": {Doc: "that the task was stopped; 400 if there is none", Do: cronStop,
+		"stop": {Doc: "that the task was stopped, for who signed for it and for the operator; 400 if there is none", Do: cronStop,
 			Inputs: []device.Input{{Name: "task", Doc: "its id", Type: device.TypeText, Max: 255}}},
 		"list": {Doc: "the tasks by their ids, with path and interval in milliseconds", Do: cronList},
 	},
 	Examples: []device.Example{{Needs: "a node that keeps time", Path: "/~cron@1.0/every?interval=5-minutes&cron-path=/~relay@1.0/call", Want: "kjD-3Mvmh0lgjqkqGppYkp9DLaLSbJUAUGlGSyuiJ-o"}},
 })
+
+// cronSigned is the setting cron_writers by which everybody who signs has the right; it is the default.
+const cronSigned = "signed"
+
+// cronAsk gives the request of somebody who may have tasks, and whether nobody has to sign here.
+func cronAsk(c *device.Call, req message.Message) (ask signedRequest, open bool, err error) {
+	if ask, err = signedAsk(c, req); err != nil || everybody(c, "cron_writers") {
+		return ask, err == nil, err
+	}
+	writers := listed(c, "cron_writers")
+	if len(ask.signers) == 0 || len(writers) > 0 && writers[0] != cronSigned && !ask.by(writers...) && !ask.byOperator(c) {
+		return ask, false, refused(device.Forbidden, "Tasks of this node are for those who sign for them and whom its setting cron_writers lists.")
+	}
+	return ask, false, nil
+}
+
+// cronUnsigned ends a call of which its signers did not say what counts.
+func cronUnsigned(key string) error {
+	return refused(device.Forbidden, "The signature does not cover "+key+".")
+}
 
 const cronPathMax = 16 << 10
 
@@ -73,8 +94,14 @@ func cronParse(text string) (time.Duration, error) {
 	return 0, cronRefused("Invalid time unit: " + unit)
 }
 
+// cronWhen is an interval, and the key and text of the request that say it; zero is once.
+type cronWhen struct {
+	every     time.Duration
+	key, text string
+}
+
 func cronOnce(c *device.Call, base, req message.Message) (message.Value, error) {
-	return cronAdd(c, base, req, "once", 0)
+	return cronAdd(c, base, req, "once", cronWhen{})
 }
 
 func cronEvery(c *device.Call, base, req message.Message) (message.Value, error) {
@@ -86,7 +113,7 @@ func cronEvery(c *device.Call, base, req message.Message) (message.Value, error)
 	if err != nil {
 		return nil, err
 	}
-	return cronAdd(c, base, req, "every", every)
+	return cronAdd(c, base, req, "every", cronWhen{every, "interval", text})
 }
 
 func cronInterval(c *device.Call, base, req message.Message) (message.Value, error) {
@@ -94,10 +121,10 @@ func cronInterval(c *device.Call, base, req message.Message) (message.Value, err
 	if err != nil {
 		return nil, device.Absent(c.Key)
 	}
-	return cronAdd(c, base, req, "every", every)
+	return cronAdd(c, base, req, "every", cronWhen{every, "path", c.Key})
 }
 
-func cronAdd(c *device.Call, base, req message.Message, kind string, every time.Duration) (message.Value, error) {
+func cronAdd(c *device.Call, base, req message.Message, kind string, when cronWhen) (message.Value, error) {
 	path := first("cron-path", req, base)
 	if path == "" {
 		path = first(kind, req, base)
@@ -112,13 +139,37 @@ func cronAdd(c *device.Call, base, req message.Message, kind string, every time.
 	if !ok {
 		return nil, unserved("tasks")
 	}
+	ask, open, err := cronAsk(c, req)
+	if err != nil {
+		return nil, err
+	}
+	var by []string
+	if !open {
+		if !ask.says(c, "cron-path", path) && !ask.says(c, kind, path) {
+			return nil, cronUnsigned("cron-path")
+		}
+		if when.every > 0 && !ask.says(c, when.key, when.text) {
+			return nil, cronUnsigned("interval")
+		}
+		for key := range req.All() {
+			if _, meant := ask.message.Get(key); meant {
+				continue
+			}
+			if _, sent := c.Origin.Get(key); sent { // by whom nobody knows
+				req = req.Without(key)
+			}
+		}
+		for _, s := range ask.signers {
+			by = append(by, s.Address().String())
+		}
+	}
 	// What somebody signed is not signed again each time: tasks have no rights.
 	id := req.UnsignedID().String()
 	keys := req.Without(message.KeyCommitments)
 	for _, key := range []string{"path", "cron-path", "interval", kind} {
 		keys = keys.Without(key)
 	}
-	if err := tasks.Add(cron.Task{ID: id, Path: path, Keys: keys, Every: every}); err != nil {
+	if err := tasks.Add(cron.Task{ID: id, Path: path, Keys: keys, Every: when.every, By: by}); err != nil {
 		return nil, err
 	}
 	return message.Bytes(id), nil
@@ -132,6 +183,19 @@ func cronStop(c *device.Call, base, req message.Message) (message.Value, error) 
 	tasks, ok := device.Service[Tasks](c)
 	if !ok {
 		return nil, unserved("tasks")
+	}
+	ask, open, err := cronAsk(c, req)
+	if err != nil {
+		return nil, err
+	}
+	if !open {
+		if !ask.says(c, "task", id) {
+			return nil, cronUnsigned("task")
+		}
+		all := tasks.List()
+		if i := slices.IndexFunc(all, func(t cron.Task) bool { return t.ID == id }); i >= 0 && !ask.by(all[i].By...) && !ask.byOperator(c) {
+			return nil, refused(device.Forbidden, "A task is stopped by who signed for it, or by the operator.")
+		}
 	}
 	found, err := tasks.Stop(id)
 	if err != nil {

@@ -2,6 +2,7 @@ package devices_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"ago/clock"
@@ -15,6 +16,7 @@ import (
 
 func TestCronAsksForPaths(t *testing.T) {
 	node, _ := shelved(t)
+	node.Options = texts("cron_writers", "all")
 	got := make(chan string, 10)
 	tasks, err := cron.OpenTasks(cron.TasksConfig{Store: memory.New(), Clock: clock.System{}, Run: func(ctx context.Context, task cron.Task) error {
 		res, err := resolve.New(node, resolve.Limits{}).Resolve(ctx, resolve.Request{Path: task.Path, Keys: task.Keys})
@@ -55,5 +57,69 @@ func TestCronAsksForPaths(t *testing.T) {
 		if got := said(asked(t, node, "/~cron@1.0/"+c.path, message.Message{})); got != c.want {
 			t.Errorf("%s: %s, want %s", c.path, got, c.want)
 		}
+	}
+}
+
+func TestTasksAreForThoseWhoSign(t *testing.T) {
+	one, other, operator := newKey(t, 3), newKey(t, 4), newKey(t, 7)
+	every := func(path string) message.Message { return texts("method", "POST", "path", path) }
+	const add = "/~cron@1.0/every?interval=1-day&cron-path=/~message@1.0%26a=b/a"
+	bare := "/~cron@1.0/every"
+	keyed := texts("path", bare, "cron-path", "/~message@1.0&a=b/a", "interval", "1-day")
+	for _, c := range []struct {
+		name, path string
+		writers    []string
+		keys       message.Message
+		want       string // "" is an id
+	}{
+		{"signed path", add, nil, signed(t, every(add), one), ""},
+		{"signed keys", bare, nil, signed(t, keyed, one), ""},
+		{"signed interval as key", "/~cron@1.0/1-day", nil, signed(t, keyed.With("path", message.Bytes("/~cron@1.0/1-day")), one), ""},
+		{"nobody", add, nil, every(add), "!status 403: "},
+		{"nobody, where all may", add, []string{"all"}, every(add), ""},
+		{"a writer", add, []string{one.Address().String()}, signed(t, every(add), one), ""},
+		{"the operator", add, []string{one.Address().String()}, signed(t, every(add), operator), ""},
+		{"a stranger", add, []string{one.Address().String()}, signed(t, every(add), other), "!status 403: "},
+		{"signed for something else", add, nil, signed(t, every("/some/other"), one), "!status 403: "},
+		{"signed without the path that is asked for", add, nil, signed(t, every(bare), one), "!status 403: The signature does not cover cron-path."},
+		{"signed with another interval", add, nil, signed(t, every("/~cron@1.0/every?interval=2-days&cron-path=/~message@1.0%26a=b/a"), one), "!status 403: The signature does not cover interval."},
+	} {
+		node, _ := shelved(t)
+		var writers message.List
+		for _, w := range c.writers {
+			writers = append(writers, message.Bytes(w))
+		}
+		if writers != nil {
+			node.Options = message.New(field("cron_writers", writers))
+		}
+		tasks, err := cron.OpenTasks(cron.TasksConfig{Store: memory.New(), Clock: clock.System{}, Run: func(context.Context, cron.Task) error { return nil }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		device.Provide[devices.Tasks](node, tasks)
+		got := said(asked(t, node, c.path, c.keys))
+		if _, err := message.ParseID(got); c.want == "" && err != nil || c.want != "" && !strings.HasPrefix(got, c.want) {
+			t.Errorf("%s: %s, want %q", c.name, got, c.want)
+		}
+		if n := len(tasks.List()); (n == 1) != (c.want == "") {
+			t.Errorf("%s: %d tasks", c.name, n)
+		}
+		if c.want == "" && c.writers == nil {
+			stop := "/~cron@1.0/stop?task=" + got
+			for _, s := range []struct {
+				keys message.Message
+				want string
+			}{
+				{every(stop), "!status 403: "},
+				{signed(t, every(stop), other), "!status 403: A task is stopped by"},
+				{signed(t, every("/~cron@1.0/stop"), one), "!status 403: The signature does not cover task."},
+				{signed(t, every(stop), one), `{"body":`},
+			} {
+				if got := said(asked(t, node, stop, s.keys)); !strings.HasPrefix(got, s.want) {
+					t.Errorf("%s: stopping: %s, want %s", c.name, got, s.want)
+				}
+			}
+		}
+		tasks.Close()
 	}
 }

@@ -88,8 +88,5 @@ func localNameRegister(c *device.Call, _, req message.Message) (message.Value, e
 	if !ok {
 		return nil, fault.New(fault.Malformed, "argument-missing", "a name is given to a value").WithHint("send key and value, signed by the operator")
 	}
-	if err := giveName(c, ask.message.Text("key"), v); err != nil {
-		return nil, err
-	}
-	return message.Bytes("Registered."), nil
+	return once(c, ask, message.Bytes("Registered."), func() error { return giveName(c, ask.message.Text("key"), v) })
 }

@@ -13,9 +13,9 @@ import (
 
 // Settings changes the settings of a node; a node that offers it can be changed by requests.
 type Settings interface {
-	// Change sets keys, and keeps the request that asked for it. It gives how many changes there have been. The change is on
-	// disk when it returns.
-	Change(ctx context.Context, keys, request message.Message) (history int, err error)
+	// Change sets keys for a request that has these ids, and gives how many changes there have been with it. The change is on
+	// disk when it returns. For a request of which one id is known it changes nothing, and gives what it gave first.
+	Change(ctx context.Context, keys message.Message, request []string) (history int, err error)
 }
 
 // Meta is the node itself.
@@ -74,7 +74,7 @@ func metaChange(c *device.Call, req message.Message) (message.Value, error) {
 	if len(fs) > metaKeysMax {
 		return nil, fault.New(fault.TooLarge, "settings-too-many", "up to %d settings are changed at once, these are %d", metaKeysMax, len(fs))
 	}
-	n, err := settings.Change(c, message.New(fs...), ask.message)
+	n, err := settings.Change(c, message.New(fs...), ask.ids())
 	if err != nil {
 		return nil, err
 	}

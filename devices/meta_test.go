@@ -12,7 +12,7 @@ import (
 // changes are settings that keep what they were changed to.
 type changes struct{ all []message.Message }
 
-func (c *changes) Change(_ context.Context, keys, _ message.Message) (int, error) {
+func (c *changes) Change(_ context.Context, keys message.Message, _ []string) (int, error) {
 	c.all = append(c.all, keys)
 	return len(c.all), nil
 }

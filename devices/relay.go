@@ -28,7 +28,7 @@ var _ = device.Register(device.Device{
 	Name: "relay@1.0",
 	Doc:  "sends a request to another machine over HTTP, and gives its answer",
 	Keys: device.Keys{
-		"call":    {Doc: "what the other machine answers, with its status; 503 if it does not answer", Inputs: relayInputs, Do: relayCall},
+		"call":    {Doc: "what the other machine answers, with its status; 503 if it does not answer, 403 if the node relays nothing to it: by default a node for others reaches only the public network", Inputs: relayInputs, Do: relayCall},
 		"cast":    {Doc: "OK, without waiting for what the other machine answers", Inputs: relayInputs, Do: relayCast},
 		"request": {Doc: "for hooks: a request that is relayed in the place of the one that came", Do: relayRequest},
 	},
@@ -183,6 +183,9 @@ func (r relayed) send(ctx context.Context, out Outbound, hops int64) (message.Me
 	}
 	req.Header.Set(relayHops, strconv.FormatInt(hops+1, 10))
 	resp, err := out.Do(req)
+	if denied := (*fault.Error)(nil); errors.As(err, &denied) && denied.Kind == fault.Denied {
+		return message.Message{}, denied
+	}
 	if err != nil {
 		return message.Message{}, fault.Wrap(err, fault.Unavailable, "relay-unanswered", "%s does not answer", req.URL.Host)
 	}

@@ -46,6 +46,42 @@ func (s signedRequest) by(addresses ...string) bool {
 	return false
 }
 
+// ids names the request by what its signers made: the same for a request that comes again, also with signatures added to it or
+// taken away, and another for one that says the same and was signed anew.
+func (s signedRequest) ids() []string {
+	var out []string
+	for id, v := range s.message.Commitments().All() {
+		if entry, ok := v.(message.Message); ok && entry.Text("committer") != "" {
+			out = append(out, id)
+		}
+	}
+	if len(out) == 0 {
+		out = append(out, s.message.SignedID().String())
+	}
+	return out
+}
+
+// says tells whether the signers meant this value of a key, be it as a key of the request or as an argument in its path.
+func (s signedRequest) says(c *device.Call, key, value string) bool {
+	if s.message.Text(key) == value {
+		return true
+	}
+	steps, err := c.Runner.Parse(s.message.Text("path"), message.Message{})
+	if err != nil {
+		return false
+	}
+	return slices.ContainsFunc(steps, func(st device.Step) bool { return st.Request.Text(key) == value })
+}
+
+// Everybody is a setting of those who have a right by which all have it, whether they signed or not.
+const Everybody = "all"
+
+// everybody tells whether a setting gives its right to all.
+func everybody(c *device.Call, option string) bool {
+	all := listed(c, option)
+	return len(all) == 1 && all[0] == Everybody
+}
+
 const unclaimed = "unclaimed" // the operator of a node that is nobody's yet
 
 // operators are the addresses that may change the node: the setting operator, otherwise the node's own.

@@ -84,7 +84,7 @@ func routerRoutes(c *device.Call, _, req message.Message) (message.Value, error)
 	for i, r := range table {
 		all[i] = r
 	}
-	if _, err := settings.Change(c, message.New(message.Field{Key: "routes", Value: all}), ask.message); err != nil {
+	if _, err := settings.Change(c, message.New(message.Field{Key: "routes", Value: all}), ask.ids()); err != nil {
 		return nil, err
 	}
 	return message.Bytes("Route added."), nil

@@ -19,19 +19,11 @@ var _ = device.Register(device.Device{
 })
 
 func waoCacheModule(c *device.Call, _, req message.Message) (message.Value, error) {
-	ask, err := signedAsk(c, req)
+	ask, err := cacheWriter(c, req)
 	if err != nil {
 		return nil, err
 	}
-	from, writers := ask.message, listed(c, "cache_writers")
-	if len(writers) == 1 && writers[0] == "all" {
-		from = req
-	} else if !ask.by(writers...) {
-		return nil, refused(device.Forbidden, "Not authorized to write to the cache.")
-	}
-	if c.Node.Contents == nil {
-		return nil, unstored()
-	}
+	from := ask.message
 	v, ok := device.First(message.KeyData, from)
 	if !ok {
 		v, ok = from.Get(message.KeyBody)

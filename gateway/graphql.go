@@ -143,6 +143,19 @@ func (g *Gateway) Query(ctx context.Context, query string, variables map[string]
 	return out
 }
 
+// GraphQL answers a request that is JSON as it is sent to /graphql. It fails with Malformed for one that cannot be read; faults of
+// the query are in the answer.
+func (g *Gateway) GraphQL(ctx context.Context, request []byte) ([]byte, error) {
+	var req graphRequest
+	if err := decodeNumbers(request, &req); err != nil {
+		return nil, fault.New(fault.Malformed, "request-malformed", "the body is not a GraphQL request").
+			WithHint(`send JSON: {"query": "...", "variables": {...}}`)
+	}
+	ctx, stop := context.WithTimeout(ctx, queryTime)
+	defer stop()
+	return g.Query(ctx, req.Query, req.Variables, req.OperationName), nil
+}
+
 func graphError(err error) []byte {
 	ext := map[string]string{"code": fault.CodeOf(err)}
 	if h := fault.HintOf(err); h != "" {

@@ -3,6 +3,7 @@ package node
 import (
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"ago/clock"
@@ -51,7 +52,10 @@ type Config struct {
 
 	NoTraces bool // do not answer GET /trace
 
-	Closed bool // for others to use: nobody mints tokens or mines blocks at the gateway
+	// Closed is for others to use: nobody mints tokens or mines blocks at the gateway, relays reach only the public network and
+	// RelayNetworks, and whoever adds timed requests or keeps messages needs the right to. Otherwise relays reach this machine too.
+	Closed        bool
+	RelayNetworks []netip.Prefix // see ParseNetworks
 
 	Follow      []Follow    // processes of other schedulers that are read into this node
 	Checkpoints Checkpoints // in forms that other units can use

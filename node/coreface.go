@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 
 	"ago/cron"
@@ -32,7 +33,15 @@ func (n *Node) core() (http.Handler, error) {
 		return nil, err
 	}
 	own := n.deviceNode().Derive() // processes neither ask others nor begin tasks: their results follow from their messages
-	device.Provide[devices.Outbound](own, newOutbound())
+	own.Options = n.faceOptions(own.Options)
+	beside := n.c.RelayNetworks
+	if !n.c.Closed {
+		beside = append(slices.Clone(beside), loopback...)
+	}
+	device.Provide[devices.Outbound](own, newOutbound(beside))
+	if n.gateway != nil {
+		device.Provide[devices.Queries](own, n.gateway)
+	}
 	device.Provide[devices.Tasks](own, n.tasks)
 	d, resolver, keep := settings.changeable(own)
 	tell = func(ctx context.Context, t cron.Task) error {
@@ -79,10 +88,16 @@ func (n *Node) options() message.Message {
 	if k := n.c.CoreKey; k != nil {
 		m = m.With("core-address", message.Bytes(k.Address().String()))
 	}
-	if !n.c.Closed { // as it takes uploads of everybody
-		m = m.With("cache_writers", message.List{message.Bytes("all")})
-	}
 	return m
+}
+
+// faceOptions are the settings of the face beside those that processes see. A network for one developer lets everybody do what a
+// node for others lets those do who have the right to.
+func (n *Node) faceOptions(options message.Message) message.Message {
+	if n.c.Closed {
+		return options
+	}
+	return options.With("cache_writers", message.Bytes(devices.Everybody)).With("cron_writers", message.Bytes(devices.Everybody))
 }
 
 // coreBeside serves AO-Core at an address that another face has: what names a device, and what no gateway takes. Everything that

@@ -3,6 +3,8 @@ package node
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"sync"
 
 	"ago/device"
@@ -18,7 +20,7 @@ import (
 const rowSettings byte = 'o'
 
 const (
-	keyHistory  = "node_history" // ids of the requests that changed settings
+	keyHistory  = "node_history" // ids of the requests that changed settings, those of several signatures with spaces between
 	historyMax  = 1000
 	settingsMax = 4 << 20 // bytes of all that was set
 )
@@ -51,9 +53,17 @@ func openSettings(s store.Store) (*coreSettings, error) {
 }
 
 // Change serves devices.Settings.
-func (c *coreSettings) Change(_ context.Context, keys, request message.Message) (int, error) {
+func (c *coreSettings) Change(_ context.Context, keys message.Message, request []string) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	v, _ := c.set.Get(keyHistory)
+	history, _ := v.(message.List)
+	for i, v := range history {
+		text, _ := v.(message.Bytes)
+		if slices.ContainsFunc(strings.Fields(string(text)), func(id string) bool { return slices.Contains(request, id) }) {
+			return i + 1, nil
+		}
+	}
 	set := c.set
 	for key, v := range keys.All() {
 		if key == keyHistory {
@@ -65,13 +75,11 @@ func (c *coreSettings) Change(_ context.Context, keys, request message.Message) 
 			set = set.With(key, v)
 		}
 	}
-	v, _ := set.Get(keyHistory)
-	history, _ := v.(message.List)
 	if len(history) >= historyMax {
 		return 0, fault.New(fault.TooMany, "settings-changed-too-often", "the settings were changed %d times, which is all that is kept", historyMax).
 			WithHint("unset what is set by requests in the node's own settings, and begin anew")
 	}
-	history = append(append(message.List{}, history...), message.Bytes(request.SignedID().String()))
+	history = append(append(message.List{}, history...), message.Bytes(strings.Join(request, " ")))
 	set = set.With(keyHistory, history)
 	raw, err := message.AppendValue(nil, set)
 	if err != nil {

@@ -65,6 +65,7 @@ type Settings struct {
 	SchedulerURL  string   `flag:"su-url" units:"mu cu" kind:"url" legacy:"SU_URL@mu,cu" help:"Scheduler of all processes; without it each is found by the tags of the process."`
 	RouterURL     string   `flag:"su-router-url" units:"mu" kind:"url" legacy:"SU_ROUTER_URL@mu" help:"Scheduler router that is asked first whether a target is a process, and gets its messages."`
 	ComputeURL    string   `flag:"cu-url" units:"mu" kind:"url" default:"http://localhost:6363" legacy:"CU_URL@mu" help:"Compute unit that results come from."`
+	RelayNetworks []string `flag:"relay-networks" units:"node" help:"Networks that relay@1.0 may reach beside the public one: loopback, private, or prefixes such as 10.1.0.0/16."`
 
 	// Logs and numbers.
 	LogLevel       string        `flag:"log-level" default:"info" choices:"error warn info http verbose debug silly" legacy:"DEFAULT_LOG_LEVEL@cu,node" help:"Least level that is logged: error, warn, info or debug; http, verbose and silly are debug."`

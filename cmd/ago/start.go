@@ -149,6 +149,9 @@ func runNode(o *out, l *settings.Loaded) error {
 	if c.Limits, err = computeLimits(l); err != nil {
 		return err
 	}
+	if c.RelayNetworks, err = node.ParseNetworks(l.RelayNetworks); err != nil {
+		return err
+	}
 	if l.Patience == 0 {
 		c.Patience = -1
 	}
