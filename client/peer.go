@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net/http"
@@ -35,44 +36,59 @@ var unredirected = &http.Client{
 // fails with NotFound ("peer-lacks") if it has nothing, and with Unavailable and TooLarge.
 func (p Peer) Fetch(ctx context.Context, id message.ID) (message.Value, error) {
 	q := url.Values{"target": {id.String()}, "scope": {"local"}}
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimRight(p.URL, "/")+"/~cache@1.0/read?"+q.Encode(), nil)
+	status, _, m, err := p.ask(ctx, http.MethodGet, "/~cache@1.0/read?"+q.Encode(), nil, nil)
 	if err != nil {
-		return nil, fault.Wrap(err, fault.Malformed, "address-malformed", "the address %.100s", p.URL)
+		return nil, err
+	}
+	switch status {
+	case http.StatusOK:
+	case http.StatusNotFound:
+		return nil, fault.New(fault.NotFound, "peer-lacks", "the node at %s does not have %s", p.URL, id)
+	default:
+		return nil, fault.New(fault.Unavailable, "peer-refused", "the node at %s answered %d", p.URL, status)
+	}
+	return asked(m, id), nil
+}
+
+// ask sends a request and gives the answer, read as a message if its status is below 300.
+func (p Peer) ask(ctx context.Context, method, path string, headers []message.Header, body []byte) (int, http.Header, message.Message, error) {
+	r, err := http.NewRequestWithContext(ctx, method, strings.TrimRight(p.URL, "/")+path, bytes.NewReader(body))
+	if err != nil {
+		return 0, nil, message.Message{}, fault.Wrap(err, fault.Malformed, "address-malformed", "the address %.100s", p.URL)
 	}
 	r.Header.Set("Accept", "*/*")
 	r.Header.Set("Accept-Encoding", "identity")
+	for _, h := range headers {
+		r.Header.Set(h.Name, h.Value)
+	}
 	c := p.HTTP
 	if c == nil {
 		c = unredirected
 	}
 	answer, err := c.Do(r)
 	if err != nil {
-		return nil, fault.Wrap(err, fault.Unavailable, "peer-unreachable", "the node at %s does not answer", p.URL)
+		return 0, nil, message.Message{}, fault.Wrap(err, fault.Unavailable, "peer-unreachable", "the node at %s does not answer", p.URL)
 	}
 	defer answer.Body.Close()
-	switch answer.StatusCode {
-	case http.StatusOK:
-	case http.StatusNotFound:
-		return nil, fault.New(fault.NotFound, "peer-lacks", "the node at %s does not have %s", p.URL, id)
-	default:
-		return nil, fault.New(fault.Unavailable, "peer-refused", "the node at %s answered %d", p.URL, answer.StatusCode)
-	}
-	body, err := io.ReadAll(io.LimitReader(answer.Body, answerMax+1))
+	got, err := io.ReadAll(io.LimitReader(answer.Body, answerMax+1))
 	if err != nil {
-		return nil, fault.Wrap(err, fault.Unavailable, "answer-broken", "the answer of the node at %s ended early", p.URL)
+		return 0, nil, message.Message{}, fault.Wrap(err, fault.Unavailable, "answer-broken", "the answer of the node at %s ended early", p.URL)
 	}
-	if len(body) > answerMax {
-		return nil, fault.New(fault.TooLarge, "answer-too-large", "the answer of the node at %s is larger than %d bytes", p.URL, answerMax)
+	if len(got) > answerMax {
+		return 0, nil, message.Message{}, fault.New(fault.TooLarge, "answer-too-large", "the answer of the node at %s is larger than %d bytes", p.URL, answerMax)
 	}
-	var headers []message.Header
+	if answer.StatusCode >= http.StatusMultipleChoices {
+		return answer.StatusCode, answer.Header, message.Message{}, nil
+	}
+	var hs []message.Header
 	for name, values := range answer.Header {
-		headers = append(headers, message.Header{Name: name, Value: strings.Join(values, ", ")})
+		hs = append(hs, message.Header{Name: strings.ToLower(name), Value: strings.Join(values, ", ")})
 	}
-	m, err := httpsig.Decode(httpsig.NewWire(headers, body))
+	m, err := httpsig.Decode(httpsig.NewWire(hs, got))
 	if err != nil {
-		return nil, fault.Wrap(err, fault.Unavailable, "answer-malformed", "the answer of the node at %s", p.URL)
+		return 0, nil, m, fault.Wrap(err, fault.Unavailable, "answer-malformed", "the answer of the node at %s", p.URL)
 	}
-	return asked(m, id), nil
+	return answer.StatusCode, answer.Header, m, nil
 }
 
 // transport are the headers that an answer has beside the message. What the node itself signs has a status too.

@@ -147,11 +147,16 @@ func schedulerSubmit(c *device.Call, s Scheduler, p message.ID, v commitment.Ver
 	switch fault.CodeOf(err) {
 	case "scheduler-is-another":
 		if def, derr := process.Define(v.Message()); derr == nil {
-			return nil, schedulerElsewhere(c, def.Schedulers, err)
+			return schedulerElsewhere(c, def.ID, v, def.Schedulers, err)
 		}
 	case "process-followed":
+		if p.IsZero() {
+			if p, _ = message.ParseID(v.Message().Text("target")[:min(len(v.Message().Text("target")), message.IDLength)]); p.IsZero() {
+				return nil, err
+			}
+		}
 		if def, derr := s.Process(c, p); derr == nil {
-			return nil, schedulerElsewhere(c, def.Schedulers, err)
+			return schedulerElsewhere(c, p, v, def.Schedulers, err)
 		}
 	case "legacy-scheduler":
 		return nil, schedulerRefusal(422, "Process resides on legacy scheduler. Message must be signed with ANS-104.", "")
@@ -162,8 +167,27 @@ func schedulerSubmit(c *device.Call, s Scheduler, p message.ID, v commitment.Ver
 	return s.Assignment(c, got.Process, got.Slot)
 }
 
-// schedulerElsewhere sends the client to the first of the schedulers whose place is known.
-func schedulerElsewhere(c *device.Call, addresses []string, cause error) error {
+// schedulerElsewhere brings a message to a scheduler of its process, or sends the client there if the node is set to.
+func schedulerElsewhere(c *device.Call, p message.ID, v commitment.Verified, addresses []string, cause error) (message.Value, error) {
+	set, isSet := c.Option("scheduler_follow_redirects")
+	follow, isFlag := device.Flag(set)
+	if to, ok := device.Service[Forwarder](c); ok && (!isSet || !isFlag || follow) {
+		m, err := to.Forward(c, p, v)
+		switch {
+		case err == nil:
+			return m, nil
+		case fault.CodeOf(err) == "legacy-scheduler":
+			return nil, schedulerRefusal(422, "Process resides on legacy scheduler. Message must be signed with ANS-104.", "")
+		case device.IsNotFound(err):
+			return nil, cause
+		}
+		return nil, err
+	}
+	return nil, schedulerRedirect(c, addresses, cause)
+}
+
+// schedulerRedirect names the first of the schedulers whose place is known.
+func schedulerRedirect(c *device.Call, addresses []string, cause error) error {
 	places, ok := device.Service[Locations](c)
 	if !ok {
 		return cause
@@ -302,6 +326,16 @@ func schedulerLocation(c *device.Call, base, req message.Message) (message.Value
 			return nil, schedulerRefusal(device.Failed, "Message is not valid.", "Given message is invalid.")
 		}
 		record := m.OnlyCommitted()
+		if m.Text("type") == "" { // the operator has the node sign where it answers
+			ask, err := signedAsk(c, req)
+			if err != nil {
+				return nil, err
+			}
+			if !ask.byOperator(c) {
+				return nil, refused(device.Forbidden, "Only the operator of the node says where it answers.")
+			}
+			return places.Announce(c, ask.message.Text("url"))
+		}
 		kinds := []string{"scheduler-location", "Scheduler-Location", "location"}
 		if !slices.Contains(kinds, record.Text("type")) || record.Text("url") == "" {
 			return nil, fault.New(fault.Malformed, "location-malformed", "a record of a location has the type scheduler-location and a url")

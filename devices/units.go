@@ -49,6 +49,15 @@ type Locations interface {
 	Record(ctx context.Context, address string) (message.Message, error)
 	// Put keeps a signed record.
 	Put(ctx context.Context, record message.Message) error
+	// Announce signs and keeps the record of the node itself; at "" it answers where it listens.
+	Announce(ctx context.Context, url string) (message.Message, error)
+}
+
+// Forwarder brings messages to the schedulers of other nodes.
+type Forwarder interface {
+	// Forward has a message scheduled on a process, or spawns the process that it defines, and gives the assignment, which a
+	// scheduler of the process signed. It fails with NotFound if nobody told where one is.
+	Forward(ctx context.Context, p message.ID, v commitment.Verified) (message.Message, error)
 }
 
 // Verifier checks messages once and remembers.

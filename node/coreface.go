@@ -73,8 +73,10 @@ func (n *Node) deviceNode() *device.Node {
 // provideUnits lets devices reach the units, once there are all.
 func (n *Node) provideUnits() {
 	d := n.deviceNode()
-	device.Provide[devices.Scheduler](d, n.scheduler)
-	device.Provide[devices.Computer](d, n.computer)
+	device.Provide[devices.Scheduler](d, reachable{n.scheduler, n.abroad})
+	device.Provide[devices.Computer](d, computing{n.computer, n.abroad})
+	device.Provide[devices.Locations](d, n.abroad.places)
+	device.Provide[devices.Forwarder](d, n.abroad)
 	device.Provide[devices.Messenger](d, n.pusher)
 	device.Provide[devices.Verifier](d, n.verifier)
 }

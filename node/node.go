@@ -62,6 +62,7 @@ type Node struct {
 	verifier  *commitment.Verifier
 	metrics   *Metrics
 
+	abroad     *abroad
 	mirrors    []*mirror
 	servers    []*server
 	addresses  Addresses
@@ -332,7 +333,8 @@ func (n *Node) openUnits(context.Context) error {
 	if err != nil {
 		return err
 	}
-	to := target{n.scheduler}
+	n.abroad = newAbroad(n)
+	to := target{n.scheduler, n.abroad}
 	n.pusher, err = push.Open(push.Config{
 		Store: n.store, Scheduler: to, Archive: a, Key: n.c.Key, Clock: n.c.Clock, Verifier: n.verifier, Where: to.where,
 		Log: n.c.Log.With("unit", "mu"), Limits: n.c.Push,
@@ -536,6 +538,9 @@ func (n *Node) catchUp(ctx context.Context) {
 	for id, err := range n.scheduler.Processes(ctx, after) {
 		if err != nil || ctx.Err() != nil {
 			return
+		}
+		if n.askedFor(id) {
+			continue
 		}
 		head, err := n.scheduler.Head(ctx, id)
 		if err != nil {

@@ -264,12 +264,29 @@ func tickPosition(k process.Tick) push.Position {
 	return push.Position{Process: k.Process, Slot: k.Slot, Tick: k.Timestamp, Cron: k.Place}
 }
 
-// target is the scheduler as the messenger pushes to it.
-type target struct{ s *schedule.Scheduler }
+// target is the scheduler as the messenger pushes to it, and those of other nodes.
+type target struct {
+	s *schedule.Scheduler
+	a *abroad
+}
 
 func (t target) Submit(ctx context.Context, v commitment.Verified) (push.Receipt, error) {
 	r, err := t.s.Submit(ctx, v)
-	return push.Receipt(r), err
+	if code := fault.CodeOf(err); code != "process-followed" && code != "process-unknown" || t.a.alone() {
+		return push.Receipt(r), err
+	}
+	p, ok := targetOf(message.ID{}, v.Message())
+	if !ok {
+		return push.Receipt(r), err
+	}
+	got, askErr := t.a.submit(ctx, p, v)
+	if fault.CodeOf(askErr) == "location-unknown" {
+		return push.Receipt(r), err
+	}
+	if askErr != nil {
+		return push.Receipt(r), askErr
+	}
+	return receiptOf(process.ContentOfMessage(v.Message()).ID, got)
 }
 
 func (t target) Assign(ctx context.Context, p, id message.ID, o push.AssignOptions) (push.Receipt, error) {
@@ -278,7 +295,7 @@ func (t target) Assign(ctx context.Context, p, id message.ID, o push.AssignOptio
 }
 
 func (t target) Process(ctx context.Context, id message.ID) (process.Definition, error) {
-	return t.s.Process(ctx, id)
+	return t.a.definition(ctx, id)
 }
 
 func (t target) where(ctx context.Context, id message.ID) ([]push.Place, error) {

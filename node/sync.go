@@ -84,12 +84,24 @@ func (n *Node) newMirror(f Follow) *mirror {
 
 // advance has new slots evaluated.
 func (n *Node) advance(p message.ID, next slotlog.Slot) {
+	if n.askedFor(p) {
+		return
+	}
 	for _, m := range n.mirrors {
 		if m.f.Process == p && m.waiting.Load() {
 			return
 		}
 	}
 	n.computer.Advance(p, next)
+}
+
+// askedFor tells of a process that another node schedules and that is evaluated as far as somebody asks: its log came by AO-Core.
+func (n *Node) askedFor(p message.ID) bool {
+	if !n.scheduler.Followed(p) {
+		return false
+	}
+	def, err := n.scheduler.Process(n.background, p)
+	return err == nil && !def.Legacy()
 }
 
 // Following tells how far the followed processes are.

@@ -81,10 +81,19 @@ func (p *Pusher) sendCore(ctx context.Context, r *row) error {
 	if err != nil {
 		return err
 	}
+	err = p.submitCore(ctx, r, m, target, def.Legacy())
+	if fault.CodeOf(err) == "legacy-scheduler" && !def.Legacy() { // its scheduler reads data items only
+		err = p.submitCore(ctx, r, m, target, true)
+	}
+	return err
+}
+
+// submitCore signs a message, as a data item or for HTTP, and hands it over.
+func (p *Pusher) submitCore(ctx context.Context, r *row, m message.Message, target message.ID, asItem bool) error {
 	key := r.Key.bytes()
 	salt := append([]byte("ago push 1"), key[:]...)
 	var signed message.Message
-	if def.Legacy() {
+	if asItem {
 		it, err := ans104.SignDeterministic(draft(m, target), p.c.Key, salt)
 		if err != nil {
 			return err
@@ -93,7 +102,9 @@ func (p *Pusher) sendCore(ctx context.Context, r *row) error {
 		r.Message = it.ID()
 	} else {
 		// It goes the way of a message that came by HTTP: what is nested in it is kept as it stands there.
-		if signed, err = httpsig.Commit(m, p.c.Key, httpsig.Terms{Salt: salt}); err != nil {
+		var err error
+		signed, err = httpsig.Commit(m, p.c.Key, httpsig.Terms{Salt: salt})
+		if err != nil {
 			return err
 		}
 		w, err := httpsig.Encode(signed, message.Nested)

@@ -48,7 +48,7 @@ func (d *directives) add(word string) {
 		d.lookup, d.store, d.saysLookup, d.saysStore = true, true, true, true
 	case "store":
 		d.store, d.saysStore = true, true
-	case "no-store":
+	case noStore:
 		d.store, d.saysStore = false, true
 	case "cache":
 		d.lookup, d.saysLookup = true, true
@@ -73,6 +73,7 @@ func (d directives) over(other directives) directives {
 
 const (
 	keyCacheControl = "cache-control"
+	noStore         = "no-store"
 	onlyIfCached    = "only-if-cached"
 )
 
@@ -84,7 +85,7 @@ func (q *question) decide(ctx context.Context) {
 		declared = q.device.CacheControl
 	}
 	kept := declared != "" && q.path != nil && !inSession(ctx)
-	if !kept {
+	if !kept || strings.Contains(declared, noStore) {
 		q.loose.Store(true)
 	}
 	q.sound = kept && (q.now.path == nil || q.now.sound)

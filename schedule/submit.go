@@ -48,7 +48,7 @@ func (s *Scheduler) Submit(ctx context.Context, v commitment.Verified) (Receipt,
 // ("legacy-scheduler"). What not every signer of a message vouches for is left out.
 func (s *Scheduler) SubmitTo(ctx context.Context, p message.ID, v commitment.Verified) (Receipt, error) {
 	m := v.Message()
-	if it, ok := itemIn(m); ok {
+	if it, ok := ItemIn(m); ok {
 		return s.submitItem(ctx, p, it)
 	}
 	if len(m.Committers()) == 0 {
@@ -86,8 +86,8 @@ func (s *Scheduler) SubmitTo(ctx context.Context, p message.ID, v commitment.Ver
 	return s.enqueue(ctx, p, r)
 }
 
-// itemIn finds the data item that a message is: it came as one, or a data item is all that was signed of it.
-func itemIn(m message.Message) (*ans104.Item, bool) {
+// ItemIn finds the data item that a message is: it came as one, or a data item is all that was signed of it.
+func ItemIn(m message.Message) (*ans104.Item, bool) {
 	if it, ok := ans104.ItemOf(m); ok {
 		return it, true
 	}

@@ -111,7 +111,7 @@ func readCore(m message.Message) (slotlog.Entry, *request, error) {
 
 // readMessage checks a message as one that is submitted, and gives it as it is kept.
 func readMessage(body message.Message) (*request, error) {
-	if it, ok := itemIn(body); ok {
+	if it, ok := ItemIn(body); ok {
 		if err := it.Verify(); err != nil {
 			return nil, err
 		}

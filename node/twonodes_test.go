@@ -1,0 +1,263 @@
+package node
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"ago/codec/ans104"
+	"ago/commitment"
+	"ago/message"
+	"ago/push"
+)
+
+// ballProgram keeps what it got, and hits a ball back as long as it is below its limit.
+const ballProgram = `
+function compute(base, req, opts)
+  local m = req.body
+  base.results = { outbox = {} }
+  if m.ball then
+    base.got = (base.got or "") .. m.ball .. ","
+    local n = tonumber(m.ball)
+    if n < tonumber(m.limit) then
+      base.results.outbox["1"] = { target = m.other, other = m.target, ball = tostring(n + 1), limit = m.limit }
+    end
+  end
+  return base
+end
+`
+
+func seeded(t testing.TB, seed string) *commitment.Key {
+	t.Helper()
+	k, err := commitment.NewAgent().FromSeed(commitment.Ed25519, []byte(strings.Repeat(seed, 32)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+func (n *network) spawnLua(t testing.TB, module message.ID, name string) string {
+	t.Helper()
+	own := n.scheduler.Address().String()
+	header, _ := n.item(t, "/push", 200, "*/*", ans104.Draft{Data: []byte("x"), Tags: tagList("device", "process@1.0", "execution-device", "lua@5.3a",
+		"module", module.String(), "Name", name, "Authority", own, "Scheduler", own, "Data-Protocol", "ao", "Type", "Process", "Variant", "ao.N.1")})
+	return header.Get("process")
+}
+
+func (n *network) program(t testing.TB, source string) message.ID {
+	t.Helper()
+	module, err := ans104.Sign(ans104.Draft{Data: []byte(source), Tags: tagList("Content-Type", "application/lua")}, n.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := n.client.Upload(context.Background(), module); err != nil {
+		t.Fatal(err)
+	}
+	return module.ID()
+}
+
+func (n *network) hit(t testing.TB, p, other string, ball, limit int) {
+	t.Helper()
+	id, err := message.ParseID(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.item(t, "/"+p+"~process@1.0/push?async=true", 200, "application/json", ans104.Draft{Target: id, HasTarget: true, Data: []byte("hit"),
+		Tags: tagList("ball", strconv.Itoa(ball), "limit", strconv.Itoa(limit), "other", other, "Data-Protocol", "ao", "Type", "Message", "Variant", "ao.N.1")})
+}
+
+// proxied stands before a node and may change what it answers.
+func proxied(t testing.TB, to string, change func(path string, body []byte) []byte) string {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		q, err := http.NewRequest(r.Method, to+r.RequestURI, r.Body)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		q.Header = r.Header.Clone()
+		answer, err := http.DefaultTransport.RoundTrip(q)
+		if err != nil {
+			w.WriteHeader(http.StatusBadGateway)
+			return
+		}
+		defer answer.Body.Close()
+		body, err := io.ReadAll(answer.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		for name, values := range answer.Header {
+			w.Header()[name] = values
+		}
+		changed := change(r.URL.Path, body)
+		if !bytes.Equal(changed, body) {
+			sum := sha256.Sum256(changed)
+			w.Header().Set("Content-Digest", "sha-256=:"+base64.StdEncoding.EncodeToString(sum[:])+":")
+		}
+		w.WriteHeader(answer.StatusCode)
+		w.Write(changed)
+	}))
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+// TestOneNodeSchedulesAndAnotherComputes: the states by path are the same.
+func TestOneNodeSchedulesAndAnotherComputes(t *testing.T) {
+	one := startNetwork(t, nil)
+	p := one.spawnLua(t, one.program(t, ballProgram), "one")
+	for i := range 4 {
+		one.hit(t, p, p, 5+i, 0)
+	}
+	two := startNetwork(t, func(c *Config) { c.Peers = []string{one.Addresses().Node}; c.Key = seeded(t, "2") })
+	for _, path := range []string{"/slot/current", "/compute=2/got", "/now/got", "/compute=4/at-slot", "/compute=1/got", "/now/process/name"} {
+		code, _, want := one.atNode(t, "GET", "/"+p+"~process@1.0"+path, nil, nil)
+		if code != 200 {
+			t.Fatalf("%s at the scheduler: %d %.300s", path, code, want)
+		}
+		if code, _, got := two.atNode(t, "GET", "/"+p+"~process@1.0"+path, nil, nil); code != 200 || got != want {
+			t.Errorf("%s: %d %.300s, want %.300s", path, code, got, want)
+		}
+	}
+	// It goes on, and what is sent here gets its slot there.
+	one.hit(t, p, p, 9, 0)
+	two.hit(t, p, p, 10, 0)
+	if code, _, got := two.atNode(t, "GET", "/"+p+"~process@1.0/now/got", nil, nil); code != 200 || got != "5,6,7,8,9,10," {
+		t.Errorf("%d %s", code, got)
+	}
+	// The log reads the same here, with the scheduler's signatures.
+	id, _ := message.ParseID(p)
+	a, err := one.scheduler.Page(t.Context(), id, 0, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := two.scheduler.Page(t.Context(), id, 0, 100)
+	if err != nil || len(b.Signed) != 7 {
+		t.Fatalf("%d slots, %v", len(b.Signed), err)
+	}
+	for i := range a.Signed {
+		if a.Signed[i].SignedID() != b.Signed[i].SignedID() {
+			t.Errorf("slot %d is another assignment", i)
+		}
+	}
+}
+
+// TestATamperedLogOfAnotherNodeIsRefused, and what came before the wrong slot is used.
+func TestATamperedLogOfAnotherNodeIsRefused(t *testing.T) {
+	one := startNetwork(t, nil)
+	p := one.spawnLua(t, one.program(t, ballProgram), "one")
+	for i := range 4 {
+		one.hit(t, p, p, 5+i, 0)
+	}
+	var honest atomic.Bool
+	between := proxied(t, one.Addresses().Node, func(path string, body []byte) []byte {
+		if honest.Load() || !strings.HasSuffix(path, "/schedule") {
+			return body
+		}
+		body = bytes.ReplaceAll(body, []byte("ball: 7\r\n"), []byte("ball: 9\r\n"))
+		return bytes.ReplaceAll(body, []byte("value: 7\r\n"), []byte("value: 9\r\n")) // of the item's tags
+	})
+	two := startNetwork(t, func(c *Config) { c.Peers = []string{between}; c.Key = seeded(t, "2") })
+	// The scheduler says that it answers where the liar is.
+	if _, err := one.abroad.places.Announce(t.Context(), between); err != nil {
+		t.Fatal(err)
+	}
+	code, _, body := two.atNode(t, "GET", "/"+p+"~process@1.0/now/got", nil, nil)
+	if code == 200 || !strings.Contains(body, "slot 3 of process "+p+" is refused") {
+		t.Errorf("%d %s", code, body)
+	}
+	if code, _, body := two.atNode(t, "GET", "/"+p+"~process@1.0/compute=2/got", nil, nil); code != 200 || body != "5,6," {
+		t.Errorf("the state before: %d %s", code, body)
+	}
+	if code, _, body := two.atNode(t, "GET", "/"+p+"~process@1.0/compute=3/got", nil, nil); code == 200 {
+		t.Errorf("the state after it: %d %s", code, body)
+	}
+	honest.Store(true)
+	if code, _, body := two.atNode(t, "GET", "/"+p+"~process@1.0/now/got", nil, nil); code != 200 || body != "5,6,7,8," {
+		t.Errorf("the right log afterwards: %d %s", code, body)
+	}
+}
+
+// TestProcessesOfTwoNodesAnswerEachOther, each message once and in order, also when one of the nodes restarts in between.
+func TestProcessesOfTwoNodesAnswerEachOther(t *testing.T) {
+	quick := push.Limits{DelayFirst: 20 * time.Millisecond, DelayMax: 100 * time.Millisecond, AttemptsMax: 1000}
+	one := startNetwork(t, func(c *Config) { c.Push = quick })
+	dir := t.TempDir()
+	key := seeded(t, "2")
+	start := func(port int) *network {
+		return startNetwork(t, func(c *Config) {
+			c.Push, c.Dir, c.Peers, c.Key, c.Ports.Node = quick, dir, []string{one.Addresses().Node}, key, port
+		})
+	}
+	two := start(0)
+	module := one.program(t, ballProgram)
+	p, q := one.spawnLua(t, module, "one"), two.spawnLua(t, module, "two")
+	// The first node is told where the second one is.
+	record, err := two.abroad.places.Record(t.Context(), two.scheduler.Address().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := one.abroad.places.Put(t.Context(), record); err != nil {
+		t.Fatal(err)
+	}
+	const last = 40
+	one.hit(t, p, q, 0, last)
+	wait := func(n *network, process string, balls int) string {
+		t.Helper()
+		deadline := time.Now().Add(30 * time.Second)
+		for {
+			_, _, got := n.atNode(t, "GET", "/"+process+"~process@1.0/now/got", nil, nil)
+			if strings.Count(got, ",") >= balls {
+				return got
+			}
+			if time.Now().After(deadline) {
+				tasks, _ := one.pusher.Tasks(t.Context(), push.Filter{})
+				t.Fatalf("%s; tasks %+v", got, tasks)
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+	}
+	wait(two, q, 5)
+	at, err := url.Parse(two.Addresses().Node)
+	if err != nil {
+		t.Fatal(err)
+	}
+	port, err := strconv.Atoi(at.Port())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := two.Close(); err != nil {
+		t.Fatal(err)
+	}
+	two = start(port)
+	want := [2]string{}
+	for ball := 0; ball <= last; ball++ {
+		want[ball%2] += fmt.Sprint(ball, ",")
+	}
+	if got := wait(one, p, last/2+1); got != want[0] {
+		t.Errorf("the first got %s", got)
+	}
+	if got := wait(two, q, last/2); got != want[1] {
+		t.Errorf("the second got %s", got)
+	}
+	// Each computes what the other schedules.
+	if got := wait(one, q, last/2); got != want[1] {
+		t.Errorf("the second, computed by the first: %s", got)
+	}
+	if got := wait(two, p, last/2+1); got != want[0] {
+		t.Errorf("the first, computed by the second: %s", got)
+	}
+	if n := one.pusher.Stats().Parked + two.pusher.Stats().Parked; n != 0 {
+		t.Errorf("%d deliveries are parked", n)
+	}
+}
