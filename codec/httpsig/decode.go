@@ -98,6 +98,10 @@ func annotated(w Wire, g structured.Generation) (message.Message, error) {
 		case message.KeyBodyKey:
 			inlineKey = h.Value
 			continue
+		case "content-length": // clients sign it, but it says nothing
+			if _, signed := w.Get(hdrSignatureInput); signed && g == structured.GenA {
+				continue
+			}
 		case hdrBodyKeys, hdrInlineKey, hdrIDs:
 			if g == structured.GenA {
 				continue
