@@ -35,7 +35,7 @@ type Work struct {
 }
 
 // Of reads the assignment that a process is given: base has the process, req is the assignment with the message under body. The
-// texts are those that a legacy unit would give the module.
+// texts are those that a legacy unit would give the module, which finds its own id under Module where the process names an image.
 func Of(c *device.Call, base, req message.Message) (Work, error) {
 	w := Work{}
 	def, err := definition(c, base)
@@ -76,6 +76,10 @@ func Of(c *device.Call, base, req message.Message) (Work, error) {
 		a.HashChain = message.ID{} // as of an assignment that was made by hand
 	}
 	w.Message = process.MessageJSON(def, a)
+	if def.Message().Text("module") == "" && len(w.Message) > 2 { // no tag tells the program which one it is
+		named := append(process.AppendJSONString([]byte(`{"Module":`), w.Module.ID.String()), ',')
+		w.Message = append(named, w.Message[1:]...)
+	}
 	return w, nil
 }
 
