@@ -56,18 +56,28 @@ func schedulerProcess(c *device.Call, s Scheduler, base, req message.Message) (m
 	for _, m := range []message.Message{req, base} {
 		for _, key := range []string{"target", "process"} {
 			if text := m.Text(key); len(text) >= message.IDLength {
-				return message.ParseID(text[:message.IDLength]) // a hint where it is may follow
+				return schedulerNamed(text)
 			}
 		}
 	}
 	// The whole request may be the message, and say whom it is for in its body.
 	if v, ok := req.Get(message.KeyBody); ok {
 		if body, ok := v.(message.Message); ok && len(body.Text("target")) >= message.IDLength {
-			return message.ParseID(body.Text("target")[:message.IDLength])
+			return schedulerNamed(body.Text("target"))
 		}
 	}
 	return message.ID{}, fault.New(fault.NotFound, "process-unknown", "the request names no process").
 		WithHint("begin the path with its id, or give target=<id>")
+}
+
+// schedulerNamed is the process of a text, after whose id a hint where it is may follow.
+func schedulerNamed(text string) (message.ID, error) {
+	p, err := message.ParseID(text[:message.IDLength])
+	if err != nil {
+		return p, fault.New(fault.NotFound, "process-unknown", "no process has the id %.50q", text[:message.IDLength]).
+			WithHint("an id is 43 letters of base64url, whose case counts")
+	}
+	return p, nil
 }
 
 // isSigned tells whether somebody is said to have signed a message: in its commitments, or as the data item that it came as.

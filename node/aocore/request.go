@@ -130,6 +130,9 @@ func (f *Face) decode(r *http.Request, wants *wants, body []byte) (message.Messa
 	signed := r.Header.Get("Signature-Input") != "" && r.Header.Get("Signature") != ""
 	for name, values := range r.Header {
 		name = strings.ToLower(name)
+		if name == "content-length" { // it is that of the body; as a key it would stay with the message when the body is gone
+			continue
+		}
 		if !signed && (isTransport(name) || message.IsPrivate(name)) || name == hdrSignature && !signed || name == hdrSignatureInput && !signed {
 			continue
 		}
