@@ -183,10 +183,32 @@ func testRandom(t *testing.T, contents Contents) {
 		if !ok || got.SignedID() != m.SignedID() || got.UnsignedID() != m.UnsignedID() {
 			r.Fatalf("%v was read back as %v, with another id", m, v)
 		}
-		if !message.Equal(whole(t, c, got), whole(t, c, m)) {
+		if !message.Equal(bodied(whole(t, c, got)), bodied(whole(t, c, m))) {
 			r.Fatalf("%v was read back as %v", m, got)
 		}
 	})
+}
+
+// bodied leaves out empty bodies: a message with one has the id of that without, so which of the two is read back is which was
+// written first.
+func bodied(v message.Value) message.Value {
+	switch v := v.(type) {
+	case message.List:
+		out := make(message.List, len(v))
+		for i, part := range v {
+			out[i] = bodied(part)
+		}
+		return out
+	case message.Message:
+		var out message.Message
+		for key, part := range v.All() {
+			if part = bodied(part); key != "body" || part != message.Value(message.Bytes("")) {
+				out = out.With(key, part)
+			}
+		}
+		return out
+	}
+	return v
 }
 
 func testLarge(t *testing.T, contents Contents) {
