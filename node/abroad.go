@@ -234,18 +234,16 @@ func (r reachable) Assignment(ctx context.Context, p message.ID, slot slotlog.Sl
 }
 
 func (r reachable) SubmitTo(ctx context.Context, p message.ID, v commitment.Verified) (schedule.Receipt, error) {
-	got, err := r.Scheduler.SubmitTo(ctx, p, v)
-	if fault.CodeOf(err) != "process-unknown" {
-		return got, err
-	}
 	to, ok := targetOf(p, v.Message())
-	if !ok {
-		return got, err
+	if ok && !process.IsDefinition(v.Message()) {
+		if _, err := r.Scheduler.Process(ctx, to); fault.KindOf(err) == fault.NotFound {
+			if def, err := r.a.definition(ctx, to); err == nil {
+				return schedule.Receipt{}, fault.New(fault.Denied, "process-followed", "process %s is scheduled by %s", to, def.Scheduler).
+					WithHint("send it to that scheduler's node")
+			}
+		}
 	}
-	if def, knownErr := r.a.definition(ctx, to); knownErr == nil {
-		return got, fault.New(fault.Denied, "process-followed", "process %s is scheduled by %s", to, def.Scheduler)
-	}
-	return got, err
+	return r.Scheduler.SubmitTo(ctx, p, v)
 }
 
 // targetOf gives the process that a message is for.

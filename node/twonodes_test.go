@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"ago/codec/ans104"
+	"ago/codec/httpsig"
 	"ago/commitment"
 	"ago/message"
 	"ago/push"
@@ -259,5 +260,88 @@ func TestProcessesOfTwoNodesAnswerEachOther(t *testing.T) {
 	}
 	if n := one.pusher.Stats().Parked + two.pusher.Stats().Parked; n != 0 {
 		t.Errorf("%d deliveries are parked", n)
+	}
+}
+
+// TestAMessageForAProcessElsewhereIsBroughtThere also if it is one that legacy units would not read; or the client is sent there.
+func TestAMessageForAProcessElsewhereIsBroughtThere(t *testing.T) {
+	one := startNetwork(t, nil)
+	p := one.spawnLua(t, one.program(t, ballProgram), "one")
+	two := startNetwork(t, func(c *Config) { c.Peers = []string{one.Addresses().Node}; c.Key = seeded(t, "2") })
+	id, err := message.ParseID(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	header, _ := two.item(t, "/"+p+"~process@1.0/schedule", 200, "*/*", ans104.Draft{Target: id, HasTarget: true, Data: []byte("x"), Tags: tagList("n", "1")})
+	if header.Get("slot") != "1" {
+		t.Errorf("%v", header)
+	}
+	head, err := one.scheduler.Head(t.Context(), id)
+	if err != nil || head.Next != 2 {
+		t.Errorf("%+v, %v", head, err)
+	}
+}
+
+// TestRecordsOfSchedulers are kept if they are newer and signed by the scheduler.
+func TestRecordsOfSchedulers(t *testing.T) {
+	n := startNetwork(t, nil)
+	key := seeded(t, "9")
+	own := key.Address().String()
+	record := func(nonce int64, fs ...message.Field) message.Message {
+		m, err := httpsig.Commit(message.New(append(fs, textField("type", "scheduler-location"), textField("url", fmt.Sprint("http://localhost:", nonce)),
+			field("nonce", message.Int(nonce)))...), key, httpsig.Terms{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	post := func(m message.Message) int {
+		w, err := httpsig.Encode(m, message.Nested)
+		if err != nil {
+			t.Fatal(err)
+		}
+		headers := map[string]string{}
+		for _, h := range w.Headers {
+			headers[h.Name] = h.Value
+		}
+		code, _, _ := n.atNode(t, "POST", "/~scheduler@1.0/location", headers, w.Body)
+		return code
+	}
+	where := func(want string) {
+		t.Helper()
+		if _, _, got := n.atNode(t, "GET", "/~scheduler@1.0/location/body/url?address="+own, nil, nil); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+	for i, c := range []struct {
+		nonce int64
+		code  int
+		now   int64
+	}{{5, 200, 5}, {4, 400, 5}, {7, 200, 7}, {7, 200, 7}} {
+		if code := post(record(c.nonce)); code != c.code {
+			t.Errorf("%d: %d", i, code)
+		}
+		where(fmt.Sprint("http://localhost:", c.now))
+	}
+	forged := record(9)
+	if code := post(forged.With("url", message.Bytes("http://evil")).With(message.KeyCommitments, forged.Commitments())); code == 200 {
+		t.Error("a forged record is taken")
+	}
+	where("http://localhost:7")
+	// Only the operator has the node say where it answers.
+	for _, c := range []struct {
+		key  *commitment.Key
+		code int
+	}{{key, 403}, {n.c.Key, 200}} {
+		m, err := httpsig.Commit(message.New(textField("url", "http://own.example")), c.key, httpsig.Terms{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if code := post(m); code != c.code {
+			t.Errorf("%d, want %d", code, c.code)
+		}
+	}
+	if _, _, got := n.atNode(t, "GET", "/~scheduler@1.0/location/body/url", nil, nil); got != "http://own.example" {
+		t.Errorf("the node's own: %s", got)
 	}
 }
