@@ -93,6 +93,9 @@ type Result struct {
 	// Fixed tells that every device on the way promised that the answer follows from what was asked alone, so that it is the
 	// same whenever it is asked for.
 	Fixed bool
+	// While, if not nil, tells whether an answer that is not Fixed is still what it was when it was given; nil for what cannot
+	// be told.
+	While func(context.Context) bool
 }
 
 // Runner resolves on behalf of a call: it keeps the limits and the trace of the resolution that the call is part of.
@@ -118,6 +121,8 @@ type Call struct {
 	rest     []Step
 	looked   bool
 	consumed int
+	promised bool
+	while    func(context.Context) bool
 }
 
 // SetRest tells the call which steps follow it; for resolvers.
@@ -134,6 +139,15 @@ func (c *Call) Consume(n int) { c.looked, c.consumed = true, min(n, len(c.rest))
 
 // Looked tells whether the call looked at what follows, and how many steps of it it answered; for resolvers.
 func (c *Call) Looked() (looked bool, consumed int) { return c.looked, c.consumed }
+
+// Promise says of this one answer what CacheControl of a device says of all: that it follows from base, request and the rest of the
+// path alone. It does so for ever if while is nil, otherwise as long as that says so, which has to be quick.
+func (c *Call) Promise(while func(context.Context) bool) { c.promised, c.while = true, while }
+
+// Promised tells what was promised; for resolvers.
+func (c *Call) Promised() (promised bool, while func(context.Context) bool) {
+	return c.promised, c.while
+}
 
 // Resolve applies requests to a base, one after the other. A path of several keys in a request is walked.
 func (c *Call) Resolve(base message.Value, reqs ...message.Message) (message.Value, error) {

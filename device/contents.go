@@ -15,6 +15,8 @@ type Contents interface {
 	// Write keeps a message, list or bytes, found from then on by each of its ids, and gives the one that links carry. It is
 	// kept when Write returns.
 	Write(ctx context.Context, v message.Value) (message.ID, error)
+	// Lend is Write for values of those who may not fill the disk: kept in memory only, until others are lent.
+	Lend(ctx context.Context, v message.Value) (message.ID, error)
 	// Link makes a path another name of what is under an id. An id is never linked to something else: Conflict.
 	Link(ctx context.Context, path string, to message.ID) error
 	// Linked gives the id that a path, as it stands, was linked to. It fails with NotFound for a path that nobody linked, though

@@ -25,6 +25,9 @@ func (o oneMessage) Linked(_ context.Context, path string) (message.ID, error) {
 	return message.ID{}, fault.New(fault.NotFound, "absent", "%s", path)
 }
 
+func (o oneMessage) Lend(context.Context, message.Value) (message.ID, error) {
+	return message.ID{}, nil
+}
 func (o oneMessage) Link(context.Context, string, message.ID) error               { return nil }
 func (o oneMessage) List(context.Context, string) ([]string, error)               { return nil, nil }
 func (o oneMessage) Match(context.Context, message.Message) ([]message.ID, error) { return nil, nil }

@@ -94,7 +94,11 @@ func processState(c *device.Call, p message.ID, v message.Value) (message.Value,
 	if !ok || n < 0 {
 		return nil, fault.New(fault.Malformed, "slot-malformed", "a slot is a whole number from 0 on").WithHint("ask for compute=0, for instance")
 	}
-	return processAt(c, p, slotlog.Slot(n))
+	state, err := processAt(c, p, slotlog.Slot(n))
+	if err == nil {
+		c.Promise(nil)
+	}
+	return state, err
 }
 
 func processAt(c *device.Call, p message.ID, slot slotlog.Slot) (message.Value, error) {
@@ -120,7 +124,14 @@ func processHead(c *device.Call, p message.ID) (message.Value, error) {
 		_, err := s.Process(c, p)
 		return nil, err
 	}
-	return processAt(c, p, head.Next-1)
+	state, err := processAt(c, p, head.Next-1)
+	if err == nil {
+		c.Promise(func(ctx context.Context) bool {
+			now, err := s.Head(ctx, p)
+			return err == nil && now.Next == head.Next
+		})
+	}
+	return state, err
 }
 
 // processKnown gives the newest state that was computed.
@@ -136,7 +147,14 @@ func processKnown(c *device.Call, p message.ID) (message.Value, error) {
 	if !ok {
 		return nil, fault.New(fault.NotFound, "state-unknown", "No cached state available.").WithHint("ask for now")
 	}
-	return processAt(c, p, slot)
+	state, err := processAt(c, p, slot)
+	if err == nil {
+		c.Promise(func(ctx context.Context) bool {
+			now, ok, err := u.Newest(ctx, p)
+			return err == nil && ok && now == slot
+		})
+	}
+	return state, err
 }
 
 func processNow(c *device.Call, base, _ message.Message) (message.Value, error) {

@@ -60,4 +60,11 @@ func TestALuaProcessOverHTTP(t *testing.T) {
 			t.Errorf("%s: %d %s, want %s", path, code, body, want)
 		}
 	}
+	send("Action", "Count", "Nth", "4")
+	for path, want := range map[string]string{"/" + p + "/now/total": "4", "/" + p + "/latest/total": "4", "/" + p + "/slot/current": "3", "/" + p + "/compute=0/total": "1"} {
+		code, header, body := n.atNode(t, "GET", path, nil, nil)
+		if code != 200 || body != want || header.Get("Cache-Control") == "no-cache" == (path == "/"+p+"/compute=0/total") {
+			t.Errorf("%s after another slot: %d %s %v, want %s", path, code, body, header, want)
+		}
+	}
 }

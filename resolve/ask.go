@@ -13,28 +13,30 @@ import (
 
 // A question is one key asked of a message, on its way through the stages: device, cache, flight, call, cache.
 type question struct {
-	*frame // who asks
-	now    at
-	base   message.Message
-	req    message.Message
-	by     string // the device whose key is asked, "" for that of the base
-	key    string
-	rest   []device.Step
-	how    device.How
-	device *device.Device
-	do     device.Func
-	doc    device.Key
-	path   *device.Hashpath // of the answer
-	sound  bool             // the path of the answer says all that the answer depends on
-	policy policy
-	name   string // the answer is kept under it; "" if it is not
-	stage  Stage
+	*frame   // who asks
+	now      at
+	base     message.Message
+	req      message.Message
+	by       string // the device whose key is asked, "" for that of the base
+	key      string
+	rest     []device.Step
+	how      device.How
+	device   *device.Device
+	do       device.Func
+	doc      device.Key
+	path     *device.Hashpath // of the answer
+	sound    bool             // the path of the answer says all that the answer depends on
+	policy   policy
+	promised bool   // by the device, of all answers of the key
+	name     string // the answer is kept under it; "" if it is not
+	stage    Stage
 }
 
 // ask answers a key of a message by its device.
 func (f *frame) ask(ctx context.Context, q *question) (at, int, error) {
 	began := f.now()
 	next, consumed, err := q.answer(ctx)
+	f.depends(next, err == nil && next.fixed || err != nil && q.promised)
 	if f.timed {
 		q.report(next, err, f.since(began))
 	}
@@ -143,7 +145,10 @@ func (q *question) run(ctx context.Context) (next at, consumed int, err error) {
 			return at{}, consumed, err
 		}
 	}
-	next = at{value: v, path: q.path, sound: q.sound && !looked, status: status}
+	next = at{value: v, path: q.path, sound: q.sound && !looked, fixed: q.promised, status: status}
+	if promised, while := c.Promised(); promised && !inSession(ctx) {
+		next.fixed, next.holds = true, while
+	}
 	if looked || status != device.OK {
 		q.name = ""
 	}

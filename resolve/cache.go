@@ -85,9 +85,7 @@ func (q *question) decide(ctx context.Context) {
 		declared = q.device.CacheControl
 	}
 	kept := declared != "" && q.path != nil && !inSession(ctx)
-	if !kept || strings.Contains(declared, noStore) {
-		q.loose.Store(true)
-	}
+	q.promised = kept
 	q.sound = kept && (q.now.path == nil || q.now.sound)
 	if !kept && !strings.Contains(q.how.CacheControl, onlyIfCached) && !asksControl(q.req) {
 		return // nobody asks for what could be missed
@@ -184,7 +182,10 @@ func (q *question) lookup(ctx context.Context) (at, bool) {
 	if q.name == "" || !q.policy.lookup {
 		return at{}, false
 	}
-	v, ok := q.memory.get(q.name)
+	v, onDisk, ok := q.memory.get(q.name)
+	if ok && !onDisk && q.policy.store && q.lasts(ctx) { // it was worked out for somebody who had no right to that
+		q.toDisk(ctx, v)
+	}
 	if !ok && q.node.Contents != nil {
 		// What stands under the name by its keys is no answer: a device may say something else.
 		local := q.node.Contents.Local()
@@ -193,7 +194,7 @@ func (q *question) lookup(ctx context.Context) (at, bool) {
 			v, err = local.Read(ctx, id.String())
 		}
 		if ok = err == nil; ok {
-			q.memory.put(q.name, v)
+			q.memory.put(q.name, v, true)
 		}
 	}
 	if !ok {
@@ -202,7 +203,7 @@ func (q *question) lookup(ctx context.Context) (at, bool) {
 	}
 	q.hits.Add(1)
 	q.stage.Cached = true
-	return at{value: v, path: q.path, sound: q.sound, status: device.OK}, true
+	return at{value: v, path: q.path, sound: q.sound, fixed: true, status: device.OK}, true
 }
 
 // keep puts an answer where it is looked up. That an answer could not be kept does not spoil it.
@@ -217,14 +218,20 @@ func (q *question) keep(ctx context.Context, a at) {
 			}
 		}
 	}
-	q.memory.put(q.name, a.value)
-	if q.node.Contents == nil {
+	if q.node.Contents != nil && q.lasts(ctx) {
+		q.toDisk(ctx, a.value)
 		return
 	}
-	id, err := q.node.Contents.Write(ctx, a.value)
+	q.memory.put(q.name, a.value, false)
+}
+
+// toDisk keeps an answer in memory and where it outlasts the node.
+func (q *question) toDisk(ctx context.Context, v message.Value) {
+	id, err := q.node.Contents.Write(ctx, v)
 	if err == nil {
 		err = q.node.Contents.Link(ctx, q.name, id)
 	}
+	q.memory.put(q.name, v, err == nil)
 	if err != nil && q.node.Observe != nil {
 		q.node.Observe(device.Event{Device: q.device.Name, Key: q.key, Name: "answer-not-kept", Err: err})
 	}
@@ -240,28 +247,30 @@ type memory struct {
 }
 
 type remembered struct {
-	name  string
-	value message.Value
-	bytes int64
+	name   string
+	value  message.Value
+	bytes  int64
+	onDisk bool
 }
 
 func newMemory(max int64) *memory {
 	return &memory{max: max, by: map[string]*list.Element{}, order: list.New()}
 }
 
-func (m *memory) get(name string) (message.Value, bool) {
+func (m *memory) get(name string) (v message.Value, onDisk, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	e, ok := m.by[name]
 	if !ok {
-		return nil, false
+		return nil, false, false
 	}
 	m.order.MoveToFront(e)
-	return e.Value.(*remembered).value, true
+	r := e.Value.(*remembered)
+	return r.value, r.onDisk, true
 }
 
 // put remembers an answer; one that would push out most others is not remembered.
-func (m *memory) put(name string, v message.Value) {
+func (m *memory) put(name string, v message.Value, onDisk bool) {
 	limit := m.max / 8
 	size := sizeOf(v, limit)
 	if size > limit {
@@ -273,7 +282,7 @@ func (m *memory) put(name string, v message.Value) {
 	if e, ok := m.by[name]; ok {
 		m.drop(e)
 	}
-	m.by[name] = m.order.PushFront(&remembered{name, v, size})
+	m.by[name] = m.order.PushFront(&remembered{name, v, size, onDisk})
 	m.bytes += size
 	for m.bytes > m.max {
 		m.drop(m.order.Back())

@@ -4,6 +4,7 @@ package resolve
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -130,7 +131,11 @@ type trail struct {
 	explain *Explanation
 	timed   bool
 	loose   atomic.Bool // something was asked whose answer may be another next time
-	waits   *flight     // what the request waits for now; guarded by flights
+	holding sync.Mutex
+	holds   []func(context.Context) bool // tell whether what was asked has the same answer still
+	lasting sync.Once
+	lasted  bool    // what it makes may be kept on disk
+	waits   *flight // what the request waits for now; guarded by flights
 }
 
 func (r *Resolver) trail(q Request) *trail {
@@ -160,7 +165,10 @@ func (t *trail) root(ctx context.Context, base message.Value, steps []device.Ste
 	}
 	top := &frame{trail: t, how: how}
 	res, err := top.Run(ctx, base, steps, how)
-	res.Fixed = err == nil && !t.loose.Load()
+	if err == nil && !t.loose.Load() {
+		res.While = t.still()
+		res.Fixed = res.While == nil
+	}
 	if o, ok := device.OutcomeOf(err); ok && o.Status < device.OK {
 		return device.Result{Value: o.Value, Status: device.OK}, nil
 	}
@@ -185,6 +193,8 @@ type at struct {
 	value  message.Value
 	path   *device.Hashpath
 	sound  bool // the path says all that the value depends on
+	fixed  bool // the value follows from what was asked, while holds says so if it is not nil
+	holds  func(context.Context) bool
 	status device.Status
 }
 

@@ -11,6 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"ago/codec/httpsig"
+	"ago/commitment"
 	"ago/device"
 	"ago/device/devicetest"
 	_ "ago/devices"
@@ -327,6 +329,42 @@ func TestAnswersAreKeptWhereTheDeviceAllowsIt(t *testing.T) {
 			t.Errorf("an answer that may depend on a session is shared (%v)", err)
 		}
 	}
+	if n := calls("/~lab@1.0&x=1/pure", resolve.New(node, resolve.Limits{}), "always"); n != 1 {
+		t.Error("what nobody signed is among the contents")
+	}
+	key, err := commitment.NewAgent().FromSeed(commitment.Ed25519, make([]byte, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		option string
+		signed message.Message
+		want   bool
+	}{
+		{"", of("x", 1), false},
+		{"", of("cache-control", "no-store"), false},
+		{"", of("cache-control", "store"), true},
+		{"", of("cache-control", "always"), true},
+		{resolve.KeepNone, of("cache-control", "always"), false},
+		{resolve.KeepAll, of("x", 1), true},
+	} {
+		signed, err := httpsig.Commit(c.signed, key, httpsig.Terms{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		with := node.Derive()
+		with.Options = of(resolve.OptionKeep, c.option)
+		r := resolve.New(with, resolve.Limits{})
+		if r.Lasting(t.Context(), signed) != c.want || c.option == "" && r.Lasting(t.Context(), c.signed) {
+			t.Errorf("%q %s: want %v", c.option, devicetest.Show(c.signed), c.want)
+		}
+		if c.want && r.Lasting(t.Context(), signed.With("cache-control", message.Bytes("store, forged"))) && c.option == "" {
+			t.Error("a forged request fills the disk")
+		}
+	}
+	keeping := node.Derive()
+	keeping.Options = of(resolve.OptionKeep, resolve.KeepAll)
+	calls("/~lab@1.0&x=1/pure", resolve.New(keeping, resolve.Limits{}), "always")
 	if n := calls("/~lab@1.0&x=1/pure", resolve.New(node, resolve.Limits{}), "always"); n != 0 {
 		t.Error("an answer among the contents was worked out again")
 	}

@@ -1,6 +1,7 @@
 package aocore
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"net/http"
@@ -31,7 +32,8 @@ type answer struct {
 	header []line
 	body   []byte
 	etag   string
-	fixed  bool // the same whenever it is asked for
+	fixed  bool                       // the same whenever it is asked for
+	while  func(context.Context) bool // tells whether it still is; nil if that cannot be told
 }
 
 // line is a header in the form in which net/http keeps it.
@@ -61,7 +63,7 @@ func (q *request) encode(r *http.Request, res device.Result, wants wants) (*answ
 		return nil, err
 	}
 	if reads(r) && status == http.StatusOK {
-		a.fixed = res.Fixed
+		a.fixed, a.while = res.Fixed, res.While
 		a.tag(r, m)
 	}
 	return a, nil
@@ -102,8 +104,12 @@ func (q *request) nested(r *http.Request, m message.Message, wants wants) (messa
 	case len(m.Committers()) > 0:
 		return m, nil
 	case wants.bundle == "false":
-		return m.Linkify(func(id message.ID, v message.Value) error {
-			_, err := contents.Write(r.Context(), v)
+		keep := contents.Lend
+		if q.resolver.Lasting(r.Context(), q.in.message) {
+			keep = contents.Write
+		}
+		return m.Linkify(func(_ message.ID, v message.Value) error {
+			_, err := keep(r.Context(), v)
 			return err
 		})
 	}

@@ -110,7 +110,7 @@ func (f *Face) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	name := q.keptName()
 	if name != "" {
-		if a, ok := q.kept.get(name); ok {
+		if a, ok := q.kept.get(name); ok && (a.fixed || a.while(r.Context())) {
 			a.write(w, r)
 			return
 		}
@@ -119,7 +119,7 @@ func (f *Face) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		a = q.failure(w, err)
 	}
-	if name != "" && a.fixed {
+	if name != "" && (a.fixed || a.while != nil) {
 		q.kept.put(name, a)
 	}
 	a.write(w, r)

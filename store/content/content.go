@@ -49,6 +49,7 @@ type Contents struct {
 	known   *known
 	sources map[string]Source
 	beside  []Place
+	lent    *lent
 	remote  *imports // nil for what is here alone
 }
 
@@ -84,6 +85,7 @@ func New(o Options) *Contents {
 		o.Memory = 64 << 20
 	}
 	c.memory = newLately(o.Memory)
+	c.lent = newLent(c, LentMax)
 	if len(o.Remotes) > 0 {
 		c.remote = newImports(o)
 	}
@@ -209,6 +211,9 @@ func (c *Contents) loadOrMiss(ctx context.Context, id message.ID) (message.Value
 		if v, err := p.Fetch(ctx, id); err == nil || fault.KindOf(err) != fault.NotFound {
 			return v, message.ID{}, err
 		}
+	}
+	if v, err := c.lent.Fetch(ctx, id); err == nil || fault.KindOf(err) != fault.NotFound {
+		return v, message.ID{}, err
 	}
 	return nil, id, err
 }
