@@ -61,6 +61,9 @@ func httpsigFrom(_ *device.Call, base, _ message.Message) (message.Value, error)
 	return httpsig.Decode(httpsig.NewWire(headers, body))
 }
 
+// tagCommit is the tag of what the node signs for whoever asks, which therefore gives nobody its rights.
+const tagCommit = "commit"
+
 func httpsigCommit(c *device.Call, base, req message.Message) (message.Value, error) {
 	terms := codecTerms(req)
 	if secret := req.Text("secret"); secret != "" {
@@ -73,6 +76,7 @@ func httpsigCommit(c *device.Call, base, req message.Message) (message.Value, er
 	if unsigned {
 		return httpsig.CommitUnsigned(base, terms)
 	}
+	terms.Tag = tagCommit
 	return c.Sign(base, terms)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	"ago/codec/httpsig"
 	"ago/device"
 	"ago/devices"
 	"ago/message"
@@ -119,5 +120,40 @@ func TestHooksRunInOrder(t *testing.T) {
 	run(handler("a", ""))
 	if got, want := said(asked(t, node, "/~hook@1.0/find&hook=request", message.Message{})), `[{"device":"adder@1.0","hook/result":"","path":"a"}]`; got != want {
 		t.Errorf("found %s, want %s", got, want)
+	}
+}
+
+func TestWhatTheNodeSignedForOthersGivesNoRights(t *testing.T) {
+	node := plainNode(t)
+	into := &changes{}
+	device.Provide[devices.Settings](node, into)
+	keys := texts("method", "POST", "path", "/~meta@1.0/info", "recorded-key", "x")
+	answer, err := httpsig.Commit(keys, node.Key, httpsig.Terms{Tag: "answer"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]message.Message{"an answer": answer}
+	for _, by := range []string{"message@1.0", "httpsig@1.0", "json@1.0", "ans104@1.0"} {
+		out, err := resolver(node).Run(t.Context(), keys.Without("path").Without("method"), []device.Step{{By: by, Request: device.Ask("commit").Request}}, device.How{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all["a commitment by "+by] = out.Value.(message.Message)
+	}
+	for name, m := range all {
+		if len(m.Committers()) != 1 {
+			t.Errorf("%s is signed by %v", name, m.Committers())
+		}
+		m = m.With("method", message.Bytes("POST")).With("commitments", m.Commitments())
+		if got := said(asked(t, node, "/~meta@1.0/info", m)); got != "!status 400: Unauthorized" && got != "!signature-invalid" {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+	if len(into.all) > 0 {
+		t.Errorf("changed to %v", into.all)
+	}
+	own := signed(t, keys, node.Key)
+	if got := said(asked(t, node, "/~meta@1.0/info", own)); len(into.all) != 1 {
+		t.Errorf("the operator is refused: %s", got)
 	}
 }

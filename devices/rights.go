@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"ago/codec/httpsig"
 	"ago/commitment"
 	"ago/device"
 	"ago/fault"
@@ -29,11 +30,32 @@ func signedAsk(c *device.Call, req message.Message) (signedRequest, error) {
 	if err != nil || len(signers) == 0 {
 		return signedRequest{}, err
 	}
+	if givenAway(c, m) {
+		return signedRequest{}, nil
+	}
 	s := signedRequest{message: m.OnlyCommitted(), signers: signers}
 	if path := s.message.Text("path"); strings.Contains(path, "/") && !strings.Contains(path, c.Device) {
 		return signedRequest{}, nil
 	}
 	return s, nil
+}
+
+// givenAway tells whether the node or an operator of it signed a message as an answer, or may have: answers and commitments made
+// for those who ask have a tag, and the other formats have no place for one.
+func givenAway(c *device.Call, m message.Message) bool {
+	own := append([]string{c.Node.Address()}, operators(c)...)
+	for _, v := range m.Commitments().All() {
+		entry, _ := v.(message.Message)
+		by := entry.Text("committer")
+		if by == "" || !slices.Contains(own, by) {
+			continue
+		}
+		_, tagged := entry.Get("tag")
+		if tagged || by == c.Node.Address() && entry.Text("commitment-device") != httpsig.Codec {
+			return true
+		}
+	}
+	return false
 }
 
 // by tells whether one of these addresses signed.

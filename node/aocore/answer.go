@@ -296,6 +296,9 @@ func widthOf(w httpsig.Wire) int {
 	return size
 }
 
+// tagAnswer is the tag of an answer that no path of hashes led to. Without one it could be sent back as a request of the node's own.
+const tagAnswer = "answer"
+
 // sign writes an answer with a key's signature over all of it. What is the same is signed once.
 func (q *request) sign(k *commitment.Key, m message.Message, status int, tag string) (*answer, error) {
 	if k == nil {
@@ -304,6 +307,9 @@ func (q *request) sign(k *commitment.Key, m message.Message, status int, tag str
 			return nil, err
 		}
 		return answerOf(status, wire), nil
+	}
+	if tag == "" {
+		tag = tagAnswer
 	}
 	id := m.Without(message.KeyCommitments).UnsignedID()
 	name := strconv.Itoa(status) + " " + tag + " " + id.String()
