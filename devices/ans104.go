@@ -16,7 +16,7 @@ var _ = device.Register(device.Device{
 		"from":        {Doc: "the message that a data item stands for; 404 without one", Do: ans104From, Inputs: []device.Input{codecTarget}, CacheControl: "no-store, no-cache"},
 		"serialize":   {Doc: "the bytes of the data item in body, with their content-type", Do: ans104Serialize, CacheControl: "no-store, no-cache"},
 		"deserialize": {Doc: "the message that a data item stands for; 404 without one", Do: ans104From, Inputs: []device.Input{codecTarget}, CacheControl: "no-store, no-cache"},
-		"commit": {Doc: "the message with the commitment that the node makes by signing it as a data item", Do: ans104Commit,
+		"commit": {Doc: "the message with the commitment that the node makes by signing it as a data item, for its operator; 403 for others, since processes trust what the node signs so", Do: ans104Commit,
 			Inputs: []device.Input{{Name: "type", Doc: "signed is the default; unsigned names the content without a signer", Type: device.TypeText, Max: 100}}},
 		"verify":       {Doc: "whether all commitments of this device hold; true without any", Do: codecVerify},
 		"content-type": {Doc: "the media type of what it writes", Do: ans104ContentType, CacheControl: "no-store, no-cache"},
@@ -83,7 +83,7 @@ func ans104Commit(c *device.Call, base, req message.Message) (message.Value, err
 	if unsigned {
 		it, err = ans104.Unsigned(d)
 	} else {
-		it, err = ans104Sign(c, d, req.Text("type"))
+		it, err = ans104Sign(c, d, req)
 	}
 	if err != nil {
 		return nil, err
@@ -94,10 +94,13 @@ func ans104Commit(c *device.Call, base, req message.Message) (message.Value, err
 // ans104Types are the signatures that may be asked for by name.
 var ans104Types = map[string]commitment.KeyType{"rsa-pss-sha256": commitment.RSA, "ed25519-sha512": commitment.Ed25519, "ethereum": commitment.Ethereum}
 
-func ans104Sign(c *device.Call, d ans104.Draft, kind string) (*ans104.Item, error) {
-	k := c.Node.Key
+func ans104Sign(c *device.Call, d ans104.Draft, req message.Message) (*ans104.Item, error) {
+	k, kind := c.Node.Key, req.Text("type")
 	if k == nil {
 		return nil, noKey()
+	}
+	if err := signsFor(c, req); err != nil {
+		return nil, err
 	}
 	if want, named := ans104Types[kind]; named && want != k.Type() {
 		return nil, wrongKey(kind, k.Type())

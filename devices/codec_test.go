@@ -53,6 +53,9 @@ func TestCodecsCommitAndVerify(t *testing.T) {
 	}
 	ed := plainNode(t)
 	both := []*device.Node{ed, {Registry: ed.Registry, Key: rsa, Clock: ed.Clock}}
+	for _, node := range both {
+		node.Options = texts("operator", "unclaimed")
+	}
 	base := texts("a", "b", "c", "d")
 	for _, c := range []struct {
 		by, kind string

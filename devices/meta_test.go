@@ -133,7 +133,7 @@ func TestWhatTheNodeSignedForOthersGivesNoRights(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := map[string]message.Message{"an answer": answer}
-	for _, by := range []string{"message@1.0", "httpsig@1.0", "json@1.0", "ans104@1.0"} {
+	for _, by := range []string{"message@1.0", "httpsig@1.0", "json@1.0"} {
 		out, err := resolver(node).Run(t.Context(), keys.Without("path").Without("method"), []device.Step{{By: by, Request: device.Ask("commit").Request}}, device.How{})
 		if err != nil {
 			t.Fatal(err)
@@ -151,6 +151,9 @@ func TestWhatTheNodeSignedForOthersGivesNoRights(t *testing.T) {
 	}
 	if len(into.all) > 0 {
 		t.Errorf("changed to %v", into.all)
+	}
+	if _, err := resolver(node).Run(t.Context(), keys, []device.Step{{By: "ans104@1.0", Request: device.Ask("commit").Request}}, device.How{}); device.StatusOf(err) != device.Forbidden {
+		t.Errorf("the node signs data items for anybody: %v", err)
 	}
 	own := signed(t, keys, node.Key)
 	if got := said(asked(t, node, "/~meta@1.0/info", own)); len(into.all) != 1 {

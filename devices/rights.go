@@ -125,6 +125,19 @@ func (s signedRequest) byOperator(c *device.Call) bool {
 	return slices.Contains(all, unclaimed) || s.by(all...)
 }
 
+// signsFor refuses to sign data items and transactions for strangers: they would be messages of the node itself, which processes
+// take for those of its messenger, from whichever process they say they are.
+func signsFor(c *device.Call, req message.Message) error {
+	ask, err := signedAsk(c, req)
+	if err != nil {
+		return err
+	}
+	if !ask.byOperator(c) {
+		return refused(device.Forbidden, "Only an operator has data items and transactions signed by the node.")
+	}
+	return nil
+}
+
 // listed are the addresses of a setting.
 func listed(c *device.Call, option string) []string {
 	v, _ := c.Option(option)

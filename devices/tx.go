@@ -14,7 +14,7 @@ var _ = device.Register(device.Device{
 	Keys: device.Keys{
 		"to":   {Doc: "the transaction that the message stands for, as JSON", Do: txTo, CacheControl: "no-store, no-cache"},
 		"from": {Doc: "the message that the JSON of a transaction stands for; 404 without any", Do: txFrom, Inputs: []device.Input{codecTarget}, CacheControl: "no-store, no-cache"},
-		"commit": {Doc: "the message with the commitment that the node makes by signing it as a transaction", Do: txCommit,
+		"commit": {Doc: "the message with the commitment that the node makes by signing it as a transaction, for its operator; 403 for others", Do: txCommit,
 			Inputs: []device.Input{{Name: "type", Doc: "signed is the default; unsigned names the content without a signer", Type: device.TypeText, Max: 100}}},
 		"verify": {Doc: "whether all commitments of this device hold; true without any", Do: codecVerify},
 	},
@@ -54,6 +54,9 @@ func txCommit(c *device.Call, base, req message.Message) (message.Value, error) 
 	k := c.Node.Key
 	if k == nil {
 		return nil, noKey()
+	}
+	if err := signsFor(c, req); err != nil {
+		return nil, err
 	}
 	if k.Type() != commitment.RSA {
 		return nil, wrongKey("transaction", k.Type())
