@@ -47,7 +47,7 @@ var luaInputs = []device.Input{
 }
 
 // luaOnce bounds programs that are called outside of a process.
-var luaOnce = vm.Limits{MemoryMax: 256 << 20, GasMax: 200_000_000}
+var luaOnce = vm.Limits{MemoryMax: 256 << 20, GasMax: luabridge.GasOnce}
 
 func luaSame(_ *device.Call, base, _ message.Message) (message.Value, error) { return base, nil }
 

@@ -22,6 +22,9 @@ func SourceOf(e vm.Engine, l vm.Limits, text func() ([]byte, error)) running.Sou
 	}}
 }
 
+// GasOnce is what a call outside of a process may use.
+const GasOnce = 200_000_000
+
 // Once gives a program for a few calls, that shares nothing: so the texts of strangers take no memory when they have been called.
 func Once(ctx context.Context, e vm.Engine, l vm.Limits, text []byte) (*running.Program, error) {
 	p, err := running.Open(ctx, SourceOf(e, l, func() ([]byte, error) { return []byte("-- the text comes by itself"), nil }))
@@ -44,7 +47,8 @@ func ended(err error) error {
 	if !errors.Is(err, lua.ErrEnded) {
 		return err
 	}
-	return fault.New(fault.TooLarge, "lua-ended", "%v", err).WithHint("a call may use up to %d gas: about as many instructions", lua.GasMax)
+	return fault.New(fault.TooLarge, "lua-ended", "%v", err).
+		WithHint("a call may use up to %d gas, about as many instructions, and one of a process up to %d", GasOnce, lua.GasMax)
 }
 
 // Started tells a text that fails, which is a *Thrown, from an engine that does.
