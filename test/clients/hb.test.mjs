@@ -189,6 +189,28 @@ test('cron: a timed request, and its end', { skip }, async () => {
   assert.ok(pid)
 })
 
+test('patches that a process sends are its state, read by path', { skip }, async () => {
+  const module = await hb.cacheScript(`
+    function compute(base, req, opts)
+      local word = req.body.word
+      if word then
+        base.results = { outbox = {
+          ["1"] = { device = "patch@1.0", cache = { last = word, ["said-" .. word] = "at " .. req.slot } },
+          ["2"] = { target = "nobody", data = word }
+        } }
+      end
+      return base
+    end`)
+  const { pid } = await hb.spawn({
+    module, 'execution-device': 'stack@1.0', 'device-stack': ['lua@5.3a', 'patch@1.0'], 'patch-from': '/results/outbox', 'patch-to': '/' })
+  for (const word of ['one', 'two']) await hb.schedule({ pid, tags: { word } })
+  assert.equal(await hb.g(`/${pid}/now/cache/last`), 'two')
+  assert.equal(await hb.g(`/${pid}/now/cache/said-one`), 'at 1', 'what was there stays')
+  assert.equal(await hb.g(`/${pid}/compute=1/cache/last`), 'one')
+  assert.equal(await hb.g(`/${pid}/compute&slot=2/results/outbox/2/data`), 'two', 'what is no patch is sent')
+  assert.equal((await fetch(`${net.node}/${pid}/compute&slot=2/results/outbox/1`)).status, 404, 'a patch is not')
+})
+
 test('what is written is read, by id and by device', { skip }, async () => {
   const w = await hb.post({ path: '/~cache@1.0/write', body: 'kept for all' })
   const path = w.out.path ?? w.out
