@@ -133,7 +133,7 @@ func HTTPStatus(v message.Value, err error) int {
 }
 
 func statusValue(v message.Value) (int, bool) {
-	if n, ok := Whole(v); ok && n >= 100 && n <= 999 {
+	if n, ok := Whole(v); ok && n >= 200 && n <= 599 {
 		return int(n), true
 	}
 	if text, ok := Text(v); ok {
