@@ -211,6 +211,32 @@ test('patches that a process sends are its state, read by path', { skip }, async
   assert.equal((await fetch(`${net.node}/${pid}/compute&slot=2/results/outbox/1`)).status, 404, 'a patch is not')
 })
 
+test('cron: a signed message that a task brings to a process changes its state', { skip }, async () => {
+  const until = async (path, want) => {
+    let got
+    for (const end = Date.now() + 20000; Date.now() < end && got !== want;) got = await hb.g(path)
+    assert.equal(got, want, path)
+  }
+  const module = await hb.cacheScript(`
+    function compute(base, req, opts)
+      base.ticks = (base.ticks or 0) + (req.body.action == "Tick" and 1 or 0)
+      return base
+    end`)
+  const { pid } = await hb.spawn({ module, 'execution-device': 'lua@5.3a' })
+  const tick = (number) => hb.commit({ type: 'Message', target: pid, action: 'Tick', number }, { path: false })
+  const schedule = `/${pid}~process@1.0/schedule`
+  await hb.post({ path: '/~cron@1.0/once', 'cron-path': schedule, body: await tick(1) })
+  await until(`/${pid}/slot/current`, '1')
+  assert.equal(await hb.g(`/${pid}/now/ticks`), '1')
+  const { body: task } = await hb.post({ path: '/~cron@1.0/every', interval: '50-milliseconds', 'cron-path': schedule, body: await tick(2) })
+  await until(`/${pid}/now/ticks`, '2')
+  assert.equal((await hb.post({ path: '/~cron@1.0/stop', task })).status, 200)
+  await hb.schedule({ pid, tags: { action: 'Tick' } })
+  assert.equal(await hb.g(`/${pid}/now/ticks`), '3', 'a message has one slot, however often a task brings it')
+  const { edges } = await hb.messages({ pid, from: 1 })
+  assert.deepEqual(edges.map((e) => e.node.message.Owner), [hb.addr, hb.addr, hb.addr], 'all are from who signed them, none from the node')
+})
+
 test('what is written is read, by id and by device', { skip }, async () => {
   const w = await hb.post({ path: '/~cache@1.0/write', body: 'kept for all' })
   const path = w.out.path ?? w.out
