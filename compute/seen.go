@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"ago/codec/ans104"
+	"ago/codec/js"
 	"ago/fault"
 	"ago/message"
 	"ago/process"
@@ -26,7 +27,7 @@ func (a *actor) repeated(as process.Assigned) (bool, error) {
 		if c.Anchor != nil {
 			anchor = []byte(*c.Anchor)
 		}
-		h := ans104.EvaluationDedupHash(target, anchor, c.Tags, []byte(process.Text(c.Data)))
+		h := ans104.EvaluationDedupHash(target, anchor, c.Tags, []byte(js.Text(c.Data)))
 		key = message.HashOf(h[:])
 	default:
 		key = as.Message

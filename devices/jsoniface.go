@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 
+	"ago/codec/js"
 	"ago/device"
 	"ago/devices/jsonabi"
 	"ago/message"
@@ -62,7 +63,7 @@ func jsonIfaceCompute(c *device.Call, base, req message.Message) (message.Value,
 	}
 	switch answer.Text("type") {
 	case "ok":
-		if !json.Valid([]byte(text)) && !json.Valid([]byte(process.Text([]byte(text)))) {
+		if !json.Valid([]byte(text)) && !json.Valid([]byte(js.Text([]byte(text)))) {
 			return base.With("results", message.New(message.Field{Key: message.KeyBody, Value: message.Bytes("JSON error parsing result output.")})), nil
 		}
 		out := vm.Output{Response: []byte(text)}

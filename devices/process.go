@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"ago/codec/js"
 	"ago/device"
 	"ago/devices/execution"
 	"ago/fault"
@@ -285,7 +286,7 @@ func processTrial(c *device.Call, req message.Message) process.DryMessage {
 	if signers, err := c.Signers(c.Origin); err == nil && len(signers) > 0 {
 		owner = signers[0].ProcessAddress()
 	}
-	text := func(s string) []byte { return process.AppendJSONString(nil, process.Text([]byte(s))) }
+	text := func(s string) []byte { return js.AppendJSON(nil, s) }
 	return process.DryMessage{ID: text("0"), Owner: text(owner), Data: text(string(content.Data)), Tags: content.Tags}
 }
 

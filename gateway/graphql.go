@@ -20,6 +20,7 @@ import (
 	"github.com/vektah/gqlparser/v2/parser"
 	"github.com/vektah/gqlparser/v2/validator"
 
+	"ago/codec/js"
 	"ago/fault"
 )
 
@@ -328,10 +329,10 @@ func (x *execution) object(fields []selected, typeName string, value func(select
 		if i > 0 {
 			x.out = append(x.out, ',')
 		}
-		x.out = appendString(x.out, f.key)
+		x.out = js.AppendJSON(x.out, f.key)
 		x.out = append(x.out, ':')
 		if f.name == "__typename" {
-			x.out = appendString(x.out, typeName)
+			x.out = js.AppendJSON(x.out, typeName)
 			continue
 		}
 		if err := value(f); err != nil {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"ago/codec/js"
 	"ago/fault"
 	"ago/message"
 )
@@ -309,7 +310,7 @@ func (x *execution) connection(f selected, typeName string, more bool, n int, ed
 }
 
 func (x *execution) null()         { x.out = append(x.out, "null"...) }
-func (x *execution) text(s string) { x.out = appendString(x.out, s) }
+func (x *execution) text(s string) { x.out = js.AppendJSON(x.out, s) }
 
 func (x *execution) base64(b []byte) {
 	x.out = append(x.out, '"')

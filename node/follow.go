@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ago/client"
+	"ago/codec/js"
 	"ago/commitment"
 	"ago/compute"
 	"ago/fault"
@@ -466,11 +467,11 @@ func (f *follower) verifyPart(ctx context.Context, p client.Part) error {
 
 // shows tells whether a part is how a scheduler shows these bytes.
 func shows(p client.Part, e client.Exact) bool {
-	if p.Data != process.Text(e.Data) || len(p.Tags) != len(e.Tags) {
+	if p.Data != js.Text(e.Data) || len(p.Tags) != len(e.Tags) {
 		return false
 	}
 	for i, t := range e.Tags {
-		if p.Tags[i].Name != process.Text([]byte(t.Name)) || p.Tags[i].Value != process.Text([]byte(t.Value)) {
+		if p.Tags[i].Name != js.Text([]byte(t.Name)) || p.Tags[i].Value != js.Text([]byte(t.Value)) {
 			return false
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"ago/codec/ans104"
 	"ago/codec/httpsig"
 	"ago/commitment"
+	"ago/device"
 	"ago/message"
 )
 
@@ -102,29 +103,19 @@ func headerCase(key string) string {
 
 // textOfValue is the text of a value that is no map; that of a list has its members in quotes, as a tag that came repeatedly.
 func textOfValue(v message.Value) (string, bool) {
-	switch v := v.(type) {
-	case message.Bytes:
-		return string(v), true
-	case message.Atom:
-		return string(v), true
-	case message.Int:
-		return strconv.FormatInt(int64(v), 10), true
-	case message.BigInt:
-		return string(v), true
-	case message.Float:
-		return message.FloatText(float64(v)), true
-	case message.List:
-		members := make([]string, len(v))
-		for i, e := range v {
-			text, ok := textOfValue(e)
-			if _, list := e.(message.List); list || !ok {
-				return "", false
-			}
-			members[i] = `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text) + `"`
-		}
-		return strings.Join(members, ", "), true
+	list, ok := v.(message.List)
+	if !ok {
+		return device.Text(v)
 	}
-	return "", false
+	members := make([]string, len(list))
+	for i, e := range list {
+		text, ok := device.Text(e)
+		if !ok {
+			return "", false
+		}
+		members[i] = `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text) + `"`
+	}
+	return strings.Join(members, ", "), true
 }
 
 // keyValue finds a value by its name in any case: keys are lower-case where they were headers or tags, and as they were written

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"ago/codec/js"
 	"ago/fault"
 	"ago/message"
 	"ago/slotlog"
@@ -174,11 +175,11 @@ func (t Tick) Before(timestamp int64, place uint16) bool {
 // Read-Only. It has no id, no signature, no nonce and no data.
 func TickJSON(def Definition, t Tick) []byte {
 	b := append(make([]byte, 0, 512), `{"Owner":`...)
-	b = AppendJSONString(b, def.Owner)
+	b = js.AppendJSON(b, def.Owner)
 	b = append(b, `,"Target":`...)
-	b = AppendJSONString(b, def.ID.String())
+	b = js.AppendJSON(b, def.ID.String())
 	b = append(b, `,"From":`...)
-	b = AppendJSONString(b, def.Owner)
+	b = js.AppendJSON(b, def.Owner)
 	b = append(b, `,"Tags":`...)
 	b = appendTags(b, t.Tags, reserved)
 	b = append(b, `,"Timestamp":`...)

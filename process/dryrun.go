@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strings"
 
+	"ago/codec/js"
 	"ago/message"
 )
 
@@ -32,7 +33,7 @@ func DryRunJSON(def Definition, d DryMessage, timestamp int64, height uint64) []
 		if len(b) > 1 {
 			b = append(b, ',')
 		}
-		b = append(AppendJSONString(b, key), ':')
+		b = append(js.AppendJSON(b, key), ':')
 		b = append(b, compact(v)...)
 	}
 	put("Id", d.ID)
@@ -40,13 +41,13 @@ func DryRunJSON(def Definition, d DryMessage, timestamp int64, height uint64) []
 	put("Data", d.Data)
 	put("Owner", d.Owner)
 	if absent(d.Target) {
-		d.Target = AppendJSONString(nil, def.ID.String())
+		d.Target = js.AppendJSON(nil, def.ID.String())
 	}
 	put("Target", d.Target)
 	put("Anchor", d.Anchor)
 	from := d.Owner
 	if p, ok := FirstTag(d.Tags, "From-Process"); ok {
-		from = AppendJSONString(nil, p)
+		from = js.AppendJSON(nil, p)
 	}
 	put("From", from)
 	put("Tags", appendTags(nil, d.Tags, reserved))

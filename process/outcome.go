@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"ago/codec/js"
 	corejson "ago/codec/json"
 	"ago/message"
 )
@@ -76,9 +77,9 @@ func OutboxOf(results message.Message) []Entry {
 // appendEntryJSON writes a message of an outbox as legacy units read it.
 func appendEntryJSON(b []byte, m message.Message) []byte {
 	c := ContentOfMessage(m.Without(message.KeyCommitments))
-	b = AppendJSONString(append(b, `{"Target":`...), textOf(c.Target))
-	b = AppendJSONString(append(b, `,"Anchor":`...), textOf(*c.Anchor))
-	b = AppendJSONString(append(b, `,"Data":`...), textOf(string(c.Data)))
+	b = js.AppendJSON(append(b, `{"Target":`...), c.Target)
+	b = js.AppendJSON(append(b, `,"Anchor":`...), *c.Anchor)
+	b = js.AppendJSON(append(b, `,"Data":`...), string(c.Data))
 	return append(appendTags(append(b, `,"Tags":`...), c.Tags, nil), '}')
 }
 
@@ -98,11 +99,11 @@ func AppendPlainJSON(b []byte, v message.Value) []byte {
 		if v == "true" || v == "false" || v == "null" {
 			return append(b, v...)
 		}
-		return AppendJSONString(b, textOf(string(v)))
+		return js.AppendJSON(b, string(v))
 	case message.Bytes:
-		return AppendJSONString(b, textOf(string(v)))
+		return js.AppendJSON(b, string(v))
 	case message.Link:
-		return AppendJSONString(b, v.To.String())
+		return js.AppendJSON(b, v.To.String())
 	case message.List:
 		b = append(b, '[')
 		for i, e := range v {
@@ -123,7 +124,7 @@ func AppendPlainJSON(b []byte, v message.Value) []byte {
 				b = append(b, ',')
 			}
 			first = false
-			b = AppendPlainJSON(append(AppendJSONString(b, textOf(key)), ':'), e)
+			b = AppendPlainJSON(append(js.AppendJSON(b, key), ':'), e)
 		}
 		return append(b, '}')
 	}

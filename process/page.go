@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"unicode/utf8"
 
+	"ago/codec/js"
 	"ago/message"
 )
 
@@ -49,10 +50,10 @@ func (p Page) JSON() []byte {
 		b = AppendContentJSON(append(b, `,"node":{"assignment":`...), ContentOfMessage(p.Signed[i]))
 		b = append(AppendContentJSON(append(b, `,"message":`...), a.Content), `}}`...)
 	}
-	b = AppendJSONString(append(b, `],"page_info":{"block-hash":`...), p.BlockHash.String())
+	b = js.AppendJSON(append(b, `],"page_info":{"block-hash":`...), p.BlockHash.String())
 	b = strconv.AppendUint(append(b, `,"block-height":"`...), p.BlockHeight, 10)
 	b = strconv.AppendBool(append(b, `","has_next_page":`...), p.Continues)
-	b = AppendJSONString(append(b, `,"process":`...), p.Process.String())
+	b = js.AppendJSON(append(b, `,"process":`...), p.Process.String())
 	b = strconv.AppendInt(append(b, `,"timestamp":"`...), p.BlockTime/1000, 10)
 	return append(b, `"}}`...)
 }
@@ -70,10 +71,10 @@ func AppendContentJSON(b []byte, c Content) []byte {
 	if c.item != nil {
 		alphabet = base64.RawURLEncoding
 	}
-	b = AppendJSONString(append(b, `{"Anchor":`...), textOf(anchor))
+	b = js.AppendJSON(append(b, `{"Anchor":`...), anchor)
 	b = append(b, `,"Data":`...)
 	if utf8.Valid(c.Data) {
-		b = AppendJSONString(b, string(c.Data))
+		b = js.AppendJSON(b, string(c.Data))
 	} else {
 		b = append(b, "null"...)
 	}
@@ -81,8 +82,8 @@ func AppendContentJSON(b []byte, c Content) []byte {
 		{"From", c.From()}, {"Id", c.ID.String()}, {"Owner", c.Owner},
 		{"PublicKey", alphabet.EncodeToString(c.OwnerKey)}, {"Signature", base64.RawURLEncoding.EncodeToString(c.Signature)},
 	} {
-		b = AppendJSONString(append(append(append(b, `,"`...), f.name...), `":`...), textOf(f.value))
+		b = js.AppendJSON(append(append(append(b, `,"`...), f.name...), `":`...), f.value)
 	}
 	b = appendTags(append(b, `,"Tags":`...), c.Tags, nil)
-	return append(AppendJSONString(append(b, `,"Target":`...), textOf(c.Target)), '}')
+	return append(js.AppendJSON(append(b, `,"Target":`...), c.Target), '}')
 }

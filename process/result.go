@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strings"
 
+	"ago/codec/js"
 	"ago/fault"
 	"ago/message"
 	"ago/vm"
@@ -42,7 +43,7 @@ func ResultOf(out vm.Output) Result {
 	}
 	text := out.Response
 	if !json.Valid(text) {
-		text = []byte(Text(text))
+		text = []byte(js.Text(text))
 	}
 	var answer struct {
 		OK       bool            `json:"ok"`
@@ -55,7 +56,7 @@ func ResultOf(out vm.Output) Result {
 		r := emptyResult()
 		r.Error = answer.Response
 		if !truthy(r.Error) {
-			r.Error = AppendJSONString(nil, "the module answered an error without a text")
+			r.Error = js.AppendJSON(nil, "the module answered an error without a text")
 		}
 		r.KeepState = true
 		return r
@@ -74,7 +75,7 @@ func ResultOf(out vm.Output) Result {
 		set(&r.Output, fields.Output)
 	}
 	if n := r.Output; n[0] == '-' || n[0] >= '0' && n[0] <= '9' {
-		r.Output = AppendJSONString(nil, string(n))
+		r.Output = js.AppendJSON(nil, string(n))
 	}
 	r.Gas, r.HasGas = out.Gas, true
 	r.KeepState = truthy(r.Error) || strings.HasSuffix(outputText(r.Output), allocationFailed)
@@ -84,7 +85,7 @@ func ResultOf(out vm.Output) Result {
 // Failed is the result of an evaluation that ended without an answer.
 func Failed(reason string) Result {
 	r := emptyResult()
-	r.Error = AppendJSONString(nil, textOf(reason))
+	r.Error = js.AppendJSON(nil, reason)
 	r.KeepState = true
 	return r
 }

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"ago/codec/ans104"
+	"ago/codec/js"
 	"ago/message"
 	"ago/slotlog"
 )
@@ -43,7 +44,7 @@ func ContentOf(it *ans104.Item) Content {
 // From is who the message comes from: the process that is said to have sent it, else the signer.
 func (c Content) From() string {
 	if from, ok := FirstTag(c.Tags, "From-Process"); ok {
-		return textOf(from)
+		return js.TextOf(from)
 	}
 	return c.Owner
 }
@@ -80,37 +81,37 @@ func MessageJSON(def Definition, a Assigned) []byte {
 	left := func(field string) bool { return a.ByID && slices.Contains(a.Exclude, field) }
 	b := make([]byte, 0, 1024+len(c.Data)+len(c.Data)/8)
 	b = append(b, `{"Id":`...)
-	b = AppendJSONString(b, c.ID.String())
+	b = js.AppendJSON(b, c.ID.String())
 	if !left("Signature") {
 		b = append(b, `,"Signature":`...)
-		b = AppendJSONString(b, base64.RawURLEncoding.EncodeToString(c.Signature))
+		b = js.AppendJSON(b, base64.RawURLEncoding.EncodeToString(c.Signature))
 	}
 	if !left("Data") {
 		b = append(b, `,"Data":`...)
-		b = AppendJSONString(b, Text(c.Data))
+		b = js.AppendJSON(b, string(c.Data))
 	}
 	b = append(b, `,"Owner":`...)
-	b = AppendJSONString(b, c.Owner)
+	b = js.AppendJSON(b, c.Owner)
 	b = append(b, `,"Target":`...)
 	target := def.ID.String()
 	if a.ByID {
 		target = c.Target
 	}
-	b = AppendJSONString(b, target)
+	b = js.AppendJSON(b, target)
 	if !left("Anchor") {
 		b = append(b, `,"Anchor":`...)
 		if c.Anchor == nil {
 			b = append(b, "null"...)
 		} else {
-			b = AppendJSONString(b, *c.Anchor)
+			b = js.AppendJSON(b, *c.Anchor)
 		}
 	}
 	b = append(b, `,"From":`...)
-	b = AppendJSONString(b, c.From())
+	b = js.AppendJSON(b, c.From())
 	// An item assigned by id is fetched without the rule for forwarded ones.
 	if c.Forwarded() && !a.ByID {
 		b = append(b, `,"Forwarded-By":`...)
-		b = AppendJSONString(b, c.Owner)
+		b = js.AppendJSON(b, c.Owner)
 	}
 	b = append(b, `,"Tags":`...)
 	tags := c.Tags
@@ -125,7 +126,7 @@ func MessageJSON(def Definition, a Assigned) []byte {
 	b = append(b, `,"Block-Height":`...)
 	b = appendInt(b, int64(a.BlockHeight))
 	b = append(b, `,"Hash-Chain":`...)
-	b = AppendJSONString(b, a.HashChain.String())
+	b = js.AppendJSON(b, a.HashChain.String())
 	return append(b, `,"Cron":false,"Read-Only":false}`...)
 }
 
@@ -135,15 +136,15 @@ func reserved(name string) bool { return name == "From" || name == "Owner" }
 // EnvironmentJSON is the text of the environment a message is evaluated in.
 func EnvironmentJSON(def Definition, m Module) []byte {
 	b := append([]byte(nil), `{"Process":{"Id":`...)
-	b = AppendJSONString(b, def.ID.String())
+	b = js.AppendJSON(b, def.ID.String())
 	b = append(b, `,"Owner":`...)
-	b = AppendJSONString(b, def.Owner)
+	b = js.AppendJSON(b, def.Owner)
 	b = append(b, `,"Tags":`...)
 	b = appendTags(b, def.Tags, nil)
 	b = append(b, `},"Module":{"Id":`...)
-	b = AppendJSONString(b, m.ID.String())
+	b = js.AppendJSON(b, m.ID.String())
 	b = append(b, `,"Owner":`...)
-	b = AppendJSONString(b, m.Owner)
+	b = js.AppendJSON(b, m.Owner)
 	b = append(b, `,"Tags":`...)
 	b = appendTags(b, m.Tags, nil)
 	return append(b, "}}"...)

@@ -272,7 +272,7 @@ func (m *memory) get(name string) (v message.Value, onDisk, ok bool) {
 // put remembers an answer; one that would push out most others is not remembered.
 func (m *memory) put(name string, v message.Value, onDisk bool) {
 	limit := m.max / 8
-	size := sizeOf(v, limit)
+	size := message.Footprint(v, limit)
 	if size > limit {
 		return
 	}
@@ -299,34 +299,4 @@ func (m *memory) drop(e *list.Element) {
 	r := m.order.Remove(e).(*remembered)
 	delete(m.by, r.name)
 	m.bytes -= r.bytes
-}
-
-// sizeOf estimates the bytes of a value; it stops once they are over the limit.
-func sizeOf(v message.Value, limit int64) int64 {
-	const word = 48 // of a field or member, beside its contents
-	switch v := v.(type) {
-	case message.Bytes:
-		return int64(len(v)) + word
-	case message.BigInt:
-		return int64(len(v)) + word
-	case message.Atom:
-		return int64(len(v)) + word
-	case message.List:
-		n := int64(word)
-		for _, member := range v {
-			if n += sizeOf(member, limit-n); n > limit {
-				break
-			}
-		}
-		return n
-	case message.Message:
-		n := int64(len(v.Raw())) + word
-		for key, member := range v.All() {
-			if n += int64(len(key)) + sizeOf(member, limit-n); n > limit {
-				break
-			}
-		}
-		return n
-	}
-	return word
 }

@@ -22,6 +22,7 @@ var levels = []struct {
 	{"ago/message", 0, "ids are computed here; everything stands on it"},
 	{"ago/fault", 0, "the one error type"},
 	{"ago/clock", 0, "time is a parameter"},
+	{"ago/codec/js", 0, "text as JavaScript reads and writes it: bytes in, bytes out"},
 	{"ago/arweave", 1, "gives the bytes to sign, and never signs"},
 	{"ago/commitment", 1, "alone touches private keys"},
 	{"ago/settings", 2, "what operators may set; knows no unit"},

@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"time"
 
+	"ago/codec/js"
 	"ago/process"
 	"ago/vm"
 	"ago/vm/wasm"
@@ -233,11 +234,11 @@ func messages(dir string, m meta, n int) ([][]byte, error) {
 		chain, _ := process.FirstTag(e.Node.Assignment.Tags, "Hash-Chain")
 		var b []byte
 		text := func(key, v string) {
-			b = append(process.AppendJSONString(append(b, ','), key), ':')
-			b = process.AppendJSONString(b, v)
+			b = append(js.AppendJSON(append(b, ','), key), ':')
+			b = js.AppendJSON(b, v)
 		}
 		number := func(key, v string) {
-			b = append(append(process.AppendJSONString(append(b, ','), key), ':'), v...)
+			b = append(append(js.AppendJSON(append(b, ','), key), ':'), v...)
 		}
 		text("Id", e.Node.Message.ID)
 		text("Signature", e.Node.Message.Signature)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 
+	"ago/codec/js"
 	"ago/device"
 	"ago/devices/running"
 	"ago/fault"
@@ -77,7 +78,7 @@ func Of(c *device.Call, base, req message.Message) (Work, error) {
 	}
 	w.Message = process.MessageJSON(def, a)
 	if def.Message().Text("module") == "" && len(w.Message) > 2 { // no tag tells the program which one it is
-		named := append(process.AppendJSONString([]byte(`{"Module":`), w.Module.ID.String()), ',')
+		named := append(js.AppendJSON([]byte(`{"Module":`), w.Module.ID.String()), ',')
 		w.Message = append(named, w.Message[1:]...)
 	}
 	return w, nil
@@ -85,7 +86,7 @@ func Of(c *device.Call, base, req message.Message) (Work, error) {
 
 // tried is the message of a dry run.
 func tried(body message.Message) process.DryMessage {
-	text := func(s string) json.RawMessage { return process.AppendJSONString(nil, process.Text([]byte(s))) }
+	text := func(s string) json.RawMessage { return js.AppendJSON(nil, s) }
 	c := process.ContentOfMessage(body.Without("owner").Without("id"))
 	d := process.DryMessage{Owner: text(body.Text("owner")), ID: text(body.Text("id")), Data: text(string(c.Data)), Tags: c.Tags}
 	if c.Target != "" {

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"ago/codec/ans104"
+	"ago/codec/js"
 	"ago/commitment"
 	"ago/compute"
 	"ago/fault"
@@ -126,7 +127,7 @@ func answerText(w http.ResponseWriter, text string) {
 
 // appendText appends a JSON string of bytes that need not be UTF-8; what is not becomes U+FFFD, as in every legacy unit.
 func appendText(dst []byte, s string) []byte {
-	return process.AppendJSONString(dst, process.Text([]byte(s)))
+	return js.AppendJSON(dst, s)
 }
 
 func appendTags(dst []byte, tags []ans104.Tag) []byte {

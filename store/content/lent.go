@@ -28,7 +28,7 @@ func newLent(c *Contents, limit int64) *lent { return &lent{c: c, max: limit / 2
 // Lend keeps a value as Write does, but in memory only and for a while: what is lent later pushes out what was lent before. It
 // fails as Write does, and with TooLarge ("content-too-large-to-lend") for a value of more than half of LentMax.
 func (c *Contents) Lend(ctx context.Context, v message.Value) (message.ID, error) {
-	size := sizeOf(v, c.lent.max) + rowsOf
+	size := message.Footprint(v, c.lent.max) + rowsOf
 	if size > c.lent.max {
 		return message.ID{}, fault.New(fault.TooLarge, "content-too-large-to-lend", "up to %d bytes are kept in memory for somebody who may not fill the disk", c.lent.max).
 			WithHint("sign the request, with cache-control: store in it")

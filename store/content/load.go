@@ -103,7 +103,7 @@ func (m *lately) get(id message.ID) (message.Value, bool) {
 // put holds a value; one that would push out most others is not held.
 func (m *lately) put(id message.ID, v message.Value) {
 	limit := m.max / 8
-	size := sizeOf(v, limit)
+	size := message.Footprint(v, limit)
 	if size > limit {
 		return
 	}
@@ -131,36 +131,6 @@ func (m *lately) remove(e *list.Element) {
 	h := m.order.Remove(e).(*held)
 	delete(m.by, h.id)
 	m.bytes -= h.bytes
-}
-
-// sizeOf estimates the bytes of a value; it stops once they are over the limit.
-func sizeOf(v message.Value, limit int64) int64 {
-	const word = 64 // of a field or member, beside its contents
-	switch v := v.(type) {
-	case message.Bytes:
-		return int64(len(v)) + word
-	case message.BigInt:
-		return int64(len(v)) + word
-	case message.Atom:
-		return int64(len(v)) + word
-	case message.List:
-		n := int64(word)
-		for _, member := range v {
-			if n += sizeOf(member, limit-n); n > limit {
-				break
-			}
-		}
-		return n
-	case message.Message:
-		n := int64(2*len(v.Raw())) + word // the codec's form of it is about as large
-		for key, member := range v.All() {
-			if n += int64(len(key)) + sizeOf(member, limit-n); n > limit {
-				break
-			}
-		}
-		return n
-	}
-	return word
 }
 
 // known remembers rows that are on disk, so that a write need not look for what it shares with others. It is two generations of

@@ -1,27 +1,41 @@
-package process
+// Package js reads bytes as UTF-8 and writes JSON texts exactly as JavaScript does, whose units and clients must see the same
+// characters.
+package js
 
-import (
-	"strconv"
-	"unicode/utf8"
-)
+import "unicode/utf8"
 
-// Text reads bytes as UTF-8 the way the legacy units do before a process sees them: each longest run of bytes that begins
-// a character but does not complete it becomes one U+FFFD. Valid text is unchanged.
+// Text reads bytes as UTF-8 the way a TextDecoder does, byte order marks kept: each longest run of bytes that begins a
+// character but does not complete it becomes one U+FFFD. Valid text is unchanged.
 func Text(b []byte) string {
 	if utf8.Valid(b) {
 		return string(b)
 	}
-	out := make([]byte, 0, len(b)+8)
+	return string(AppendText(make([]byte, 0, len(b)+8), b))
+}
+
+// TextOf is Text of a string, which is not copied if it is valid.
+func TextOf(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	return Text([]byte(s))
+}
+
+// AppendText appends what Text gives.
+func AppendText(dst, b []byte) []byte {
+	if utf8.Valid(b) {
+		return append(dst, b...)
+	}
 	for len(b) > 0 {
 		if r, n := utf8.DecodeRune(b); r != utf8.RuneError || n > 1 {
-			out = append(out, b[:n]...)
+			dst = append(dst, b[:n]...)
 			b = b[n:]
 			continue
 		}
-		out = append(out, "\uFFFD"...)
+		dst = append(dst, "\uFFFD"...)
 		b = b[badRun(b):]
 	}
-	return string(out)
+	return dst
 }
 
 // badRun is the length of the longest start of a character at the front of b, at least 1.
@@ -53,9 +67,10 @@ func badRun(b []byte) int {
 
 const hexDigits = "0123456789abcdef"
 
-// AppendJSONString writes a string as JavaScript's JSON.stringify does, which is not what encoding/json writes: no HTML
-// escapes, U+2028 and U+2029 as they are. The text must be valid UTF-8 (see Text).
-func AppendJSONString(dst []byte, s string) []byte {
+// AppendJSON writes a string as JSON.stringify does, which is not what encoding/json writes: no HTML escapes, U+2028 and
+// U+2029 as they are. Bytes that are no UTF-8 are decoded first.
+func AppendJSON(dst []byte, s string) []byte {
+	s = TextOf(s)
 	dst = append(dst, '"')
 	start := 0
 	for i := 0; i < len(s); i++ {
@@ -85,32 +100,3 @@ func AppendJSONString(dst []byte, s string) []byte {
 	dst = append(dst, s[start:]...)
 	return append(dst, '"')
 }
-
-func appendTags(dst []byte, tags []Tag, skip func(string) bool) []byte {
-	dst = append(dst, '[')
-	first := true
-	for _, t := range tags {
-		if skip != nil && skip(t.Name) {
-			continue
-		}
-		if !first {
-			dst = append(dst, ',')
-		}
-		first = false
-		dst = append(dst, `{"name":`...)
-		dst = AppendJSONString(dst, textOf(t.Name))
-		dst = append(dst, `,"value":`...)
-		dst = AppendJSONString(dst, textOf(t.Value))
-		dst = append(dst, '}')
-	}
-	return append(dst, ']')
-}
-
-func textOf(s string) string {
-	if utf8.ValidString(s) {
-		return s
-	}
-	return Text([]byte(s))
-}
-
-func appendInt(dst []byte, n int64) []byte { return strconv.AppendInt(dst, n, 10) }
