@@ -173,14 +173,20 @@ func (u *Computer) Close() error {
 	return errors.Join(errs...)
 }
 
-// Checkpoint writes a snapshot of every live process that has changed since its last one, and hands its memory to Memories.
-func (u *Computer) Checkpoint(ctx context.Context) error {
+// Checkpoint writes a snapshot of every live process that has changed since its last one, and hands its memory to Memories now,
+// however short ago it did so: somebody asked for it.
+func (u *Computer) Checkpoint(ctx context.Context) error { return u.checkpointAll(ctx, true) }
+
+// CheckpointDue is Checkpoint for what comes again and again: a memory is handed over once in KeepEvery at most.
+func (u *Computer) CheckpointDue(ctx context.Context) error { return u.checkpointAll(ctx, false) }
+
+func (u *Computer) checkpointAll(ctx context.Context, now bool) error {
 	var errs []error
 	for _, a := range u.all() {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		errs = append(errs, a.checkpoint())
+		errs = append(errs, a.checkpoint(now))
 	}
 	return errors.Join(errs...)
 }
@@ -359,12 +365,15 @@ type Stats struct {
 	Resident                                      int64 // bytes held by instances
 	Behind                                        uint64
 	HeldMax                                       time.Duration // the longest time that a checkpoint held up a process's evaluation
+	Workers, DryRunPlaces                         int           // evaluations and dry runs that may be under way at a time
+	Evaluating, DryRunning, DryRunsWaiting        int           // that are, and dry runs that have no place yet
 }
 
 // Stats tells what the unit did and holds.
 func (u *Computer) Stats() Stats {
 	s := Stats{Evaluated: u.evaluated.Load(), Failed: u.failed.Load(), DryRuns: u.dryRuns.Load(), Restored: u.restored.Load(), Evicted: u.evicted.Load(),
-		HeldMax: time.Duration(u.heldMax.Load())}
+		HeldMax: time.Duration(u.heldMax.Load()), Workers: cap(u.turns.quick), DryRunPlaces: cap(u.dry),
+		Evaluating: len(u.turns.quick) + len(u.turns.slow), DryRunning: len(u.dry), DryRunsWaiting: int(u.dryWaiting.Load())}
 	for _, a := range u.all() {
 		if n := a.resident.Load(); n > 0 {
 			s.Live++

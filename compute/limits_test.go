@@ -2,8 +2,10 @@ package compute
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"ago/fault"
@@ -17,9 +19,44 @@ func TestWorkersAreAsManyAsAreAllowed(t *testing.T) {
 		workers, dry int
 	}{{Limits{Workers: 3}, 3, 12}, {Limits{Workers: 2, DryRuns: 1}, 2, 1}} {
 		u := newRig(t).open(func(k *Config) { k.Limits = c.limits })
-		if cap(u.turns.quick) != c.workers || cap(u.dry) != c.dry {
-			t.Errorf("%+v gives %d workers and %d places for dry runs", c.limits, cap(u.turns.quick), cap(u.dry))
+		if s := u.Stats(); s.Workers != c.workers || s.DryRunPlaces != c.dry {
+			t.Errorf("%+v gives %d workers and %d places for dry runs", c.limits, s.Workers, s.DryRunPlaces)
 		}
+	}
+}
+
+// TestNoMoreEvaluationsThanWorkers: of many processes with something to do as many are evaluated at a time as there are workers.
+// Those that take longer than a moment have as many places besides.
+func TestNoMoreEvaluationsThanWorkers(t *testing.T) {
+	for _, workers := range []int{1, 3} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t)
+			u := r.open(func(c *Config) { c.Limits = Limits{Workers: workers} })
+			gate := make(chan struct{})
+			r.eng.block("wait", gate)
+			for i := range 3 * workers {
+				p := r.sched.spawn(t, fmt.Sprint(i), "counting")
+				r.sched.add(p, "wait")
+				u.Advance(p, 2)
+			}
+			synctest.Wait()
+			if n := u.Stats().Evaluating; n != workers {
+				t.Errorf("%d workers evaluate %d processes", workers, n)
+			}
+			time.Sleep(2 * slowAfter)
+			synctest.Wait()
+			if n := u.Stats().Evaluating; n != 2*workers {
+				t.Errorf("%d workers and the places of slow ones evaluate %d processes", workers, n)
+			}
+			close(gate)
+			synctest.Wait()
+			if n := u.Stats().Evaluating; n != 0 {
+				t.Errorf("%d evaluations go on", n)
+			}
+			if err := u.Close(); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
 

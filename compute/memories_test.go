@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"ago/fault"
@@ -223,6 +224,43 @@ func TestMemoriesAreKept(t *testing.T) {
 	if got := other.result(u, p, r.sched.add(p, "1")); got != `"302"` || other.eng.evals.Load() != 2 {
 		t.Errorf("%s after %d evaluations, want 302 after 2", got, other.eng.evals.Load())
 	}
+}
+
+// TestMemoriesAreKeptAtMostSoOften: what is asked for again and again is left out until the time is over; what somebody asks for is not.
+func TestMemoriesAreKeptAtMostSoOften(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, s := newRig(t), &shelf{}
+		p, last := r.long("a", 3)
+		u := r.open(func(c *Config) { c.Memories, c.KeepEvery = s, time.Hour })
+		start := time.Now()
+		due := func(now bool, want int) {
+			t.Helper()
+			r.result(u, p, last)
+			err := u.CheckpointDue(context.Background())
+			if now {
+				err = u.Checkpoint(context.Background())
+			}
+			if err != nil || len(s.kept) != want {
+				t.Errorf("%v after the start: kept %v, %v; want %d", time.Since(start), s.kept, err, want)
+			}
+			last = r.sched.add(p, "1")
+		}
+		due(false, 1)
+		for range 5 {
+			time.Sleep(11 * time.Minute)
+			due(false, 1)
+		}
+		time.Sleep(11 * time.Minute)
+		due(false, 2)
+		due(true, 3)
+		time.Sleep(59 * time.Minute)
+		due(false, 3)
+		time.Sleep(time.Minute)
+		due(false, 4)
+		if err := u.Close(); err != nil || len(s.kept) != 4 {
+			t.Errorf("at the end: kept %v, %v", s.kept, err)
+		}
+	})
 }
 
 // slowly is an engine whose snapshots and memories take until the channel is closed, after the state is held.

@@ -217,13 +217,13 @@ func (a *actor) save() error {
 func (a *actor) saveOrSay() { _ = a.save() }
 
 // checkpoint saves between two evaluations and waits, beside those that follow, until all is written.
-func (a *actor) checkpoint() error {
+func (a *actor) checkpoint(now bool) error {
 	a.work.Lock()
 	if a.snap.under != nil {
 		<-a.snap.under.done
 	}
 	a.beginSave()
-	a.beginKeep(true)
+	a.beginKeep(now)
 	under, giving := a.snap.under, a.snap.giving
 	a.work.Unlock()
 	var errs []error

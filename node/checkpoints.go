@@ -30,7 +30,7 @@ type Checkpoints struct {
 	Gas      uint64        // evaluated by a process after which its memory is kept; 0: 300e12
 	Time     time.Duration // likewise; 0: 15 minutes
 	Every    time.Duration // the memory of a process is kept at most this often; 0: 30 minutes
-	Interval time.Duration // keep the memories of all live processes this often; 0: never
+	Interval time.Duration // look this often for live processes whose memories are to be kept; 0: never
 }
 
 // memories gives the places.
@@ -72,7 +72,7 @@ func (c Checkpoints) keep(ctx context.Context, u *compute.Computer, log *slog.Lo
 		case <-ctx.Done():
 			return
 		case <-t.C:
-			if err := u.Checkpoint(ctx); err != nil && ctx.Err() == nil {
+			if err := u.CheckpointDue(ctx); err != nil && ctx.Err() == nil {
 				log.Error("not all processes could be checkpointed", "err", err)
 			}
 		}

@@ -108,6 +108,7 @@ func (s *SchedulerUnit) start(ctx context.Context, c SchedulerConfig) error {
 		s.uploads.observe(s.metrics)
 	}
 	s.metrics.gauge("ao_su_door_waiting", "Messages that wait at the door for others of their process.", func() float64 { return float64(crowd.waiting()) })
+	s.metrics.gauge("ao_su_cached_processes", "Definitions of processes in memory.", func() float64 { return float64(s.scheduler.Cached()) })
 	s.metrics.gauge("ao_su_height_blocks", "Height that slots are stamped with.", func() float64 { return float64(s.tip.height()) })
 	s.serve()
 	return nil

@@ -169,6 +169,13 @@ func (s *Scheduler) Process(ctx context.Context, id message.ID) (process.Definit
 		WithHint("spawn it on this network first, or check the id")
 }
 
+// Cached is how many definitions of processes are in memory.
+func (s *Scheduler) Cached() int {
+	s.defMu.Lock()
+	defer s.defMu.Unlock()
+	return len(s.defs)
+}
+
 func (s *Scheduler) remember(d process.Definition) {
 	s.defMu.Lock()
 	defer s.defMu.Unlock()

@@ -59,7 +59,7 @@ type Settings struct {
 	GatewayURL    []string `flag:"gateway-url" units:"su mu cu gateway node" kind:"url" default.mu:"https://arweave.net" default.cu:"https://arweave.net" default.su:"https://arweave.net" legacy:"GATEWAY_URL@su,mu,cu,gateway,node" help:"Gateways for data by id and GraphQL, asked in order."`
 	ArweaveURL    []string `flag:"arweave-url" units:"su mu cu node" kind:"url" legacy:"ARWEAVE_URL@su,mu,cu,node ARWEAVE_URL_LIST@su,node" help:"Gateways for data and blocks, if they are others than --gateway-url."`
 	GraphqlURL    string   `flag:"graphql-url" units:"su mu cu node" kind:"url" legacy:"GRAPHQL_URL@su,mu,cu,node" help:"GraphQL, if it is not /graphql of --gateway-url."`
-	GraphqlURLs   []string `flag:"graphql-urls" units:"cu node" kind:"url" legacy:"GRAPHQL_URLS@cu,node" help:"Further GraphQL addresses, asked when the first does not answer."`
+	GraphqlURLs   []string `flag:"graphql-urls" units:"cu" kind:"url" legacy:"GRAPHQL_URLS@cu" help:"Further GraphQL addresses, asked when the first does not answer."`
 	CheckpointGQL string   `flag:"checkpoint-graphql-url" units:"cu node" kind:"url" legacy:"CHECKPOINT_GRAPHQL_URL@cu,node" help:"GraphQL for the search of checkpoints, if it is another."`
 	UploaderURL   string   `flag:"uploader-url" units:"su mu cu node" kind:"url" default.mu:"https://up.arweave.net" legacy:"UPLOADER_URL@mu,cu,node UPLOAD_NODE_URL@su,node" help:"Bundler that gets what is to be on Arweave: scheduled messages (su), messages to wallets (mu), checkpoints (cu). Empty: nothing is uploaded."`
 	SchedulerURL  string   `flag:"su-url" units:"mu cu" kind:"url" legacy:"SU_URL@mu,cu" help:"Scheduler of all processes; without it each is found by the tags of the process."`
@@ -130,7 +130,7 @@ type Settings struct {
 	Workers       int           `flag:"workers" units:"cu node" legacy:"WASM_EVALUATION_MAX_WORKERS@cu,node" help:"Evaluations at a time; 0: one for each core."`
 	PrimaryShare  int           `flag:"primary-share" units:"cu node" default:"0" max:"100" legacy:"WASM_EVALUATION_PRIMARY_WORKERS_PERCENTAGE@cu,node" help:"Percent of the workers that dry runs leave to evaluations; 0: dry runs have places of their own, four for each worker."`
 	DryRunQueue   int           `flag:"dry-run-queue" units:"cu node" default:"3000" legacy:"WASM_EVALUATION_WORKERS_DRY_RUN_MAX_QUEUE@cu,node" help:"Dry runs that may wait; further ones are answered 429."`
-	ModuleCache   int           `flag:"module-cache" units:"cu node" default:"64" min:"1" legacy:"WASM_MODULE_CACHE_MAX_SIZE@cu,node" help:"Modules whose bytes are kept in memory."`
+	ModuleCache   int           `flag:"module-cache" units:"cu" default:"64" min:"1" legacy:"WASM_MODULE_CACHE_MAX_SIZE@cu" help:"Modules whose bytes are kept in memory."`
 	InstanceCache int           `flag:"instance-cache" units:"cu node" legacy:"WASM_INSTANCE_CACHE_MAX_SIZE@cu,node" help:"Processes kept live in memory; 0: as many as --live-max holds."`
 	LiveMax       uint64        `flag:"live-max" units:"cu node" kind:"bytes" default:"4gb" min:"1" legacy:"PROCESS_MEMORY_CACHE_MAX_SIZE@cu,node" help:"Machine memory for live processes together."`
 	LiveTTL       time.Duration `flag:"live-ttl" units:"cu node" default:"24h" legacy:"PROCESS_MEMORY_CACHE_TTL@cu,node" help:"How long a process that nobody uses stays live; 0: for ever."`
@@ -190,6 +190,8 @@ var IgnoredVariables = []Ignored{
 	{"CHECKPONT_VALIDATION_RETRIES", []Unit{CU, Node}, "see CHECKPONT_VALIDATION_STEPS"},
 	{"RATE_LIMIT_CLEANUP_INTERVAL", []Unit{CU, Node}, "counters go with the window they count in"},
 	{"ENABLE_MEMORY_RESET", []Unit{CU, Node}, "a state follows from the log alone; a message that throws it away would make it follow from a setting"},
+	{"GRAPHQL_URLS", []Unit{Node}, "a node asks the gateways of --gateway-url in their order, each for its GraphQL"},
+	{"WASM_MODULE_CACHE_MAX_SIZE", []Unit{Node}, "a node reads modules from its own store; compiled ones are in --cache"},
 	{"USE_DISK", []Unit{SU, Node}, "messages are always kept on disk beside the log"},
 	{"USE_LOCAL_STORE", []Unit{SU, Node}, "the store is embedded unless --db-mode says remote"},
 	{"SU_FILE_DB_DIR", []Unit{SU, Node}, "messages and index are one folder: --data"},

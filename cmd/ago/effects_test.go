@@ -138,7 +138,7 @@ var effects = map[string]func(*testing.T, *world){
 			return len(files(t, dir)) > 0
 		})
 	},
-	"cu/PROCESS_CHECKPOINT_CREATION_THROTTLE": reaches(settings.CU, "PROCESS_CHECKPOINT_CREATION_THROTTLE", "1500", "checkpoint-throttle", "1.5s"),
+	"cu/PROCESS_CHECKPOINT_CREATION_THROTTLE": ofThrottle,
 	"cu/DEFAULT_LOG_LEVEL": func(t *testing.T, w *world) {
 		r := w.start(t, settings.CU, env{"DEFAULT_LOG_LEVEL": "silly"})
 		if !strings.Contains(r.log.String(), "level=DEBUG") {
@@ -173,10 +173,10 @@ var effects = map[string]func(*testing.T, *world){
 			r.ask(t, "GET", fmt.Sprintf("/result/%s?process-id=%[1]s", w.extended), nil).is(t, status, "")
 		}
 	},
-	"cu/WASM_EVALUATION_MAX_WORKERS":                reaches(settings.CU, "WASM_EVALUATION_MAX_WORKERS", "3", "workers", "3"),
+	"cu/WASM_EVALUATION_MAX_WORKERS":                ofWorkers,
 	"cu/WASM_EVALUATION_PRIMARY_WORKERS_PERCENTAGE": ofShare,
-	"cu/WASM_EVALUATION_WORKERS_DRY_RUN_MAX_QUEUE":  reaches(settings.CU, "WASM_EVALUATION_WORKERS_DRY_RUN_MAX_QUEUE", "7", "dry-run-queue", "7"),
-	"cu/WASM_MODULE_CACHE_MAX_SIZE":                 reaches(settings.CU, "WASM_MODULE_CACHE_MAX_SIZE", "2", "module-cache", "2"),
+	"cu/WASM_EVALUATION_WORKERS_DRY_RUN_MAX_QUEUE":  ofDryRunQueue,
+	"cu/WASM_MODULE_CACHE_MAX_SIZE":                 ofModuleCache,
 	"cu/WASM_INSTANCE_CACHE_MAX_SIZE":               ofEviction(env{"WASM_INSTANCE_CACHE_MAX_SIZE": "1"}),
 	"cu/PROCESS_MEMORY_CACHE_MAX_SIZE":              ofEviction(env{"PROCESS_MEMORY_CACHE_MAX_SIZE": "1"}),
 	"cu/PROCESS_MEMORY_CACHE_TTL": func(t *testing.T, w *world) {
@@ -280,21 +280,20 @@ var effects = map[string]func(*testing.T, *world){
 			t.Errorf("the gateway heard %q", f.asked)
 		}
 	},
-	"cu/PROCESS_CHECKPOINT_PREFERRED_OWNERS": reaches(settings.CU, "PROCESS_CHECKPOINT_PREFERRED_OWNERS", "a,b", "checkpoint-preferred-owners", "a;b"),
-	"cu/IGNORE_ARWEAVE_CHECKPOINTS": reaches(settings.CU, "IGNORE_ARWEAVE_CHECKPOINTS", "ISShJH1ij-hPPt9St5UFFr_8Ys3Kj5cyg7zrMGt7H9s", "ignore-checkpoints",
-		"ISShJH1ij-hPPt9St5UFFr_8Ys3Kj5cyg7zrMGt7H9s"),
-	"cu/IGNORE_LOCAL_CHECKPOINTS": reaches(settings.CU, "IGNORE_LOCAL_CHECKPOINTS", "true", "ignore-local-checkpoints", "true"),
+	"cu/PROCESS_CHECKPOINT_PREFERRED_OWNERS": ofPreferred,
+	"cu/IGNORE_ARWEAVE_CHECKPOINTS":          ofIgnored,
+	"cu/IGNORE_LOCAL_CHECKPOINTS":            ofIgnoredLocal,
 
 	// Scheduler.
 	"su/PORT":                 ofPort(settings.SU),
 	"su/WALLET":               ofWalletText(settings.SU),
 	"su/SU_WALLET_PATH":       ofWalletFile(settings.SU, "SU_WALLET_PATH"),
 	"su/DB_MODE":              ofDBMode(settings.SU),
-	"su/DATABASE_URL":         ofDatabase(settings.SU, "DATABASE_URL"),
-	"su/DATABASE_READ_URL":    reaches(settings.SU, "DATABASE_READ_URL", "postgres://a@b/c", "db-read-url", "postgres://a@b/c"),
-	"su/DB_WRITE_CONNECTIONS": reaches(settings.SU, "DB_WRITE_CONNECTIONS", "4", "db-write-connections", "4"),
-	"su/DB_READ_CONNECTIONS":  reaches(settings.SU, "DB_READ_CONNECTIONS", "5", "db-read-connections", "5"),
-	"su/PROCESS_CACHE_SIZE":   reaches(settings.SU, "PROCESS_CACHE_SIZE", "20_000", "process-cache", "20000"),
+	"su/DATABASE_URL":         ofDatabaseURL,
+	"su/DATABASE_READ_URL":    ofReadURL,
+	"su/DB_WRITE_CONNECTIONS": ofWriteConnections,
+	"su/DB_READ_CONNECTIONS":  ofReadConnections,
+	"su/PROCESS_CACHE_SIZE":   ofProcessCache,
 	"su/SU_DATA_DIR": func(t *testing.T, w *world) {
 		dir := filepath.Join(t.TempDir(), "data")
 		w.start(t, settings.SU, env{"SU_DATA_DIR": dir})
@@ -437,13 +436,13 @@ var effects = map[string]func(*testing.T, *world){
 			t.Errorf("the bundler heard %q", f.asked)
 		}
 	},
-	"mu/MAX_WORKERS":            reaches(settings.MU, "MAX_WORKERS", "9", "push-workers", "9"),
-	"mu/TASK_QUEUE_RETRY_DELAY": reaches(settings.MU, "TASK_QUEUE_RETRY_DELAY", "250", "retry-delay", "250ms"),
-	"mu/TASK_QUEUE_MAX_RETRIES": reaches(settings.MU, "TASK_QUEUE_MAX_RETRIES", "12", "retry-max", "12"),
+	"mu/MAX_WORKERS":            ofPushWorkers,
+	"mu/TASK_QUEUE_RETRY_DELAY": ofRetryDelay,
+	"mu/TASK_QUEUE_MAX_RETRIES": ofRetries,
 	"mu/GET_RESULT_RETRY_DELAY": func(t *testing.T, w *world) {
 		f := newFront(t, "!")
 		w.start(t, settings.MU, env{"CU_URL": f.URL, "GET_RESULT_RETRY_DELAY": "1"}).post(t, w.other, "count").is(t, 202, "Processing")
-		eventually(t, "four questions for the result", func() bool { return f.count("/result/") >= 4 })
+		eventually(t, "six questions for the result", func() bool { return f.count("/result/") >= 6 }) // half a minute by default
 	},
 	"mu/GET_RESULT_MAX_RETRIES": func(t *testing.T, w *world) {
 		f := newFront(t, "!")
@@ -569,17 +568,6 @@ func ofDBMode(u settings.Unit) func(*testing.T, *world) {
 	}
 }
 
-// ofDatabase: the address alone says that the data is in a database. That it is then is tested with a real one elsewhere.
-func ofDatabase(u settings.Unit, name string) func(*testing.T, *world) {
-	return func(t *testing.T, _ *world) {
-		l, err := settings.Load(u, settings.Sources{Environ: env{name: "postgres://me@host/su"}})
-		check(t, err)
-		if db := unitDatabase(l); db.URL != "postgres://me@host/su" {
-			t.Errorf("the database is %q", db.URL)
-		}
-	}
-}
-
 func ofMetrics(u settings.Unit, name, value string) func(*testing.T, *world) {
 	return func(t *testing.T, w *world) {
 		w.start(t, u, env{name: value}).ask(t, "GET", "/metrics", nil).is(t, 200, "ao_http_request")
@@ -599,16 +587,6 @@ func ofEviction(e env) func(*testing.T, *world) {
 		eventually(t, "an eviction", func() bool {
 			return !strings.Contains(r.ask(t, "GET", "/metrics", nil).body, "\nao_cu_evicted_processes_total 0\n")
 		})
-	}
-}
-
-func ofShare(t *testing.T, _ *world) {
-	l, err := settings.Load(settings.CU, settings.Sources{Environ: env{"WASM_EVALUATION_PRIMARY_WORKERS_PERCENTAGE": "70", "WASM_EVALUATION_MAX_WORKERS": "10"}})
-	check(t, err)
-	c, err := computeLimits(l)
-	check(t, err)
-	if c.Workers != 7 || c.DryRuns != 3 {
-		t.Errorf("%d workers and %d dry runs", c.Workers, c.DryRuns)
 	}
 }
 

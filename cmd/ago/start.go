@@ -322,7 +322,7 @@ func runGateway(o *out, l *settings.Loaded) error {
 
 func runUR(o *out, l *settings.Loaded) error {
 	r, err := node.StartRouter(o, node.RouterConfig{
-		UnitConfig: node.UnitConfig{Host: l.Listen, Port: l.Port, Metrics: l.Metrics, Log: o.log},
+		UnitConfig: node.UnitConfig{Host: l.Listen, Port: l.Port, Metrics: l.Metrics, Log: o.log, Addresses: rateOf(l, l.AddressRate)},
 		Unit:       l.RouterUnit, Hosts: l.Hosts, Redirect: l.Strategy == "redirect", ProcessToHost: l.ProcessToHost, OwnerToHost: l.OwnerToHost,
 		ModuleToHost: l.ModuleToHost, Lookup: l.LookupURL, Subrouter: l.SubrouterURL, SubOwners: l.SubOwners,
 	})

@@ -30,19 +30,21 @@ import (
 
 // world is a network that units under test stand beside.
 type world struct {
-	node     *node.Node
-	client   *client.Network
-	key      *commitment.Key
-	counting message.ID // a process that counts
-	messages []message.ID
-	lua      message.ID // a process of the built-in module, which counts gas
-	other    message.ID // a second process that counts
-	long     message.ID // a process of so many messages that checkpoints are looked for
-	last     message.ID // its last message
-	extended message.ID // a process whose module has an extension
-	wallet   string     // a key as JSON
-	address  string     // of it
-	cache    string
+	node      *node.Node
+	client    *client.Network
+	key       *commitment.Key
+	counting  message.ID // a process that counts
+	messages  []message.ID
+	lua       message.ID // a process of the built-in module, which counts gas
+	luaModule message.ID
+	other     message.ID // a second process that counts
+	long      message.ID // a process of so many messages that checkpoints are looked for
+	longs     []message.ID
+	last      message.ID // the last of them
+	extended  message.ID // a process whose module has an extension
+	wallet    string     // a key as JSON
+	address   string     // of it
+	cache     string
 }
 
 const probeFormat = "wasm32-unknown-emscripten3"
@@ -68,21 +70,18 @@ func newWorld(t *testing.T) *world {
 	jwk, err := agent.MarshalJWK(w.key)
 	check(t, err)
 	w.wallet, w.address = string(jwk), w.key.Address().String()
-	spawn := func(module message.ID, name string) message.ID {
-		id, err := w.client.Spawn(t.Context(), w.key, client.Spawn{Module: module, Tags: []node.Tag{{Name: "Name", Value: name}}})
-		check(t, err)
-		return id
-	}
-	w.counting, w.other, w.extended, w.long = spawn(plain.ID, "a"), spawn(plain.ID, "b"), spawn(extended.ID, "c"), spawn(plain.ID, "e")
+	w.counting, w.other, w.extended, w.long = w.spawn(t, plain.ID, "a"), w.spawn(t, plain.ID, "b"), w.spawn(t, extended.ID, "c"), w.spawn(t, plain.ID, "e")
 	lua, err := message.ParseID(w.node.Addresses().Module)
 	check(t, err)
-	w.lua = spawn(lua, "d")
+	w.luaModule = lua
+	w.lua = w.spawn(t, lua, "d")
 	for range 5 {
 		w.messages = append(w.messages, w.send(t, w.counting, "count"))
 	}
 	for range 110 {
-		w.last = w.send(t, w.long, "count")
+		w.longs = append(w.longs, w.send(t, w.long, "count"))
 	}
+	w.last = w.longs[len(w.longs)-1]
 	return w
 }
 
@@ -97,6 +96,13 @@ func check(t *testing.T, err error) {
 func nextAnchor() []byte { return fmt.Appendf(nil, "%032d", anchors.Add(1)) }
 
 var anchors atomic.Int64
+
+func (w *world) spawn(t *testing.T, module message.ID, name string) message.ID {
+	t.Helper()
+	id, err := w.client.Spawn(t.Context(), w.key, client.Spawn{Module: module, Tags: []node.Tag{{Name: "Name", Value: name}}})
+	check(t, err)
+	return id
+}
 
 func (w *world) send(t *testing.T, p message.ID, data string) message.ID {
 	t.Helper()
@@ -391,23 +397,6 @@ func TestVariablesThatChangeNothing(t *testing.T) {
 			})
 			if !told || fmt.Sprint(with.Settings) != fmt.Sprint(without.Settings) {
 				t.Errorf("%s for %s: %v", i.Name, u, with.Notes)
-			}
-		}
-	}
-}
-
-// reaches is for settings whose effect only shows under load: the value has to be what the part is given.
-func reaches(u settings.Unit, name, text, flag, want string) func(*testing.T, *world) {
-	return func(t *testing.T, _ *world) {
-		e := env{name: text}
-		if u == settings.UR {
-			e["HOSTS"] = "http://a"
-		}
-		l, err := settings.Load(u, settings.Sources{Environ: e})
-		check(t, err)
-		for _, v := range l.Values {
-			if v.Name == flag && (v.Value != want || v.Source != "environment "+name) {
-				t.Errorf("--%s is %q from %s, want %q", flag, v.Value, v.Source, want)
 			}
 		}
 	}

@@ -335,6 +335,22 @@ func (s *Server) Exec(t testing.TB, url, sql string) {
 	}
 }
 
+// Ask gives the text that a query answers with in the database of an address.
+func (s *Server) Ask(t testing.TB, url, sql string) (text string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(ctx)
+	if err := conn.QueryRow(ctx, sql).Scan(&text); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+	return text
+}
+
 // Hold runs a statement in a transaction that ends when free is called.
 func (s *Server) Hold(t testing.TB, url, sql string) (free func()) {
 	t.Helper()
