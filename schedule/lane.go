@@ -36,6 +36,8 @@ type composed struct {
 	extra    *store.Batch
 	placed   map[message.ID]bool // further ids of its messages
 	receipts []answer
+	slots    []recent
+	toSign   []int // positions of slots that somebody will read at once
 }
 
 type answer struct {
@@ -88,6 +90,7 @@ func (s *Scheduler) assign(ctx context.Context, l *lane, batch []*request) {
 		}
 		var refused error
 		if len(c.block.Entries) > 0 {
+			s.signAhead(c)
 			refused = s.append(ctx, l, c)
 		}
 		answers := append(c.receipts, repeats...)
@@ -123,6 +126,7 @@ func (s *Scheduler) append(ctx context.Context, l *lane, c *composed) error {
 	}
 	switch {
 	case err == nil:
+		s.recents.put(c.slots)
 		l.unsettled = nil
 		l.head = &c.block.Head
 		s.followMu.RLock()
@@ -257,6 +261,7 @@ func (s *Scheduler) extend(c *composed, r *request, floor int64) error {
 		BlockHeight: height, BlockHash: hash, BlockTime: blockTime,
 		ByID: r.byID, Exclude: r.remove, DedupKey: r.dedup,
 	}
+	a := process.Assigned{Content: r.content}
 	next, items := slotlog.Head{Next: e.Slot + 1, Timestamp: e.Timestamp}, []*ans104.Item{r.item}
 	// A process that an earlier release began with assignments as items goes on with them.
 	if r.def.Legacy() || h.Next > 0 && h.Hashpath == "" {
@@ -286,6 +291,13 @@ func (s *Scheduler) extend(c *composed, r *request, floor int64) error {
 	c.extra.Add(&index)
 	c.block.Entries = append(c.block.Entries, e)
 	*h = next
+	if !e.ByID {
+		if r.signed && !r.def.Legacy() && e.Assignment == nil {
+			c.toSign = append(c.toSign, len(c.slots))
+		}
+		a.Entry, a.AssignmentID = e, next.Assignment
+		c.slots = append(c.slots, recent{assigned: a})
+	}
 	c.receipts = append(c.receipts, answer{r, Receipt{ID: r.id, Assignment: next.Assignment, Process: e.Process, Slot: e.Slot, Timestamp: e.Timestamp}})
 	return nil
 }

@@ -78,6 +78,7 @@ type Scheduler struct {
 	defs  map[message.ID]process.Definition
 
 	signing chan struct{} // held while an assignment is signed for a reader
+	recents recents
 
 	origins origins // of processes that other schedulers began
 
@@ -217,6 +218,19 @@ func (s *Scheduler) Processes(ctx context.Context, after message.ID) iter.Seq2[m
 // Range gives the slots from <= slot < to with their messages; downwards, to < slot <= from, if from > to.
 func (s *Scheduler) Range(ctx context.Context, p message.ID, from, to slotlog.Slot) iter.Seq2[process.Assigned, error] {
 	return func(yield func(process.Assigned, error) bool) {
+		from := from
+		for ; from < to && ctx.Err() == nil; from++ {
+			r, ok := s.recents.get(p, from)
+			if !ok {
+				break
+			}
+			if !yield(r.assigned, nil) {
+				return
+			}
+			if from+1 == to {
+				return
+			}
+		}
 		for e, err := range s.c.Log.Range(ctx, p, from, to) {
 			if err != nil {
 				yield(process.Assigned{}, err)
@@ -268,6 +282,12 @@ func (s *Scheduler) assignmentID(ctx context.Context, e slotlog.Entry) (message.
 // Message gives a message that has a slot here, by any of its ids and with its commitments, or an assignment by its id. It fails
 // with NotFound ("message-unknown").
 func (s *Scheduler) Message(ctx context.Context, id message.ID) (message.Message, error) {
+	s.defMu.RLock()
+	d, ok := s.defs[id]
+	s.defMu.RUnlock()
+	if ok && !d.Legacy() {
+		return d.Message(), nil
+	}
 	found, err := places(s.c.Store, id)
 	if err != nil {
 		return message.Message{}, err

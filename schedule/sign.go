@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -16,7 +17,8 @@ import (
 	"ago/store"
 )
 
-// Assignments that follow from their entries are signed when somebody reads them, and kept. A signature is a function of the
+// Assignments that follow from their entries are signed when somebody reads them, or together with the slot for those who are
+// answered with them, and kept. A signature is a function of the
 // key and the slot, so that one that was lost is made again as it was.
 
 // Forms in which a derived assignment is kept: the last byte of its key.
@@ -120,13 +122,12 @@ func (s *Scheduler) signed(ctx context.Context, as []process.Assigned) ([]messag
 	errs := make([]error, len(as))
 	var wg sync.WaitGroup
 	for i, a := range as {
-		linked := a.CoreLinked()
-		kept, err := s.keptSignature(a, linked)
+		kept, err := s.keptSignature(a)
 		if err != nil {
 			return nil, err
 		}
 		if kept.Len() > 0 {
-			out[i] = a.Core().With(message.KeyCommitments, kept.Commitments())
+			out[i] = a.Core().With(message.KeyCommitments, kept)
 			continue
 		}
 		leave, err := s.enterSigning(ctx)
@@ -136,7 +137,7 @@ func (s *Scheduler) signed(ctx context.Context, as []process.Assigned) ([]messag
 		}
 		wg.Go(func() {
 			defer leave()
-			if fresh[i], errs[i] = httpsig.Commit(linked, s.c.Key, httpsig.Terms{Salt: assignmentSalt(a.Process, a.Slot)}); errs[i] == nil {
+			if fresh[i], errs[i] = httpsig.Commit(a.CoreLinked(), s.c.Key, httpsig.Terms{Salt: assignmentSalt(a.Process, a.Slot)}); errs[i] == nil {
 				out[i] = a.Core().With(message.KeyCommitments, fresh[i].Commitments())
 			}
 		})
@@ -150,18 +151,64 @@ func (s *Scheduler) signed(ctx context.Context, as []process.Assigned) ([]messag
 		if m.Len() == 0 {
 			continue
 		}
-		form, raw, _, err := process.Keep(m)
-		if err != nil {
+		if err := keepSignature(&b, as[i], m); err != nil {
 			return nil, err
 		}
-		b.Set(assignmentKey(as[i].Process, as[i].Slot, keptMessage), append([]byte{byte(form)}, raw...))
-		b.Set(placeKey(m.SignedID(), as[i].Process), encodePlace(as[i].Slot, as[i].Timestamp))
 	}
 	return out, s.keep(&b)
 }
 
-// keptSignature gives the assignment as it was signed before; empty if it was not, or says something else than it does now.
-func (s *Scheduler) keptSignature(a process.Assigned, linked message.Message) (message.Message, error) {
+// signAhead signs the slots of a block whose assignments will be read at once, so that they are kept together with it. One that
+// cannot be signed is left to its reader, who hears why.
+func (s *Scheduler) signAhead(c *composed) {
+	signed := make([]message.Message, len(c.toSign))
+	var wg sync.WaitGroup
+	for from := 0; from < len(c.toSign); from += signedTogether {
+		some := func() {
+			for i := from; i < min(from+signedTogether, len(c.toSign)); i++ {
+				a := c.slots[c.toSign[i]].assigned
+				signed[i], _ = httpsig.Commit(a.CoreLinked(), s.c.Key, httpsig.Terms{Salt: assignmentSalt(a.Process, a.Slot)})
+			}
+		}
+		if from+signedTogether >= len(c.toSign) {
+			some()
+			break
+		}
+		wg.Go(some)
+	}
+	wg.Wait()
+	for i, at := range c.toSign {
+		if signed[i].Len() > 0 && keepSignature(c.extra, c.slots[at].assigned, signed[i]) == nil {
+			c.slots[at].commitments = signed[i].Commitments()
+		}
+	}
+}
+
+// signedTogether are assignments that are signed one after the other rather than beside each other.
+const signedTogether = 8
+
+// keptCommitments begins what is kept of a signed assignment: the id of what it says, and the commitments. Earlier releases began
+// with the form of the whole message.
+const keptCommitments byte = 'c'
+
+// keepSignature keeps the commitments of a signed assignment, and makes it findable by its id.
+func keepSignature(b *store.Batch, a process.Assigned, signed message.Message) error {
+	id := a.AssignmentID
+	v, err := message.AppendValue(append([]byte{keptCommitments}, id[:]...), signed.Commitments())
+	if err != nil {
+		return fault.Wrap(err, fault.Internal, "assignment-unkeepable", "slot %d of process %s", a.Slot, a.Process)
+	}
+	b.Set(assignmentKey(a.Process, a.Slot, keptMessage), v)
+	b.Set(placeKey(signed.SignedID(), a.Process), encodePlace(a.Slot, a.Timestamp))
+	return nil
+}
+
+// keptSignature gives the commitments with which the assignment was signed before; none if it was not, or said something else
+// than it does now.
+func (s *Scheduler) keptSignature(a process.Assigned) (message.Message, error) {
+	if r, ok := s.recents.get(a.Process, a.Slot); ok && r.commitments.Len() > 0 {
+		return r.commitments, nil
+	}
 	raw, err := s.c.Store.Get(assignmentKey(a.Process, a.Slot, keptMessage))
 	if errors.Is(err, store.ErrNotFound) {
 		return message.Message{}, nil
@@ -172,11 +219,23 @@ func (s *Scheduler) keptSignature(a process.Assigned, linked message.Message) (m
 	if len(raw) == 0 {
 		return message.Message{}, nil
 	}
+	if raw[0] == keptCommitments {
+		rest, ok := bytes.CutPrefix(raw[1:], a.AssignmentID[:])
+		if !ok {
+			return message.Message{}, nil
+		}
+		v, err := message.ReadValue(rest)
+		m, _ := v.(message.Message)
+		if err != nil {
+			return message.Message{}, nil
+		}
+		return m, nil
+	}
 	m, err := process.Kept(slotlog.Form(raw[0]), raw[1:])
-	if err != nil || !message.Equal(m.Without(message.KeyCommitments), linked) {
+	if err != nil || !message.Equal(m.Without(message.KeyCommitments), a.CoreLinked()) {
 		return message.Message{}, nil
 	}
-	return m, nil
+	return m.Commitments(), nil
 }
 
 // keep stores signatures before anybody sees them.
@@ -189,6 +248,9 @@ func (s *Scheduler) keep(b *store.Batch) error {
 
 // enterSigning waits for one of as many places as there are cores: signatures that readers wait for must not starve the slots.
 func (s *Scheduler) enterSigning(ctx context.Context) (leave func(), err error) {
+	if ctx.Err() != nil {
+		return nil, fault.Wrap(ctx.Err(), fault.Unavailable, "signing-cut-off", "nobody waits for the assignments any more")
+	}
 	select {
 	case s.signing <- struct{}{}:
 		return func() { <-s.signing }, nil

@@ -29,6 +29,7 @@ type request struct {
 	remove  []string // fields left out, for a message assigned by id
 	// horizon asks for no slot, but for the time before which none will be given any more.
 	horizon bool
+	signed  bool // whoever asks will read the assignment, signed
 	done    chan outcome
 }
 
@@ -40,16 +41,21 @@ type outcome struct {
 // Submit gives a verified Process or Message the next slot of the process it is or names. A repeat of a message answers the
 // first receipt and changes nothing. Errors are those of SubmitTo.
 func (s *Scheduler) Submit(ctx context.Context, v commitment.Verified) (Receipt, error) {
-	return s.SubmitTo(ctx, message.ID{}, v)
+	return s.submit(ctx, message.ID{}, v, false)
 }
 
 // SubmitTo is Submit for a message that need not name its process; one that does is taken by no other. Data items go to every
 // process, other messages to all but those of legacy units, which could not verify them: that fails with Unsupported
-// ("legacy-scheduler"). What not every signer of a message vouches for is left out.
+// ("legacy-scheduler"). What not every signer of a message vouches for is left out. It is for callers who go on to read the
+// Assignment, which is signed and kept together with the slot where that takes no time to speak of.
 func (s *Scheduler) SubmitTo(ctx context.Context, p message.ID, v commitment.Verified) (Receipt, error) {
+	return s.submit(ctx, p, v, s.c.Key.Type() == commitment.Ed25519)
+}
+
+func (s *Scheduler) submit(ctx context.Context, p message.ID, v commitment.Verified, signed bool) (Receipt, error) {
 	m := v.Message()
 	if it, ok := ItemIn(m); ok {
-		return s.submitItem(ctx, p, it)
+		return s.submitItem(ctx, p, it, signed)
 	}
 	if len(m.Committers()) == 0 {
 		return Receipt{}, fault.New(fault.Malformed, "message-unsigned", "Message is not valid.").
@@ -63,7 +69,7 @@ func (s *Scheduler) SubmitTo(ctx context.Context, p message.ID, v commitment.Ver
 		return Receipt{}, err
 	}
 	ids := process.IDs(kept)
-	r := &request{content: process.ContentOfMessage(kept), raw: raw, form: form, id: ids[0], further: ids[1:], done: make(chan outcome, 1)}
+	r := &request{content: process.ContentOfMessage(kept), raw: raw, form: form, id: ids[0], further: ids[1:], signed: signed, done: make(chan outcome, 1)}
 	if process.IsDefinition(kept) {
 		d, err := process.Define(kept)
 		if err != nil {
@@ -109,8 +115,8 @@ func ItemIn(m message.Message) (*ans104.Item, bool) {
 	return found, found != nil
 }
 
-func (s *Scheduler) submitItem(ctx context.Context, p message.ID, it *ans104.Item) (Receipt, error) {
-	r := &request{content: process.ContentOf(it), item: it, raw: it.Raw, id: it.ID(), done: make(chan outcome, 1)}
+func (s *Scheduler) submitItem(ctx context.Context, p message.ID, it *ans104.Item, signed bool) (Receipt, error) {
+	r := &request{content: process.ContentOf(it), item: it, raw: it.Raw, id: it.ID(), signed: signed, done: make(chan outcome, 1)}
 	if isProcess(it) {
 		d, err := process.Define(it.Message())
 		if d.Legacy() {

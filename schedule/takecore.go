@@ -280,13 +280,7 @@ func (t *takingCore) find(ctx context.Context, e *slotlog.Entry, r *request, sig
 			return err
 		}
 	}
-	form, raw, _, err := process.Keep(signed)
-	if err != nil {
-		return err
-	}
-	t.c.extra.Set(assignmentKey(e.Process, e.Slot, keptMessage), append([]byte{byte(form)}, raw...))
-	t.c.extra.Set(placeKey(signed.SignedID(), e.Process), encodePlace(e.Slot, e.Timestamp))
-	return nil
+	return keepSignature(t.c.extra, process.Assigned{Entry: *e, AssignmentID: assignment}, signed)
 }
 
 // same compares a slot that is read again.
