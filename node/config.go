@@ -56,6 +56,7 @@ type Config struct {
 	// RelayNetworks, and whoever adds timed requests or keeps messages needs the right to. Otherwise relays reach this machine too.
 	Closed        bool
 	RelayNetworks []netip.Prefix // see ParseNetworks
+	Delegate      string         // compute unit that evaluates the processes of delegated-compute@1.0; "" is none
 
 	Follow      []Follow    // processes of other schedulers that are read into this node
 	Checkpoints Checkpoints // in forms that other units can use

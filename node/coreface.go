@@ -66,6 +66,11 @@ func (n *Node) deviceNode() *device.Node {
 	if n.gateway != nil {
 		device.Provide[jsonabi.Modules](d, modules{archive{n.gateway}})
 	}
+	if n.c.Delegate != "" {
+		device.Provide[devices.Delegate](d, newDelegate(n.c.Delegate))
+	}
+	n.metrics.countDevices(d.Registry.Names())
+	d.Observe = n.metrics.device
 	n.devices = d
 	return d
 }

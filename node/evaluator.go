@@ -101,7 +101,7 @@ func (e *Evaluator) start(c EvaluatorConfig) error {
 		return err
 	}
 	cc := compute.Config{
-		Store: e.store, Blobs: d.blobs, Engine: e.engine, Schedule: f, Timeline: f, Modules: f, Drives: drive.Drives{Archive: chain}, Clock: clock.System{}, LiveMax: c.LiveMax,
+		Store: e.store, Blobs: d.blobs, Engine: e.engine, Schedule: delegated{f}, Timeline: f, Modules: f, Drives: drive.Drives{Archive: chain}, Clock: clock.System{}, LiveMax: c.LiveMax,
 		Foreign: true, Logger: c.Log,
 	}
 	if c.Checkpoints.Gateway == "" {

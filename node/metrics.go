@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"time"
 
+	"ago/device"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -15,6 +17,13 @@ type Metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.CounterVec
 	seconds  map[string]prometheus.Observer
+	devices  map[string]deviceNumbers // by name
+}
+
+// deviceNumbers count the calls of one device.
+type deviceNumbers struct {
+	answered, failed, cached prometheus.Counter
+	seconds                  prometheus.Counter
 }
 
 // faces are the values of the label, and so bound how many series there are.
@@ -35,6 +44,38 @@ func newMetrics() *Metrics {
 		m.seconds[f] = seconds.WithLabelValues(f)
 	}
 	return m
+}
+
+// countDevices makes the numbers of these devices, which bound how many series there are.
+func (m *Metrics) countDevices(names []string) {
+	calls := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "ao_device_calls_total", Help: "Calls of keys of devices, for processes and for requests, by how they ended: answered, failed, cached (the answer was at hand).",
+	}, []string{"device", "outcome"})
+	seconds := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "ao_device_seconds_total", Help: "Time in calls of a device, with that of the calls that these made.",
+	}, []string{"device"})
+	m.registry.MustRegister(calls, seconds)
+	m.devices = make(map[string]deviceNumbers, len(names))
+	for _, name := range names {
+		m.devices[name] = deviceNumbers{calls.WithLabelValues(name, "answered"), calls.WithLabelValues(name, "failed"), calls.WithLabelValues(name, "cached"), seconds.WithLabelValues(name)}
+	}
+}
+
+// device counts the call of a key; it serves device.Node's Observe.
+func (m *Metrics) device(e device.Event) {
+	d, ok := m.devices[e.Device]
+	if !ok || e.Name != "" {
+		return
+	}
+	d.seconds.Add(e.Took.Seconds())
+	switch {
+	case e.Cached:
+		d.cached.Inc()
+	case e.Err != nil && device.StatusOf(e.Err) >= device.Failed:
+		d.failed.Inc()
+	default:
+		d.answered.Inc()
+	}
 }
 
 func (m *Metrics) request(face string, status int, took time.Duration) {

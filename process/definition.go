@@ -27,7 +27,8 @@ const (
 	DeviceProcess   = "process@1.0"
 	DeviceScheduler = "scheduler@1.0"
 	DevicePush      = "push@1.0"
-	DeviceLegacy    = "genesis-wasm@1.0" // evaluates as the legacy Compute Unit does
+	DeviceLegacy    = "genesis-wasm@1.0"      // evaluates as the legacy Compute Unit does
+	DeviceDelegated = "delegated-compute@1.0" // has a legacy compute unit evaluate
 )
 
 // Definition is what the message that defines a process says. It never changes.

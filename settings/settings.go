@@ -66,6 +66,7 @@ type Settings struct {
 	RouterURL     string   `flag:"su-router-url" units:"mu" kind:"url" legacy:"SU_ROUTER_URL@mu" help:"Scheduler router that is asked first whether a target is a process, and gets its messages."`
 	ComputeURL    string   `flag:"cu-url" units:"mu" kind:"url" default:"http://localhost:6363" legacy:"CU_URL@mu" help:"Compute unit that results come from."`
 	RelayNetworks []string `flag:"relay-networks" units:"node" help:"Networks that relay@1.0 may reach beside the public one: loopback, private, or prefixes such as 10.1.0.0/16."`
+	DelegateURL   string   `flag:"delegate-url" units:"node" kind:"url" help:"Compute unit that evaluates the processes of delegated-compute@1.0. The node takes its word for what they give."`
 
 	// Logs and numbers.
 	LogLevel       string        `flag:"log-level" default:"info" choices:"error warn info http verbose debug silly" legacy:"DEFAULT_LOG_LEVEL@cu,node" help:"Least level that is logged: error, warn, info or debug; http, verbose and silly are debug."`

@@ -14,6 +14,7 @@ import (
 	"ago/message"
 	"ago/process"
 	"ago/schedule"
+	"ago/slotlog"
 )
 
 // Places tells where messages are scheduled, for results asked for with another process, or before their message has a slot.
@@ -45,6 +46,7 @@ func (c *CU) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", c.root)
 	mux.HandleFunc("GET /result/{id}", c.result)
+	mux.HandleFunc("POST /result/{slot}", c.resultAt)
 	mux.HandleFunc("GET /results/{id}", c.results)
 	mux.HandleFunc("GET /cron/{id}", c.cron)
 	mux.HandleFunc("GET /state/{id}", c.state)
@@ -87,6 +89,27 @@ func (c *CU) result(w http.ResponseWriter, r *http.Request) {
 	default:
 		Fail(w, err)
 	}
+}
+
+// resultAt answers nodes that have this unit evaluate: they ask by slot, and send its assignment along. What is evaluated is what
+// the schedule of the process has there.
+func (c *CU) resultAt(w http.ResponseWriter, r *http.Request) {
+	slot, err := strconv.ParseUint(r.PathValue("slot"), 10, 63)
+	if err != nil {
+		Fail(w, fault.New(fault.Malformed, "slot-malformed", "a slot is a whole number from 0 on").WithHint("results of messages are asked for with GET"))
+		return
+	}
+	p, err := queryID(r, "process-id")
+	if err != nil {
+		Fail(w, err)
+		return
+	}
+	e, err := c.Computer.At(r.Context(), p, slotlog.Slot(slot))
+	if err != nil {
+		Fail(w, err)
+		return
+	}
+	answer(w, http.StatusOK, e.JSON)
 }
 
 // resultLater looks for a message that its process does not have: it may have been sent to another, or be on its way.

@@ -249,6 +249,9 @@ func TestCURefuses(t *testing.T) {
 		dryRun: func(*message.ID, process.DryMessage) (process.Result, error) {
 			return process.Result{}, fault.New(fault.Unfinished, "dry-run-unfinished", "no end")
 		},
+		at: func(_ message.ID, slot slotlog.Slot) (compute.Evaluation, error) {
+			return compute.Evaluation{}, fault.New(fault.NotFound, "slot-unknown", "no slot %d", slot)
+		},
 	}, s, 0, 0)
 	p, none := s.process.String(), message.HashOf([]byte("none")).String()
 	for _, c := range []struct {
@@ -260,6 +263,9 @@ func TestCURefuses(t *testing.T) {
 		{"result of no id", "GET", "/result/x?process-id=" + p, "", 400, "id-malformed"},
 		{"result of no process", "GET", "/result/" + none + "?process-id=x", "", 400, "id-malformed"},
 		{"result of an unknown process", "GET", "/result/" + none + "?process-id=" + none, "", 404, "process-unknown"},
+		{"result of a slot without a process", "POST", "/result/0", "", 400, "query-missing"},
+		{"result of no slot", "POST", "/result/-1?process-id=" + p, "{}", 400, "slot-malformed"},
+		{"result of a slot that nobody has", "POST", "/result/7?process-id=" + p, "{}", 404, "slot-unknown"},
 		{"results of an unknown process", "GET", "/results/" + none, "", 404, "process-unknown"},
 		{"results in no order", "GET", "/results/" + p + "?sort=asc", "", 400, "query-malformed"},
 		{"results of no number", "GET", "/results/" + p + "?limit=x", "", 400, "query-malformed"},

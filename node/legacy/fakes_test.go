@@ -139,6 +139,7 @@ func (s *fakeScheduler) Head(_ context.Context, p message.ID) (slotlog.Head, err
 // fakeComputer answers what the test says and remembers what it was asked.
 type fakeComputer struct {
 	result  func(ctx context.Context, p, id message.ID) (compute.Evaluation, error)
+	at      func(p message.ID, slot slotlog.Slot) (compute.Evaluation, error)
 	results func(q compute.Query) (compute.Page, error)
 	dryRun  func(to *message.ID, d process.DryMessage) (process.Result, error)
 	memory  func(to *message.ID) (compute.State, error)
@@ -154,6 +155,10 @@ func (c fakeComputer) Tick(_ context.Context, _ message.ID, before int64) (compu
 
 func (c fakeComputer) Result(ctx context.Context, p, id message.ID) (compute.Evaluation, error) {
 	return c.result(ctx, p, id)
+}
+
+func (c fakeComputer) At(_ context.Context, p message.ID, slot slotlog.Slot) (compute.Evaluation, error) {
+	return c.at(p, slot)
 }
 
 func (c fakeComputer) Results(_ context.Context, _ message.ID, q compute.Query) (compute.Page, error) {

@@ -69,6 +69,7 @@ func processOf(it *ans104.Item) message.ID {
 // Computer evaluates.
 type Computer interface {
 	Result(ctx context.Context, process, id message.ID) (compute.Evaluation, error)
+	At(ctx context.Context, process message.ID, slot slotlog.Slot) (compute.Evaluation, error)
 	Results(ctx context.Context, process message.ID, q compute.Query) (compute.Page, error)
 	Tick(ctx context.Context, process message.ID, before int64) (compute.Due, error)
 	DryRun(ctx context.Context, process message.ID, to *message.ID, body process.DryMessage) (process.Result, error)
