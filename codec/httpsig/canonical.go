@@ -78,6 +78,9 @@ func withUnsigned(m message.Message) (message.Message, bool) {
 	if m.Len() == 0 {
 		return m, false
 	}
+	if out, ok := folded(m); ok {
+		return out, true
+	}
 	out, changed := eachNested(m, withUnsigned)
 	if m.Commitments().Len() > 0 {
 		return out, changed

@@ -31,14 +31,17 @@ func WireOf(m message.Message) (Wire, bool) {
 // parts become keys, the body the key that a header names or "body". The id is that of all signatures, or zero. It fails with
 // Malformed ("header-malformed", "multipart-malformed", "signature-malformed", "types-malformed"), Forged ("digest-invalid")
 // and TooLarge ("message-too-deep", "multipart-too-large").
-func Decode(w Wire) (message.Message, error) {
+func Decode(w Wire) (message.Message, error) { return decode(w, 0) }
+
+// decode reads a message that is so deep in others that were read for themselves.
+func decode(w Wire, depth int) (message.Message, error) {
 	if _, err := w.Bytes(); err != nil {
 		return message.Message{}, err
 	}
 	if err := w.checkDigest(); err != nil {
 		return message.Message{}, err
 	}
-	m, err := content(w, w.generation())
+	m, err := content(w, w.generation(), depth)
 	if err != nil {
 		return message.Message{}, err
 	}
@@ -70,11 +73,12 @@ func Read(raw []byte) (message.Message, error) {
 }
 
 // content gives the typed message without its commitments.
-func content(w Wire, g structured.Generation) (message.Message, error) {
+func content(w Wire, g structured.Generation, depth int) (message.Message, error) {
 	annotated, err := annotated(w, g)
 	if err != nil {
 		return message.Message{}, err
 	}
+	annotated, _ = unfold(annotated, depth)
 	return structured.Decode(annotated, g)
 }
 

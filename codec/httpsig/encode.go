@@ -39,6 +39,9 @@ func Encode(m message.Message, n message.Nesting) (Wire, error) {
 	return NewWire(headers, []byte(laid.Body)), nil
 }
 
+// InHeader tells whether a header can hold a text under a key of the message as it is.
+func InHeader(key, text string) bool { return !unfit(key, text, true) }
+
 // unfit tells what no header can hold as it is: HTTP trims values and has no case in names.
 func unfit(key, text string, top bool) bool {
 	if unfitText(text) {

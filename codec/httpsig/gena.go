@@ -27,6 +27,7 @@ func EncodeA(m message.Message) (Wire, error) {
 
 // layA lays out a message in the first generation.
 func layA(m message.Message) message.Laid {
+	m, _ = eachNested(m, foldedAll)
 	a := structured.Encode(m.Without(message.KeyCommitments), structured.GenA, message.Nested)
 	var ids []string
 	for key, v := range a.All() {

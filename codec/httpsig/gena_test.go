@@ -74,7 +74,7 @@ func TestSignedRequestsOfTheFirstGeneration(t *testing.T) {
 			sent["body"] = string(w.Body)
 		}
 		if _, ok := c.Message["nested"]; ok { // the client sorts the lines of a part only if it has types; nodes always do
-			if got, err := content(ours, structured.GenA); err != nil || !message.Equal(got, want) {
+			if got, err := content(ours, structured.GenA, 0); err != nil || !message.Equal(got, want) {
 				t.Errorf("written as %v, %v", got, err)
 			}
 			continue

@@ -161,7 +161,7 @@ func TestMessagesOfTheFirstGenerationComeBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := content(overHTTP(t, w), structured.GenA)
+		got, err := content(overHTTP(t, w), structured.GenA, 0)
 		if err != nil || !message.Equal(got, m) {
 			t.Fatalf("%v came back as %v, %v", m, got, err)
 		}

@@ -118,12 +118,11 @@ func (s member) entry(w Wire, m message.Message) message.Message {
 	text := func(key, value string) message.Field { return message.Field{Key: key, Value: message.Bytes(value)} }
 	alg := s.param("alg")
 	if s.old() {
-		fs := []message.Field{text(keyAlg, alg), text(keyDevice, Codec), {Key: keyCommitted, Value: s.committed(w, m)},
-			text(keySignature, s.name+"=:"+base64.StdEncoding.EncodeToString(s.signature)+":"), text(keySignatureInput, s.name+"="+s.raw)}
+		entry := s.entryA(alg, w, m)
 		if modulus, err := sfv.DecodeBase64(s.param(keyKeyID)); err == nil && alg != AlgorithmHMAC {
-			fs = append(fs, text(keyCommitter, message.HashOf(modulus).String()))
+			entry = entry.With(keyCommitter, message.Bytes(message.HashOf(modulus).String()))
 		}
-		return message.New(fs...)
+		return entry
 	}
 	device, kind, ok := strings.Cut(alg, "/")
 	if !ok {
@@ -152,6 +151,16 @@ func (s member) entry(w Wire, m message.Message) message.Message {
 		fs = append(fs, text(keyCommitter, keyID))
 	}
 	return message.New(fs...)
+}
+
+// value is the signature as the header has it.
+func (s member) value() string { return ":" + base64.StdEncoding.EncodeToString(s.signature) + ":" }
+
+// entryA gives the commitment of the first generation that is by this algorithm: a MAC carries the signature over the same keys.
+func (s member) entryA(alg string, w Wire, m message.Message) message.Message {
+	text := func(key, value string) message.Field { return message.Field{Key: key, Value: message.Bytes(value)} }
+	return message.New(text(keyAlg, alg), text(keyDevice, Codec), message.Field{Key: keyCommitted, Value: s.committed(w, m)},
+		text(keySignature, s.name+"="+s.value()), text(keySignatureInput, s.name+"="+s.raw))
 }
 
 // committed lists the keys that the components cover, in their order.

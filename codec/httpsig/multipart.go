@@ -56,6 +56,7 @@ func (t tree) addParts(body, boundary, inlineKey string, g structured.Generation
 
 // addPart adds one part: a text if it has nothing but a body, a message otherwise.
 func (t tree) addPart(text, inlineKey string, g structured.Generation) error {
+	text, data, hasData := cutData(text)
 	head, body, hasBody := strings.Cut(text, "\r\n\r\n")
 	if !hasBody { // an empty body may have lost its line
 		head = strings.TrimSuffix(head, "\r\n")
@@ -83,6 +84,9 @@ func (t tree) addPart(text, inlineKey string, g structured.Generation) error {
 		}
 		keys = append(keys, message.Header{Name: name, Value: value})
 	}
+	if hasData {
+		keys = append(keys, message.Header{Name: message.KeyData, Value: data})
+	}
 	if hasBody && len(keys) == 0 {
 		return t.setPart(path, message.Bytes(body))
 	}
@@ -102,6 +106,23 @@ func (t tree) addPart(text, inlineKey string, g structured.Generation) error {
 		}
 	}
 	return nil
+}
+
+// cutData takes out of a part the parts that are the value of its line "data": a published client that nests a signed message
+// writes them there as they are.
+func cutData(text string) (rest, data string, ok bool) {
+	_, boundary, announced := strings.Cut(text, "\r\ncontent-type: multipart/form-data; boundary=\"")
+	boundary, _, _ = strings.Cut(boundary, "\"")
+	line, end := "\r\ndata: ", "\r\n--"+boundary+"--"
+	before, after, found := strings.Cut(text, line+"--"+boundary+"\r\n")
+	if !announced || !found || boundary == "" || strings.Contains(before, "\r\n\r\n") {
+		return text, "", false
+	}
+	inner, after, closed := strings.Cut(after, end)
+	if !closed {
+		return text, "", false
+	}
+	return before + after, "--" + boundary + "\r\n" + inner + end, true
 }
 
 // pathOf reads where a part belongs.

@@ -16,6 +16,9 @@ func settle(m message.Message) message.Message {
 }
 
 func settled(m message.Message) (message.Message, bool) {
+	if m.Codec() == Codec { // it was read for itself
+		return m, false
+	}
 	out, changed := eachNested(m, settled)
 	entries := m.Commitments()
 	kept := message.New()

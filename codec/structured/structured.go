@@ -127,6 +127,9 @@ func (d decoder) field(key string, v message.Value, types map[string]string, dep
 	var err error
 	switch inner := v.(type) {
 	case message.Message:
+		if inner.Codec() != "" { // it was decoded for itself
+			break
+		}
 		if v, err = d.message(inner, depth+1); err != nil {
 			return message.Field{}, err
 		}

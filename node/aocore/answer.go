@@ -126,7 +126,7 @@ func inPlace(m message.Message) bool {
 	return false
 }
 
-// inCodec gives the message whose body is m in a codec; short values of m stand beside it.
+// inCodec gives the message whose body is m in a codec; short values of m that headers can hold stand beside it.
 func inCodec(m message.Message, codec string, status int) (message.Message, error) {
 	var text []byte
 	var err error
@@ -159,7 +159,7 @@ func inCodec(m message.Message, codec string, status int) (message.Message, erro
 		if key == message.KeyBody || key == message.KeyData || key == message.KeyCommitments || key == message.KeyContentType || key == keyCodec || message.IsPrivate(key) {
 			continue
 		}
-		if text, ok := device.Text(v); ok && len(text) <= besideLength {
+		if text, ok := device.Text(v); ok && len(text) <= besideLength && httpsig.InHeader(key, text) {
 			fields = append(fields, message.Field{Key: key, Value: v})
 		}
 	}

@@ -52,6 +52,7 @@ func TestAnswers(t *testing.T) {
 		{"preflight", "OPTIONS", "/x", "", []string{"Access-Control-Request-Headers", "x-a"}, 204, "", map[string]string{"Access-Control-Allow-Headers": "x-a", "Access-Control-Allow-Origin": "*"}},
 		{"a message as JSON", "POST", "/~counter@1.0/sent?require-codec=application/json", `{"a":1,"l":[1,"x"]}`, []string{"Content-Type", "application/json"}, 200, `{"a":1,"l":[1,"x"]}`, nil},
 		{"a message as lines", "POST", "/~counter@1.0/sent?require-codec=application/json", "a/b: 1\n", []string{"Codec-Device", "flat@1.0"}, 200, `{"a":{"b":"1"}}`, nil},
+		{"texts as JSON that no header holds", "POST", "/~counter@1.0/sent?require-codec=application/json", `{"Key":"a","lines":"a\nb","spaces":" x "}`, []string{"Content-Type", "application/json"}, 200, `{"Key":"a","lines":"a\nb","spaces":" x "}`, map[string]string{"Content-Type": "application/json"}},
 		{"JSON that is none", "POST", "/~counter@1.0/sent", `{`, []string{"Content-Type", "application/json"}, 400, "*", map[string]string{"Code": "json-malformed"}},
 		{"a codec that nobody knows", "POST", "/~counter@1.0/sent", `x`, []string{"Codec-Device", "xml@1.0"}, 422, "*", map[string]string{"Code": "codec-unknown"}},
 		{"an item that is none", "POST", "/push", "x", []string{"Codec-Device", "ans104@1.0"}, 400, "*", nil},
