@@ -36,6 +36,9 @@ long: deps build ## the long suites: 300 kills, live comparison with the referen
 kills: deps ## a busy network is killed 300 times; nothing may be lost or doubled
 	AGO_LONG=1 $(GO) test -timeout 30m -run Kills -v ./test
 
+legacy: deps ## logs of ten thousand messages of another network: our results beside the reference loader's, and following them
+	AGO_LONG=1 $(GO) test -timeout 60m -run 'ALogOfAnotherNetwork|ASlotThatDoesNotHold|ALongLogIsFollowed' -v ./test
+
 fuzz: ## every fuzz target for FUZZTIME
 	@for p in $$($(GO) list ./...); do \
 	  for f in $$(grep -ho '^func Fuzz[A-Za-z0-9_]*' $$($(GO) list -f '{{.Dir}}' $$p)/*_test.go 2>/dev/null | sed 's/func //'); do \
@@ -50,4 +53,4 @@ lint: ## gofmt, go vet, staticcheck
 bench: deps build ## every figure the docs claim, peers beside us in the same run
 	$(NODE) bench/run.mjs
 
-.PHONY: help dev build deps test clients race long kills fuzz lint bench
+.PHONY: help dev build deps test clients race long kills legacy fuzz lint bench

@@ -308,8 +308,18 @@ func (t *taking) begin(p message.ID, f Foreign) error {
 	return nil
 }
 
-// same compares a slot that is read again.
+// same compares a slot that is read again, be it one of this block.
 func (t *taking) same(ctx context.Context, e slotlog.Entry) error {
+	if first := t.c.block.First; e.Slot >= first {
+		have := &t.c.block.Entries[e.Slot-first]
+		if e.HashChain.IsZero() {
+			e.HashChain = have.HashChain
+		}
+		if e.Repeats(have) {
+			return nil
+		}
+		return slotDiffers(e.Slot)
+	}
 	for have, err := range t.s.c.Log.Range(ctx, e.Process, e.Slot, e.Slot+1) {
 		if err != nil {
 			return err
@@ -321,7 +331,11 @@ func (t *taking) same(ctx context.Context, e slotlog.Entry) error {
 			return nil
 		}
 	}
-	return fault.New(fault.Conflict, "slot-differs", "slot %d was another one before", e.Slot)
+	return slotDiffers(e.Slot)
+}
+
+func slotDiffers(slot slotlog.Slot) error {
+	return fault.New(fault.Conflict, "slot-differs", "slot %d was another one before", slot)
 }
 
 // keyed decides by which keys a repeat of the message is found. Logs of other schedulers may have a message twice: the first

@@ -179,6 +179,8 @@ func TestWhatDoesNotHoldIsRefusedAtItsSlot(t *testing.T) {
 		{"nothing", nil, nil, ""},
 		{"left out", nil, func(s []Foreign) []Foreign { return slices.Delete(s, 10, 11) }, "slot-missing"},
 		{"exchanged", nil, func(s []Foreign) []Foreign { s[10], s[11] = s[11], s[10]; return s }, "slot-missing"},
+		{"repeated", nil, func(s []Foreign) []Foreign { return slices.Insert(s, 11, s[10], s[9]) }, ""},
+		{"number of the slot before", spoiled(nil, setTag("Nonce", "9")), nil, "slot-differs"},
 		{"chain", spoiled(nil, setTag("Hash-Chain", message.ID{3}.String())), nil, "hash-chain-invalid"},
 		{"no chain", spoiled(nil, setTag("Hash-Chain", "")), nil, "hash-chain-invalid"},
 		{"chain that is none", spoiled(nil, setTag("Hash-Chain", "x")), nil, "assignment-malformed"},
@@ -235,7 +237,7 @@ func TestWhatDoesNotHoldIsRefusedAtItsSlot(t *testing.T) {
 				head, err := s.Take(ctx, l.process, nil, slots[at[0]:at[1]])
 				switch {
 				case at[0] == 0 || c.code == "":
-					if err != nil || head.Next != slotlog.Slot(at[1]) {
+					if err != nil || head.Next != slotlog.Slot(min(at[1], len(l.slots))) {
 						t.Fatalf("%d, %v", head.Next, err)
 					}
 				case fault.CodeOf(err) != "slot-refused" || !strings.HasPrefix(err.Error(), "slot 10 of"):

@@ -60,7 +60,8 @@ export const replay = (workerData) => new Promise((resolve, reject) => {
   w.once('error', reject)
 })
 
-const shape = (r) => ({ Output: r.Output ?? '', Messages: r.Messages ?? [], Spawns: r.Spawns ?? [], Assignments: r.Assignments ?? [], Error: r.Error, GasUsed: r.GasUsed })
+/** What compute units answer of a result: all but the memory. */
+export const resultOf = (r) => ({ Output: r.Output ?? '', Messages: r.Messages ?? [], Spawns: r.Spawns ?? [], Assignments: r.Assignments ?? [], Error: r.Error, GasUsed: r.GasUsed })
 
 const spans = { second: 1, seconds: 1, minute: 60, minutes: 60, block: 'block', blocks: 'block' }
 
@@ -153,15 +154,15 @@ export async function sameAsLoader (net, process, computeLimit) {
     if (msg.Cron) {
       const got = ticks.get(`${msg.Timestamp} ${msg.timer}`)
       assert.ok(got, `there is no tick ${msg.timer} at ${msg.Timestamp}`)
-      const { GasUsed, ...result } = shape(want[i].result)
-      assert.deepEqual(JSON.parse(JSON.stringify(shape(got))), JSON.parse(JSON.stringify(result)), `tick ${msg.timer} at ${msg.Timestamp}`)
+      const { GasUsed, ...result } = resultOf(want[i].result)
+      assert.deepEqual(JSON.parse(JSON.stringify(resultOf(got))), JSON.parse(JSON.stringify(result)), `tick ${msg.timer} at ${msg.Timestamp}`)
       ticks.delete(`${msg.Timestamp} ${msg.timer}`)
       continue
     }
     const res = await fetch(at(net.cu, `/result/${msg.Id}?process-id=${process}`))
-    const got = shape(await res.json())
+    const got = resultOf(await res.json())
     if (want[i].throws !== undefined) assert.ok(got.Error, `nonce ${i}: the loader throws ${want[i].throws}, the network gives no error`)
-    else assert.deepEqual(JSON.parse(JSON.stringify(got)), JSON.parse(JSON.stringify(shape(want[i].result))), `nonce ${i} (${valueOf(msg.Tags, 'Action')}: ${String(msg.Data).slice(0, 80)})`)
+    else assert.deepEqual(JSON.parse(JSON.stringify(got)), JSON.parse(JSON.stringify(resultOf(want[i].result))), `nonce ${i} (${valueOf(msg.Tags, 'Action')}: ${String(msg.Data).slice(0, 80)})`)
   }
   for (const left of ticks.keys()) assert.ok(Number(left.split(' ')[0]) >= messages.at(-1).Timestamp, `nothing says that there is a tick ${left}`)
   return messages.length

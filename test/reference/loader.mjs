@@ -16,6 +16,7 @@ function orRejected (call) {
 export class Reference {
   #compiled; #handle; #options
   memory = null
+  live = false // see Live
 
   constructor (bytes, format, computeLimit = 9e12, more = {}) {
     this.bytes = bytes
@@ -31,6 +32,7 @@ export class Reference {
 
   /** Evaluates one message; gives { response, gas } or { throws, error }, and failed. */
   async evaluate (msg, env) {
+    const hot = this.live && this.#handle
     this.#handle ??= await this.#load()
     const parse = JSON.parse
     const out = {}
@@ -42,12 +44,13 @@ export class Reference {
       return v
     }
     try {
-      const res = await orRejected(this.#handle(this.memory, msg, env))
+      const res = await orRejected(this.#handle(hot ? null : this.memory, msg, env))
       out.response = text
       if (res.GasUsed !== undefined) out.gas = res.GasUsed
       out.failed = !!res.Error
       const printed = res.Output?.data?.output ?? res.Output
       const noBuffer = typeof printed === 'string' && printed.endsWith('not enough memory for buffer allocation')
+      if (this.live && noBuffer) throw new Error('a live memory cannot be kept as it was before this')
       if (!out.failed && !noBuffer) this.memory = res.Memory
     } catch (e) {
       out.failed = true
@@ -56,5 +59,38 @@ export class Reference {
     } finally { JSON.parse = parse }
     if (out.failed) this.#handle = null
     return out
+  }
+}
+
+/**
+ * The same for logs of thousands of messages: the instance keeps its memory, and none is copied in or out. After an error the
+ * messages since the error before are evaluated again from the memory of that time, and have to give what they gave.
+ */
+export class Live extends Reference {
+  #kept = null
+  #since = []
+
+  constructor (...of) {
+    super(...of)
+    this.live = true
+    const slice = Uint8Array.prototype.slice
+    // The loader hands out a copy of its whole memory with every result. Nothing else of this size is sliced as a whole.
+    Uint8Array.prototype.slice = function (...range) { return range.length === 0 && this.length > 16 << 20 ? this : slice.apply(this, range) }
+  }
+
+  async evaluate (msg, env) {
+    const r = await super.evaluate(msg, env)
+    if (!r.failed) {
+      this.#since.push([msg, r.response])
+      return r
+    }
+    this.memory = this.#kept
+    for (const [earlier, response] of this.#since) {
+      const again = await super.evaluate(earlier, env)
+      if (again.response !== response) throw new Error(`message ${earlier.Id} gives another result when it is evaluated again`)
+    }
+    if (this.#since.length) this.#kept = new Uint8Array(this.memory)
+    this.#since = []
+    return r
   }
 }
