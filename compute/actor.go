@@ -225,7 +225,7 @@ func (a *actor) evaluate() (seen slotlog.Slot, err error) {
 		a.resident.Store(a.inst.Resident())
 	}
 	if err == nil {
-		a.trySave()
+		a.trySave(nothingWaits)
 	}
 	a.saveWhenQuiet()
 	return seen, err
@@ -284,24 +284,17 @@ func (a *actor) slots(ctx context.Context, seen slotlog.Slot, f *flight) error {
 			return err
 		}
 		runtime.Gosched() // a flooded process never waits by itself: requests and other processes have their turn in between
-		if err := a.saveOnTheWay(f); err != nil {
-			return err
-		}
+		a.saveOnTheWay(f)
 	}
 	return nil
 }
 
-// saveOnTheWay writes a checkpoint when there is a long way to go: it is not to be lost all.
-func (a *actor) saveOnTheWay(f *flight) error {
-	if a.spent < 8*checkpointEvery {
-		return nil
+// saveOnTheWay begins a checkpoint when there is a long way to go: it is not to be lost all.
+func (a *actor) saveOnTheWay(f *flight) {
+	if a.spent >= checkpointEvery {
+		a.flush(f)
+		a.trySave(f.fault)
 	}
-	a.flush(f)
-	if err := f.wait(); err != nil {
-		return err
-	}
-	a.trySave()
-	return nil
 }
 
 // step evaluates one slot and hands its result to the writer.

@@ -102,7 +102,8 @@ const (
 	forksMax         = 4                 // copies of one process kept for dry runs
 	dryPerCore       = 4                 // dry runs under way at a time
 	dryTimeMax       = 10 * time.Second  // of one dry run: nobody signed for it
-	checkpointEvery  = time.Second       // of evaluation: a snapshot costs about a fiftieth of it
+	checkpointEvery  = time.Second       // of evaluation: a snapshot costs about a fiftieth of it,
+	checkpointShare  = 10                // and a tenth of it if it takes long
 	retryFirst       = 200 * time.Millisecond
 	retryMax         = 30 * time.Second
 )
@@ -126,7 +127,7 @@ type Computer struct {
 
 	evaluated, failed, dryRuns, restored, evicted atomic.Uint64
 	dryWaiting                                    atomic.Int64
-	heldMax                                       atomic.Int64 // ns that a checkpoint held up a process at most
+	holds                                         holds
 }
 
 // Open gives a Compute Unit.
@@ -165,11 +166,11 @@ func (u *Computer) Close() error {
 	u.mu.Unlock()
 	u.cancel()
 	u.wg.Wait()
-	u.writer.close()
 	var errs []error
 	for _, a := range u.all() {
 		errs = append(errs, a.shut())
 	}
+	u.writer.close()
 	return errors.Join(errs...)
 }
 
@@ -364,7 +365,8 @@ type Stats struct {
 	Live                                          int   // processes with an instance
 	Resident                                      int64 // bytes held by instances
 	Behind                                        uint64
-	HeldMax                                       time.Duration // the longest time that a checkpoint held up a process's evaluation
+	Holds                                         uint64        // checkpoints that were begun
+	HeldTotal, HeldMax                            time.Duration // how long they held up the evaluation of their process, all together and at most
 	Workers, DryRunPlaces                         int           // evaluations and dry runs that may be under way at a time
 	Evaluating, DryRunning, DryRunsWaiting        int           // that are, and dry runs that have no place yet
 }
@@ -372,7 +374,8 @@ type Stats struct {
 // Stats tells what the unit did and holds.
 func (u *Computer) Stats() Stats {
 	s := Stats{Evaluated: u.evaluated.Load(), Failed: u.failed.Load(), DryRuns: u.dryRuns.Load(), Restored: u.restored.Load(), Evicted: u.evicted.Load(),
-		HeldMax: time.Duration(u.heldMax.Load()), Workers: cap(u.turns.quick), DryRunPlaces: cap(u.dry),
+		Holds: u.holds.count.Load(), HeldTotal: time.Duration(u.holds.total.Load()), HeldMax: time.Duration(u.holds.max.Load()),
+		Workers: cap(u.turns.quick), DryRunPlaces: cap(u.dry),
 		Evaluating: len(u.turns.quick) + len(u.turns.slow), DryRunning: len(u.dry), DryRunsWaiting: int(u.dryWaiting.Load())}
 	for _, a := range u.all() {
 		if n := a.resident.Load(); n > 0 {

@@ -208,9 +208,7 @@ func (a *actor) runTicks(ctx context.Context, before int64, f *flight) error {
 		if !ok {
 			return nil
 		}
-		if err := a.saveOnTheWay(f); err != nil {
-			return err
-		}
+		a.saveOnTheWay(f)
 	}
 }
 

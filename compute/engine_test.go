@@ -136,15 +136,28 @@ func (c *counter) Commit() error {
 
 func (c *counter) Rollback() error { c.next = c.sum; return nil }
 
-func (c *counter) Snapshot(w io.Writer, full bool) error {
+func (c *counter) Pin(full bool) (func(io.Writer) error, error) {
 	b := []byte{'D'}
 	n := c.sum - c.saved
 	if full {
 		b[0], n = 'F', c.sum
 	}
 	c.saved = c.sum
-	_, err := w.Write(binary.BigEndian.AppendUint64(b, uint64(n)))
-	return err
+	b = binary.BigEndian.AppendUint64(b, uint64(n))
+	return func(w io.Writer) error { _, err := w.Write(b); return err }, nil
+}
+
+func (c *counter) Snapshot(w io.Writer, full bool) error {
+	write, err := c.Pin(full)
+	if err != nil {
+		return err
+	}
+	return write(w)
+}
+
+func (c *counter) PinMemory() (func(io.Writer) (int64, error), error) {
+	b := fmt.Appendf(nil, "%d", c.sum)
+	return func(w io.Writer) (int64, error) { n, err := w.Write(b); return int64(n), err }, nil
 }
 
 func (c *counter) Memory(w io.Writer) (int64, error) {

@@ -121,13 +121,19 @@ func (a *actor) beginKeep(now bool) {
 	if !ok {
 		return
 	}
+	began := time.Now()
+	pinned, err := inst.PinMemory()
+	a.u.holds.note(time.Since(began))
+	if err != nil {
+		c.Logger.Error("the memory could not be handed over", "process", a.id, "slot", a.at-1, "err", err)
+		return
+	}
 	s := newSaving()
 	at := Position{Process: a.id, Module: a.def.Module, Slot: a.at - 1, Timestamp: a.last.timestamp, BlockHeight: a.last.height}
 	snap.giving, snap.kept, snap.keptAt, snap.gas, snap.time = s, a.at, time.Now(), 0, 0
-	a.u.run(s, func(w io.Writer) error { _, err := inst.Memory(w); return err }, func(read io.Reader) error {
+	s.run(func(w io.Writer) error { _, err := pinned(w); return err }, func(read io.Reader) error {
 		ctx, cancel := context.WithTimeout(a.u.stopless(), keepTimeMax)
 		defer cancel()
-		<-s.held // the state comes first: only then may the log be asked
 		as, err := a.u.slot(ctx, a.id, at.Slot)
 		if err == nil {
 			at.Assignment, at.HashChain = as.AssignmentID, as.HashChain

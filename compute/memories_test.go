@@ -279,19 +279,15 @@ func (e slowly) New(ctx context.Context, m vm.Module, l vm.Limits) (vm.Instance,
 	return slowInstance{i.(*counter), e.until}, err
 }
 
-func (i slowInstance) Snapshot(w io.Writer, full bool) error {
+func (i slowInstance) Pin(full bool) (func(io.Writer) error, error) {
 	var b bytes.Buffer
-	if err := i.counter.Snapshot(&b, full); err != nil {
-		return err
-	}
-	return i.drip(w, b.Bytes())
+	err := i.counter.Snapshot(&b, full)
+	return func(w io.Writer) error { return i.drip(w, b.Bytes()) }, err
 }
 
-func (i slowInstance) Memory(w io.Writer) (int64, error) {
-	i.mu.Lock()
+func (i slowInstance) PinMemory() (func(io.Writer) (int64, error), error) {
 	b := fmt.Appendf(nil, "%d", i.sum)
-	i.mu.Unlock()
-	return int64(len(b)), i.drip(w, b)
+	return func(w io.Writer) (int64, error) { return int64(len(b)), i.drip(w, b) }, nil
 }
 
 func (i slowInstance) drip(w io.Writer, b []byte) error {

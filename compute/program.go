@@ -21,6 +21,7 @@ type Executions interface {
 
 // memorial is a process whose whole state is a linear memory.
 type memorial interface {
+	PinMemory() (write func(w io.Writer) (int64, error), err error)
 	Memory(w io.Writer) (int64, error)
 }
 

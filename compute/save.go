@@ -5,15 +5,14 @@ import (
 	"context"
 	"errors"
 	"io"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"ago/slotlog"
 	"ago/store"
 )
 
-// A checkpoint is written beside the evaluations: they wait only until the engine holds the state that is to be written,
-// which it does before it writes the first byte.
+// A checkpoint is written beside the evaluations: they wait only until the engine has pinned the state that is to be written.
 
 // snapshots is what an actor knows of the chain of checkpoints it is writing, one full snapshot and those made after it, and
 // of the memory it handed out last. It is guarded by work; the chain belongs to the saving under way while there is one.
@@ -34,18 +33,20 @@ const chainMax = 64 // snapshots a restore has to read at most
 
 // saving is a checkpoint on its way to the disk.
 type saving struct {
-	held chan struct{} // closed when evaluations may go on
 	free chan struct{} // closed when the instance is not needed any more
 	done chan struct{} // closed when it is over
-	once sync.Once
-	err  error // once it is over
+	err  error         // once it is over
+	took time.Duration // likewise
 }
 
-func newSaving() *saving {
-	return &saving{held: make(chan struct{}), free: make(chan struct{}), done: make(chan struct{})}
-}
+func newSaving() *saving { return &saving{free: make(chan struct{}), done: make(chan struct{})} }
 
-func (s *saving) hold() { s.once.Do(func() { close(s.held) }) }
+// fail is a saving that never began.
+func (s *saving) fail(err error) {
+	s.err = err
+	close(s.free)
+	close(s.done)
+}
 
 func (s *saving) over() bool {
 	select {
@@ -56,13 +57,12 @@ func (s *saving) over() bool {
 	}
 }
 
-// run does the work and returns when the state is held. Read gives the bytes that the engine writes.
-func (u *Computer) run(s *saving, write func(io.Writer) error, work func(read io.Reader) error) {
+// run has a pinned state written and returns at once. Read gives the bytes that the engine writes.
+func (s *saving) run(write func(io.Writer) error, work func(read io.Reader) error) {
 	began := time.Now()
 	r, w := io.Pipe()
 	go func() {
-		err := write(holding{w, s})
-		s.hold()
+		err := write(w)
 		close(s.free)
 		w.CloseWithError(err)
 	}()
@@ -70,25 +70,25 @@ func (u *Computer) run(s *saving, write func(io.Writer) error, work func(read io
 		defer close(s.done)
 		s.err = work(r)
 		r.CloseWithError(errUnread)
+		s.took = time.Since(began)
 	}()
-	<-s.held
-	for d := int64(time.Since(began)); ; {
-		was := u.heldMax.Load()
-		if d <= was || u.heldMax.CompareAndSwap(was, d) {
+}
+
+// holds counts how long checkpoints held up evaluations.
+type holds struct {
+	count      atomic.Uint64
+	total, max atomic.Int64 // ns
+}
+
+func (h *holds) note(d time.Duration) {
+	h.count.Add(1)
+	h.total.Add(int64(d))
+	for {
+		was := h.max.Load()
+		if int64(d) <= was || h.max.CompareAndSwap(was, int64(d)) {
 			return
 		}
 	}
-}
-
-// holding tells of the first byte that the engine writes: the state is held then.
-type holding struct {
-	io.Writer
-	s *saving
-}
-
-func (h holding) Write(p []byte) (int, error) {
-	h.s.hold()
-	return h.Writer.Write(p)
 }
 
 // spend adds up what was evaluated since the last checkpoints.
@@ -98,11 +98,11 @@ func (a *actor) spend(t time.Duration, gas uint64) {
 	a.snap.gas += gas
 }
 
-// trySave begins what checkpoints are due. That one fails costs only time at the next start. a.work is held, and all results
-// up to a.at are durable.
-func (a *actor) trySave() {
-	if a.spent >= checkpointEvery {
-		a.beginSave()
+// trySave begins what checkpoints are due. That one fails costs only time at the next start. a.work is held, and the writer has
+// all results up to a.at. Unbroken tells whether it could write those before.
+func (a *actor) trySave(unbroken func() error) {
+	if a.spent >= max(checkpointEvery, checkpointShare*a.snap.took()) {
+		a.beginSave(unbroken)
 	}
 	if c := &a.u.c; c.Memories != nil && (a.snap.gas >= c.KeepGas || a.snap.time >= c.KeepTime) {
 		a.beginKeep(false)
@@ -120,7 +120,7 @@ func (a *actor) saveWhenQuiet() {
 	}
 	a.snap.quiet = time.AfterFunc(quietAfter, func() {
 		if a.work.TryLock() { // who evaluates comes here again
-			a.beginSave()
+			a.beginSave(nothingWaits)
 			a.work.Unlock()
 		}
 	})
@@ -128,27 +128,49 @@ func (a *actor) saveWhenQuiet() {
 
 const quietAfter = 250 * time.Millisecond
 
+// took is how long writing the last snapshot took.
+func (c *snapshots) took() time.Duration {
+	if c.under == nil || !c.under.over() {
+		return 0
+	}
+	return c.under.took
+}
+
+// nothingWaits is for snapshots of states whose results are all durable.
+func nothingWaits() error { return nil }
+
 // beginSave begins a snapshot of the committed state unless one is under way.
-func (a *actor) beginSave() {
+func (a *actor) beginSave(unbroken func() error) {
 	if a.snap.under != nil && !a.snap.under.over() || a.inst == nil || a.spent == 0 || a.at == 0 {
 		return
 	}
-	s, inst, at, last := newSaving(), a.inst, a.at, a.last
+	s, at, last := newSaving(), a.at, a.last
 	c := &a.snap
 	full := c.length == 0 || c.length >= chainMax || c.rest > c.full
 	c.under, a.spent = s, 0
-	a.u.run(s, func(w io.Writer) error { return inst.Snapshot(w, full) }, func(read io.Reader) error {
-		err := a.write(read, full, at, last)
+	failed := func(err error) {
+		c.length = 0 // the next increment would build on one that is not there
+		a.u.c.Logger.Error("checkpoint failed", "process", a.id, "slot", at, "err", err)
+	}
+	began := time.Now()
+	pinned, err := a.inst.Pin(full)
+	a.u.holds.note(time.Since(began))
+	if err != nil {
+		failed(err)
+		s.fail(err)
+		return
+	}
+	s.run(pinned, func(read io.Reader) error {
+		err := a.write(read, full, at, last, unbroken)
 		if err != nil {
-			c.length = 0 // the next increment would build on one that is not there
-			a.u.c.Logger.Error("checkpoint failed", "process", a.id, "slot", at, "err", err)
+			failed(err)
 		}
 		return err
 	})
 }
 
-// write stores a snapshot with its row.
-func (a *actor) write(snapshot io.Reader, full bool, at slotlog.Slot, last moment) error {
+// write stores a snapshot with its row, which the results before it come before.
+func (a *actor) write(snapshot io.Reader, full bool, at slotlog.Slot, last moment, unbroken func() error) error {
 	row := checkpointRow{slot: at, full: full, last: last}
 	// The blob begins with process and position, so that equal states of two processes are two blobs and each can be deleted.
 	head := append(a.id[:len(a.id):len(a.id)], row.position()...)
@@ -159,8 +181,10 @@ func (a *actor) write(snapshot io.Reader, full bool, at slotlog.Slot, last momen
 	b := &store.Batch{}
 	row.blob = blob
 	b.Set(row.key(a.id), row.encode())
-	if err := a.u.c.Store.Apply(b, true); err != nil {
-		return err
+	written := make(chan error, 1)
+	a.u.writer.write(a.id, b, unbroken, func(err error) { written <- err })
+	if err := <-written; err != nil {
+		return errors.Join(err, a.u.c.Blobs.Delete(blob))
 	}
 	c := &a.snap
 	if full {
@@ -205,7 +229,7 @@ func (a *actor) save() error {
 	if a.snap.under != nil {
 		<-a.snap.under.done
 	}
-	a.beginSave()
+	a.beginSave(nothingWaits)
 	if a.snap.under == nil {
 		return nil
 	}
@@ -222,7 +246,7 @@ func (a *actor) checkpoint(now bool) error {
 	if a.snap.under != nil {
 		<-a.snap.under.done
 	}
-	a.beginSave()
+	a.beginSave(nothingWaits)
 	a.beginKeep(now)
 	under, giving := a.snap.under, a.snap.giving
 	a.work.Unlock()

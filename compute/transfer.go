@@ -32,7 +32,10 @@ func (u *Computer) Snapshot(ctx context.Context, p message.ID, w io.Writer) (Pos
 	if err != nil {
 		return Position{}, err
 	}
-	err = inst.Snapshot(w, true)
+	write, err := inst.Pin(true)
+	if err == nil {
+		err = write(w)
+	}
 	return Position{Process: p, Module: def.Module, Slot: next - 1, Timestamp: last.timestamp, BlockHeight: last.height}, errors.Join(err, inst.Close())
 }
 

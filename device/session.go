@@ -19,8 +19,9 @@ import (
 type Held interface {
 	Commit() error
 	Rollback() error
-	// Snapshot writes the committed state: all of it if full is asked for, otherwise what changed since the last snapshot.
-	Snapshot(w io.Writer, full bool) error
+	// Pin holds the committed state and gives what writes it, once, beside the calls that follow: all of it if full is asked
+	// for, otherwise what changed since the last time.
+	Pin(full bool) (write func(w io.Writer) error, err error)
 	Close() error
 }
 
@@ -151,17 +152,16 @@ func (s *Session) each(do func(Held) error) error {
 	return errors.Join(errs...)
 }
 
-// Snapshot writes the committed state of all parts: all of it, or what changed since the last snapshot.
-func (s *Session) Snapshot(w io.Writer, full bool) error {
+// Pin holds the committed state of all parts and gives what writes it, once: all of it, or what changed since the last time.
+func (s *Session) Pin(full bool) (write func(w io.Writer) error, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	var writes []func(io.Writer) error
 	for _, name := range slices.Sorted(maps.Keys(s.stored)) {
 		// Not opened since it was restored: what is stored is its state.
 		for i, b := range s.stored[name] {
 			if full || !s.saved[name] {
-				if err := writePart(w, name, i == 0, b); err != nil {
-					return err
-				}
+				writes = append(writes, func(w io.Writer) error { return writePart(w, name, i == 0, b) })
 			}
 		}
 	}
@@ -169,17 +169,34 @@ func (s *Session) Snapshot(w io.Writer, full bool) error {
 		if s.fresh[name] {
 			continue // not committed
 		}
-		var b bytes.Buffer
 		whole := full || !s.saved[name]
-		if err := s.parts[name].Snapshot(&b, whole); err != nil {
-			return err
-		}
-		if err := writePart(w, name, whole, b.Bytes()); err != nil {
-			return err
+		part, err := s.parts[name].Pin(whole)
+		if err != nil {
+			for _, give := range writes {
+				err = errors.Join(err, give(io.Discard)) // what is pinned is let go of by writing it
+			}
+			return nil, err
 		}
 		s.saved[name] = true
+		writes = append(writes, func(w io.Writer) error {
+			var b bytes.Buffer
+			if err := part(&b); err != nil {
+				return err
+			}
+			return writePart(w, name, whole, b.Bytes())
+		})
 	}
-	return nil
+	return func(w io.Writer) error {
+		var failed error
+		for _, write := range writes {
+			to := w
+			if failed != nil {
+				to = io.Discard
+			}
+			failed = errors.Join(failed, write(to))
+		}
+		return failed
+	}, nil
 }
 
 func writePart(w io.Writer, name string, full bool, b []byte) error {

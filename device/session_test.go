@@ -18,14 +18,13 @@ func (c *tally) Commit() error   { c.committed = c.now; return nil }
 func (c *tally) Rollback() error { c.now = c.committed; return nil }
 func (c *tally) Close() error    { c.closed = true; return nil }
 
-func (c *tally) Snapshot(w io.Writer, full bool) error {
-	from := c.saved
-	if full {
-		from = 0
+func (c *tally) Pin(full bool) (func(io.Writer) error, error) {
+	n := c.committed
+	if !full {
+		n -= c.saved
 	}
 	c.saved = c.committed
-	_, err := fmt.Fprint(w, c.committed-from)
-	return err
+	return func(w io.Writer) error { _, err := fmt.Fprint(w, n); return err }, nil
 }
 
 func (c *tally) Fork(context.Context) (Held, error) {
@@ -85,12 +84,12 @@ func TestSessions(t *testing.T) {
 	}
 	must(t, s.Commit())
 	var full, second, third bytes.Buffer
-	must(t, s.Snapshot(&full, true))
+	must(t, snapshot(s, &full, true))
 	add(t, s, "a", 3)
 	add(t, s, "b", 10)
 	must(t, s.Commit())
 	add(t, s, "b", 5)
-	must(t, s.Snapshot(&second, false))
+	must(t, snapshot(s, &second, false))
 	must(t, s.Rollback())
 
 	f := s.Fork(t.Context())
@@ -107,7 +106,7 @@ func TestSessions(t *testing.T) {
 		t.Errorf("a comes back as %d", got)
 	}
 	must(t, r.Commit())
-	must(t, r.Snapshot(&third, false)) // b was not opened
+	must(t, snapshot(r, &third, false)) // b was not opened
 	r = session(t, &full, &second, &third)
 	if a, b := add(t, r, "a", 0), add(t, r, "b", 0); a != 6 || b != 10 {
 		t.Errorf("they come back as %d and %d", a, b)
@@ -115,7 +114,7 @@ func TestSessions(t *testing.T) {
 
 	r = session(t, &full, &second)
 	var again bytes.Buffer
-	must(t, r.Snapshot(&again, true)) // nothing was opened
+	must(t, snapshot(r, &again, true)) // nothing was opened
 	if got := add(t, session(t, &again), "a", 0); got != 5 {
 		t.Errorf("a comes back as %d", got)
 	}
@@ -134,11 +133,22 @@ func FuzzSession(f *testing.F) {
 			return
 		}
 		var out bytes.Buffer
-		if err := s.Snapshot(&out, true); err != nil {
+		if err := snapshot(s, &out, true); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := NewSession(&out); err != nil {
 			t.Fatal(err)
 		}
 	})
+}
+
+// snapshot pins and writes.
+func snapshot(s interface {
+	Pin(full bool) (func(io.Writer) error, error)
+}, w io.Writer, full bool) error {
+	write, err := s.Pin(full)
+	if err != nil {
+		return err
+	}
+	return write(w)
 }

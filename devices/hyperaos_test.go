@@ -3,6 +3,7 @@ package devices_test
 import (
 	"bytes"
 	"encoding/base64"
+	"io"
 	"os"
 	"regexp"
 	"strings"
@@ -157,11 +158,11 @@ func TestHyperAOSIsAnExecutionDevice(t *testing.T) {
 
 	// A snapshot and what changed since it hold globals, handlers and closures.
 	var full, change bytes.Buffer
-	if err := p.session.Snapshot(&full, true); err != nil {
+	if err := snapshot(p.session, &full, true); err != nil {
 		t.Fatal(err)
 	}
 	eval(owner, "count = 100")
-	if err := p.session.Snapshot(&change, false); err != nil {
+	if err := snapshot(p.session, &change, false); err != nil {
 		t.Fatal(err)
 	}
 	if change.Len() >= full.Len() {
@@ -199,4 +200,15 @@ func BenchmarkLuaProcess(b *testing.B) {
 	for b.Loop() {
 		p.send(inc)
 	}
+}
+
+// snapshot pins and writes.
+func snapshot(s interface {
+	Pin(full bool) (func(io.Writer) error, error)
+}, w io.Writer, full bool) error {
+	write, err := s.Pin(full)
+	if err != nil {
+		return err
+	}
+	return write(w)
 }

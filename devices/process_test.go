@@ -88,9 +88,9 @@ func openHeld(rs ...io.Reader) (device.Held, error) {
 func (h *heldCount) Commit() error   { h.committed = h.now; return nil }
 func (h *heldCount) Rollback() error { h.now = h.committed; return nil }
 func (h *heldCount) Close() error    { return nil }
-func (h *heldCount) Snapshot(w io.Writer, _ bool) error {
-	_, err := io.WriteString(w, strings.Repeat("x", h.committed))
-	return err
+func (h *heldCount) Pin(bool) (func(io.Writer) error, error) {
+	text := strings.Repeat("x", h.committed)
+	return func(w io.Writer) error { _, err := io.WriteString(w, text); return err }, nil
 }
 func (h *heldCount) Fork(context.Context) (device.Held, error) {
 	return &heldCount{h.committed, h.committed}, nil

@@ -365,6 +365,8 @@ func computed(m *Metrics, u *compute.Computer) {
 	m.gauge("ao_cu_live_processes", "Processes with an instance in memory.", stats(func(s compute.Stats) float64 { return float64(s.Live) }))
 	m.gauge("ao_cu_live_bytes", "Memory held by live processes.", stats(func(s compute.Stats) float64 { return float64(s.Resident) }))
 	m.gauge("ao_cu_behind_slots", "Slots scheduled and not yet evaluated.", stats(func(s compute.Stats) float64 { return float64(s.Behind) }))
+	m.counter("ao_cu_checkpoints_total", "Checkpoints that were begun.", stats(func(s compute.Stats) float64 { return float64(s.Holds) }))
+	m.counter("ao_cu_checkpoint_hold_seconds_total", "Time that beginning checkpoints held up the evaluation of their processes.", stats(func(s compute.Stats) float64 { return s.HeldTotal.Seconds() }))
 	m.gauge("ao_cu_checkpoint_hold_max_seconds", "Longest time that writing a checkpoint held up the evaluation of its process.", stats(func(s compute.Stats) float64 { return s.HeldMax.Seconds() }))
 }
 

@@ -44,7 +44,7 @@ func (w Work) JSON(def Definition) []byte {
 }
 
 // Executor is a process in memory: it evaluates its messages one after the other. Eval, Commit, Rollback and Close are called by
-// one goroutine at a time; Fork, Snapshot, State and Resident may be called at any time and do not wait for an evaluation.
+// one goroutine at a time; Fork, Pin, State and Resident may be called at any time and do not wait for an evaluation.
 type Executor interface {
 	// Eval evaluates on the state. An error means that no result came about, since time ended or something was not at hand: the
 	// caller rolls back and may try again. What fails on every machine is a result.
@@ -53,9 +53,9 @@ type Executor interface {
 	Commit() error
 	// Rollback forgets the last evaluation.
 	Rollback() error
-	// Snapshot writes the committed state: all of it the first time or if full is asked for, otherwise what changed since the
-	// last snapshot. The state is held when the first byte is written.
-	Snapshot(w io.Writer, full bool) error
+	// Pin holds the committed state and gives what writes it, once, beside the evaluations that follow: all of it the first time
+	// or if full is asked for, otherwise what changed since the last time.
+	Pin(full bool) (write func(w io.Writer) error, err error)
 	// Fork gives a copy of the committed state to try something out on.
 	Fork(ctx context.Context) (Fork, error)
 	// State is the committed state as a message; empty for a process whose state is a memory.

@@ -84,7 +84,7 @@ type MemoryEngine interface {
 }
 
 // Instance is the state of one process. Eval, Commit, Rollback and Close are called by one goroutine at a time; Fork,
-// Snapshot, Memory and Resident may be called at any time by any goroutine and do not wait for an evaluation.
+// Pin, Snapshot, PinMemory, Memory and Resident may be called at any time by any goroutine and do not wait for an evaluation.
 type Instance interface {
 	// Eval evaluates one message on the state. An error means that no result came about (ctx ended, the machine
 	// lacks memory, the safety net by time closed: ErrUnfinished): the caller rolls back and may try again.
@@ -94,9 +94,13 @@ type Instance interface {
 	// Rollback forgets the last evaluation. If it had come to an end, so is refused for its result, state outside the
 	// memory starts anew, as it does where an instance is thrown away after an error; otherwise no trace is left.
 	Rollback() error
-	// Snapshot writes the committed state: all of it the first time or if full is asked for, otherwise what
-	// changed since the last snapshot.
+	// Pin holds the committed state and gives what writes it, once, beside whatever is evaluated meanwhile: all of it the
+	// first time or if full is asked for or if another one is being written, otherwise what changed since the last snapshot.
+	Pin(full bool) (write func(w io.Writer) error, err error)
+	// Snapshot pins and writes.
 	Snapshot(w io.Writer, full bool) error
+	// PinMemory is Pin for what Memory writes.
+	PinMemory() (write func(w io.Writer) (int64, error), err error)
 	// Memory writes the committed linear memory as one byte string, the form of legacy checkpoints.
 	Memory(w io.Writer) (int64, error)
 	// Fork gives an instance of its own in the last committed state, without waiting for an evaluation under way.

@@ -319,36 +319,48 @@ func (e *executor) Close() error { return e.session.Close() }
 // before, and the session's snapshot.
 const snapshotVersion = 1
 
-func (e *executor) Snapshot(w io.Writer, full bool) error {
+func (e *executor) Pin(full bool) (write func(w io.Writer) error, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	full = full || !e.whole
-	var state []byte
+	session, err := e.session.Pin(full)
+	if err != nil {
+		return nil, err
+	}
+	before, state := e.saved, e.state
+	e.saved, e.whole = state, true
+	return func(w io.Writer) error {
+		head, err := e.encode(before, state, full)
+		if err == nil {
+			_, err = w.Write(head)
+		}
+		if err != nil {
+			w = io.Discard // what is pinned is let go of by writing it
+		}
+		return errors.Join(err, session(w))
+	}, nil
+}
+
+// encode gives the part of a snapshot that is before the session's.
+func (e *executor) encode(before, state message.Message, full bool) ([]byte, error) {
+	var b []byte
 	var err error
+	kind := byte(0)
 	if full {
-		state, err = message.AppendValue(nil, e.state)
+		kind = 1
+		b, err = message.AppendValue(nil, state)
 	} else {
-		state, err = message.Diff(e.saved, e.state).AppendTo(nil)
+		b, err = message.Diff(before, state).AppendTo(nil)
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var b bytes.Buffer
-	b.WriteByte(snapshotVersion)
 	if full {
-		b.WriteByte(1)
-		e.size = int64(len(state))
-	} else {
-		b.WriteByte(0)
+		e.mu.Lock()
+		e.size = int64(len(b))
+		e.mu.Unlock()
 	}
-	b.Write(binary.AppendUvarint(nil, uint64(len(state))))
-	b.Write(state)
-	if err := e.session.Snapshot(&b, full); err != nil {
-		return err
-	}
-	e.saved, e.whole = e.state, true
-	_, err = w.Write(b.Bytes()) // once all is held
-	return err
+	return append(binary.AppendUvarint([]byte{snapshotVersion, kind}, uint64(len(b))), b...), nil
 }
 
 // Restore gives a process in the state of its last snapshot.

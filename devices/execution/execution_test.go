@@ -120,7 +120,7 @@ func TestSnapshotsLeadBack(t *testing.T) {
 			}
 			var b bytes.Buffer
 			full := rapid.IntRange(0, 4).Draw(t, "full") == 0 || chain == nil
-			if err := e.Snapshot(&b, full); err != nil {
+			if err := snapshot(e, &b, full); err != nil {
 				t.Fatal(err)
 			}
 			if full {
@@ -150,7 +150,7 @@ func FuzzRestore(f *testing.F) {
 		f.Fatal(err)
 	}
 	var b bytes.Buffer
-	if err := e.Snapshot(&b, true); err != nil {
+	if err := snapshot(e, &b, true); err != nil {
 		f.Fatal(err)
 	}
 	f.Add(b.Bytes())
@@ -160,7 +160,7 @@ func FuzzRestore(f *testing.F) {
 			return
 		}
 		var again bytes.Buffer
-		if err := back.Snapshot(&again, true); err != nil {
+		if err := snapshot(back, &again, true); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -190,4 +190,15 @@ func BenchmarkSlot(b *testing.B) {
 			}
 		})
 	}
+}
+
+// snapshot pins and writes.
+func snapshot(s interface {
+	Pin(full bool) (func(io.Writer) error, error)
+}, w io.Writer, full bool) error {
+	write, err := s.Pin(full)
+	if err != nil {
+		return err
+	}
+	return write(w)
 }

@@ -186,10 +186,10 @@ func TestStateIsCommittedUndoneAndKept(t *testing.T) {
 	is(1, one(t, s, "count"))
 	must(s.Commit())
 	var full, change, third, fourth bytes.Buffer
-	must(s.Snapshot(&full, true))
+	must(snapshot(s, &full, true))
 	is(2, one(t, s, "count"))
 	must(s.Commit())
-	must(s.Snapshot(&change, false))
+	must(snapshot(s, &change, false))
 	if change.Len() > full.Len()/2 {
 		t.Errorf("a change takes %d bytes, all %d", change.Len(), full.Len())
 	}
@@ -202,7 +202,7 @@ func TestStateIsCommittedUndoneAndKept(t *testing.T) {
 	// Several calls of one message are undone together.
 	is(3, one(t, s, "count"))
 	is(4, one(t, s, "count"))
-	must(s.Snapshot(&third, false)) // while it is under way
+	must(snapshot(s, &third, false)) // while it is under way
 	half, err := s.Fork(t.Context())
 	must(err)
 	is(3, one(t, half.(*running.Program), "count"))
@@ -210,7 +210,7 @@ func TestStateIsCommittedUndoneAndKept(t *testing.T) {
 	must(s.Rollback())
 	is(3, one(t, s, "count"))
 	must(s.Commit())
-	must(s.Snapshot(&fourth, false))
+	must(snapshot(s, &fourth, false))
 	must(s.Commit())
 
 	for want, buffers := range map[int64][]*bytes.Buffer{1: {&full}, 2: {&full, &change}, 4: {&full, &change, &third, &fourth}} {
@@ -306,4 +306,15 @@ func BenchmarkCall(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// snapshot pins and writes.
+func snapshot(s interface {
+	Pin(full bool) (func(io.Writer) error, error)
+}, w io.Writer, full bool) error {
+	write, err := s.Pin(full)
+	if err != nil {
+		return err
+	}
+	return write(w)
 }

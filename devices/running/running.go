@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"io"
 	"sync"
 
@@ -31,7 +32,7 @@ type Source struct {
 	Keep bool
 }
 
-// Program is a program that runs: a device.Held. Eval, Drop, Commit, Rollback and Close come one after the other; Snapshot, Fork
+// Program is a program that runs: a device.Held. Eval, Drop, Commit, Rollback and Close come one after the other; Pin, Fork
 // and Resident may come at any time.
 type Program struct {
 	engine  vm.Engine
@@ -41,7 +42,7 @@ type Program struct {
 	pending bool // there is an evaluation to commit or undo
 
 	mu sync.Mutex // of what follows
-	at vm.Instance
+	at *shared
 	// undo is the state of before the first of several evaluations since the last Commit, so that all can be undone.
 	undo     *bytes.Buffer
 	replaced bool // the instance is another one than the last snapshot was made of
@@ -71,10 +72,10 @@ func Open(ctx context.Context, s Source, snapshots ...io.Reader) (*Program, erro
 	p := &Program{engine: s.Engine, limits: s.Limits(), keep: s.Keep}
 	var err error
 	if len(snapshots) == 0 {
-		if p.module, err = s.Module(); err == nil {
-			p.at, err = p.engine.New(ctx, p.module, p.limits)
+		if p.module, err = s.Module(); err != nil {
+			return nil, err
 		}
-		return p, err
+		return p.begin(p.engine.New(ctx, p.module, p.limits))
 	}
 	var parts []io.Reader
 	for _, r := range snapshots {
@@ -97,8 +98,15 @@ func Open(ctx context.Context, s Source, snapshots ...io.Reader) (*Program, erro
 	if p.module.Format == "" {
 		return nil, errSnapshot
 	}
-	p.at, err = p.engine.Restore(ctx, p.module, p.limits, parts...)
-	return p, err
+	return p.begin(p.engine.Restore(ctx, p.module, p.limits, parts...))
+}
+
+func (p *Program) begin(at vm.Instance, err error) (*Program, error) {
+	if err != nil {
+		return nil, err
+	}
+	p.at = &shared{Instance: at}
+	return p, nil
 }
 
 var errSnapshot = fault.New(fault.Malformed, "program-snapshot-malformed", "the snapshot of a program is not whole")
@@ -214,28 +222,71 @@ func (p *Program) Rollback() error {
 	if err != nil {
 		return err
 	}
-	err = p.at.Close()
-	p.at = back
+	err = p.at.leave()
+	p.at = &shared{Instance: back}
 	return err
 }
 
-// Snapshot writes the committed state: all of it, or what changed since the last one.
-func (p *Program) Snapshot(w io.Writer, full bool) error {
+// Pin holds the committed state and gives what writes it, once: all of it, or what changed since the last time.
+func (p *Program) Pin(full bool) (write func(w io.Writer) error, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	full = full || p.replaced
 	head := []byte{snapshotChange}
-	if full = full || p.replaced; full {
+	if full {
 		head = p.head()
 	}
-	if _, err := w.Write(head); err != nil {
-		return err
-	}
 	if p.undo != nil { // between two evaluations of one message: what is committed is that of before the first
-		_, err := w.Write(p.undo.Bytes())
-		return err
+		undo := p.undo.Bytes()
+		return func(w io.Writer) error { return writeAll(w, head, undo) }, nil
+	}
+	at := p.at
+	rest, err := at.Pin(full)
+	if err != nil {
+		return nil, err
 	}
 	p.replaced = false
-	return p.at.Snapshot(w, full)
+	at.writing++
+	return func(w io.Writer) error {
+		err := writeAll(w, head)
+		if err != nil {
+			w = io.Discard // what is pinned is let go of by writing it
+		}
+		err = errors.Join(err, rest(w))
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		at.writing--
+		return errors.Join(err, at.closeUnused())
+	}, nil
+}
+
+func writeAll(w io.Writer, parts ...[]byte) error {
+	for _, b := range parts {
+		if _, err := w.Write(b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// shared is an instance that a snapshot may still be written of when the program has gone on with another one.
+type shared struct {
+	vm.Instance
+	writing int
+	left    bool
+}
+
+// leave gives the instance up: at once, or when all is written.
+func (s *shared) leave() error {
+	s.left = true
+	return s.closeUnused()
+}
+
+func (s *shared) closeUnused() error {
+	if !s.left || s.writing > 0 {
+		return nil
+	}
+	return s.Instance.Close()
 }
 
 // Resident is the number of bytes of machine memory that the program holds.
@@ -249,7 +300,7 @@ func (p *Program) Resident() int64 {
 func (p *Program) Close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.at.Close()
+	return p.at.leave()
 }
 
 // Fork gives a copy on which messages are tried out: each begins with the state that is committed.
@@ -261,7 +312,7 @@ func (p *Program) Fork(ctx context.Context) (device.Held, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &Program{engine: p.engine, limits: p.limits, module: p.module, keep: p.keep, at: at}, nil
+		return &Program{engine: p.engine, limits: p.limits, module: p.module, keep: p.keep, at: &shared{Instance: at}}, nil
 	}
 	f, err := p.at.Fork(ctx)
 	if err != nil {
@@ -287,9 +338,9 @@ func (t *Trial) Commit() error { return nil }
 // Rollback has nothing to do.
 func (t *Trial) Rollback() error { return nil }
 
-// Snapshot fails: a copy is not kept.
-func (t *Trial) Snapshot(io.Writer, bool) error {
-	return fault.New(fault.Unsupported, "trial-unkept", "a copy for trying something out is not kept")
+// Pin fails: a copy is not kept.
+func (t *Trial) Pin(bool) (func(io.Writer) error, error) {
+	return nil, fault.New(fault.Unsupported, "trial-unkept", "a copy for trying something out is not kept")
 }
 
 // Close gives the copy up.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -16,6 +17,8 @@ import (
 	"time"
 
 	"ago/vm"
+
+	"golang.org/x/sys/unix"
 )
 
 // The code of the benchmarks: a counter, as most messages of most processes, and a token's transfer.
@@ -197,6 +200,71 @@ func BenchmarkSnapshot(b *testing.B) {
 			b.ReportMetric(float64(w.Len()), "bytes")
 		})
 	}
+}
+
+// BenchmarkCheckpoint is what a checkpoint adds to the messages around it, with a state of which each message writes all or a
+// little: the longest time to pin it, and the longest commit with a checkpoint after each message and without any.
+func BenchmarkCheckpoint(b *testing.B) {
+	const strings = `Big = Big or {} Round = (Round or 0) + 1 for k = 1, 320 do Big[k] = string.rep(string.char(64 + (k + Round) % 60), 131072) end return "ok"`
+	const tables = `if not Big then Big = {} for k = 1, 300000 do Big[k] = { k } end end for k, v in ipairs(Big) do v[1] = v[1] + 1 end return "ok"`
+	for _, c := range []struct{ name, prepare, message string }{
+		{"strings-written", strings, strings}, {"strings-kept", strings, tickCode}, {"tables-written", tables, tables}, {"tables-kept", tables, tickCode},
+		{"small", tickCode, tickCode},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			i, p := aos(b, testEngine(b, Config{}), vm.Limits{})
+			for range 3 {
+				do(b, i, p.eval(c.prepare))
+			}
+			var pin, commit, plain time.Duration
+			step := func(worst *time.Duration) {
+				mustEval(b, i, p.eval(c.message))
+				began := threadTime()
+				if err := i.Commit(); err != nil {
+					b.Fatal(err)
+				}
+				*worst = max(*worst, threadTime()-began)
+			}
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			for range 40 {
+				step(&plain)
+			}
+			b.ResetTimer()
+			for range b.N {
+				began := threadTime()
+				write, err := i.Pin(false)
+				pin = max(pin, threadTime()-began)
+				if err != nil {
+					b.Fatal(err)
+				}
+				done := make(chan error, 1)
+				go func() { done <- write(io.Discard) }()
+				for going := true; going; {
+					step(&commit)
+					select {
+					case err := <-done:
+						if err != nil {
+							b.Fatal(err)
+						}
+						going = false
+					default:
+					}
+				}
+				step(&commit)
+			}
+			b.ReportMetric(float64(pin.Microseconds()), "pin-max-us")
+			b.ReportMetric(float64(commit.Microseconds()), "commit-max-us")
+			b.ReportMetric(float64(plain.Microseconds()), "plain-commit-max-us")
+		})
+	}
+}
+
+// threadTime is the processor time of the calling thread: what it waits for others is not in it.
+func threadTime() time.Duration {
+	var t unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t)
+	return time.Duration(t.Nano())
 }
 
 func BenchmarkRestore(b *testing.B) {

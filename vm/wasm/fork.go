@@ -138,23 +138,32 @@ func (f *fork) Refresh(ctx context.Context) error {
 	if f.image != im {
 		return f.join()
 	}
+	moved, err := f.follow(im)
+	if moved {
+		im.sweep()
+	}
+	return err
+}
+
+// follow brings the copy to the newest version of the image.
+func (f *fork) follow(im *image) (moved bool, err error) {
 	im.mu.RLock()
 	defer im.mu.RUnlock()
 	if im.closed {
-		return vm.ErrClosed
+		return false, vm.ErrClosed
 	}
 	from := f.pin.version
 	if from == im.version {
-		return nil
+		return false, nil
 	}
 	now := im.outside()
 	if err := f.machine.growTo(now.size); err != nil {
-		return err
+		return false, err
 	}
 	im.move(f.pin, im.version)
 	im.load(f.machine, from, f.pin.version)
 	f.state = now
-	return f.machine.reset(now.host, now.globals)
+	return true, f.machine.reset(now.host, now.globals)
 }
 
 // join moves a copy with an image of its own to the parent's, once that is up to date. Until then the evaluation that

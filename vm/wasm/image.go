@@ -5,6 +5,7 @@ package wasm
 import (
 	"bytes"
 	"errors"
+	"math"
 	"sync"
 
 	"ago/vm"
@@ -21,6 +22,7 @@ import (
 //   - Between evaluations the live memory equals the image.
 //   - Each page knows the version in which it last changed. A reader at an older version (a fork, the last snapshot)
 //     pins its version; a commit that replaces a pinned page keeps the old one in the stash until the pin moves on.
+//     The stash may hold more than is pinned: it is swept little by little.
 //   - Only the owner of the instance changes an image, with mu held; forks read it with mu held for reading.
 type image struct {
 	mu      sync.RWMutex
@@ -34,22 +36,33 @@ type image struct {
 	host    hostState
 	globals []uint64
 	behind  []vm.Input // committed, but not in here yet; see late.go
-	stash   map[int][]old
-	pinned  uint64 // the highest pinned version as of this commit
+	pinned  uint64     // the highest version as of this commit that has to be kept,
+	kept    uint64     // and the highest that is kept if that takes little
+	wrote   int        // pages that commits of late had to look at, the most
+	stashed int        // pages in the stashes of the chunks
+	cursor  int        // the chunk that is to be swept next,
+	unswept int        // and how many are to be swept until none has more than it needs
 
-	pinMu sync.Mutex // pins are moved by readers, which share mu
-	pins  map[*pin]struct{}
-	moved bool // since the last commit
+	pinMu sync.Mutex    // pins are moved by readers, which share mu
+	pins  map[*pin]bool // of each, whether it has to be kept
+	moved bool          // since the pins were looked at
 }
 
 type chunk struct {
 	own     [chunkLen]*page
 	version [chunkLen]uint64
 	newest  uint64
+	stash   *[chunkLen][]old // what the pages were in pinned versions; nil: nothing
 }
 
-// pin is a reader's hold on a version.
+// pin is a reader's hold on a version. The last snapshot's is weaker: with what the pages were then the next one is small, and
+// without it still right. So no more than keptMax pages are kept for it alone.
 type pin struct{ version uint64 }
+
+const keptMax = 2048
+
+// lost stands for what a page was in a version that only the last snapshot pinned.
+var lost = new(page)
 
 // old is what a page was in the versions from up to, but not including, to.
 type old struct {
@@ -58,15 +71,22 @@ type old struct {
 }
 
 func newImage(a *arena, b *base) *image {
-	return &image{arena: a, base: b, size: b.size, version: 1, pins: map[*pin]struct{}{}, stash: map[int][]old{}}
+	return &image{arena: a, base: b, size: b.size, version: 1, pins: map[*pin]bool{}}
+}
+
+func (im *image) chunkOf(i int) *chunk {
+	if c := i / chunkLen; c < len(im.chunks) {
+		return im.chunks[c]
+	}
+	return nil
 }
 
 func (im *image) own(i int) (*page, uint64) {
-	c := i / chunkLen
-	if c >= len(im.chunks) || im.chunks[c] == nil {
+	k := im.chunkOf(i)
+	if k == nil {
 		return nil, 0
 	}
-	return im.chunks[c].own[i%chunkLen], im.chunks[c].version[i%chunkLen]
+	return k.own[i%chunkLen], k.version[i%chunkLen]
 }
 
 // at is the content of a page, nil if it is the module's own data or zero.
@@ -86,8 +106,8 @@ func (im *image) atVersion(i int, v uint64) *page {
 // versionAt is atVersion, with the version in which the page had become so.
 func (im *image) versionAt(i int, v uint64) (p *page, since uint64) {
 	p, since = im.own(i)
-	if since > v {
-		for _, o := range im.stash[i] {
+	if k := im.chunkOf(i); since > v && k != nil && k.stash != nil {
+		for _, o := range k.stash[i%chunkLen] {
 			if o.from <= v && v < o.to {
 				p, since = o.data, o.from
 				break
@@ -110,9 +130,18 @@ func (im *image) set(i int, content []byte) {
 		im.chunks[c] = new(chunk)
 	}
 	k, slot := im.chunks[c], i%chunkLen
-	if im.pinned > 0 && k.version[slot] <= im.pinned {
-		im.stash[i] = append(im.stash[i], old{from: k.version[slot], to: im.version, data: k.own[slot]})
-		k.own[slot] = nil
+	if since := k.version[slot]; since <= max(im.pinned, im.kept) && im.pinned+im.kept > 0 {
+		if k.stash == nil {
+			k.stash = new([chunkLen][]old)
+		}
+		was := old{from: since, to: im.version, data: k.own[slot]}
+		if (since > im.pinned || im.pinned == 0) && im.stashed >= keptMax {
+			was.data = lost
+		} else {
+			k.own[slot] = nil
+		}
+		k.stash[slot] = append(k.stash[slot], was)
+		im.stashed++
 	}
 	k.version[slot], k.newest = im.version, im.version
 	if b := im.base.pages[i]; b != nil && bytes.Equal(b[:], content) {
@@ -135,7 +164,7 @@ func (im *image) commit(s *scanner, m *machine) (written int, err error) {
 	im.mu.Lock()
 	defer im.mu.Unlock()
 	defer guard(&err)
-	im.settle()
+	im.look()
 	im.version++
 	err = s.changed(m, func(first, n int) {
 		written += n
@@ -152,6 +181,7 @@ func (im *image) commit(s *scanner, m *machine) (written int, err error) {
 	if err != nil {
 		return written, err
 	}
+	im.wrote = max(written, im.wrote-im.wrote/8)
 	im.behind = im.behind[:0]
 	im.size = uint64(len(m.mem))
 	im.host = m.host.clone()
@@ -240,8 +270,16 @@ func (im *image) move(p *pin, version uint64) {
 	im.pinMu.Lock()
 	defer im.pinMu.Unlock()
 	p.version = version
-	im.pins[p] = struct{}{}
+	im.pins[p] = true
 	im.moved = true
+}
+
+// prefer makes the version of a pin one that is kept as long as that takes little.
+func (im *image) prefer(p *pin, version uint64) {
+	im.move(p, version)
+	im.pinMu.Lock()
+	defer im.pinMu.Unlock()
+	im.pins[p] = false
 }
 
 // forget drops a pin. What it kept goes with the next commit.
@@ -254,10 +292,8 @@ func (im *image) forget(p *pin) {
 
 // release drops a pin and what it kept.
 func (im *image) release(p *pin) {
-	im.mu.Lock()
-	defer im.mu.Unlock()
 	im.forget(p)
-	im.settle()
+	im.sweep()
 }
 
 // outside is the newest state outside the pages. The lock is held for reading.
@@ -265,18 +301,63 @@ func (im *image) outside() at {
 	return at{size: im.size, host: im.host, globals: append([]uint64(nil), im.globals...)}
 }
 
-// settle lets go of what no pin needs. It is called with mu held.
-func (im *image) settle() {
+// look learns which versions are pinned. It is called with mu held.
+func (im *image) look() {
 	im.pinMu.Lock()
 	defer im.pinMu.Unlock()
 	if !im.moved {
 		return
 	}
-	im.moved, im.pinned = false, 0
-	for p := range im.pins {
-		im.pinned = max(im.pinned, p.version)
+	im.moved, im.pinned, im.kept = false, 0, 0
+	for p, must := range im.pins {
+		if must {
+			im.pinned = max(im.pinned, p.version)
+		} else {
+			im.kept = max(im.kept, p.version)
+		}
 	}
-	for i, olds := range im.stash {
+	im.unswept = len(im.chunks)
+}
+
+// sweepStep is how many pages are let go at once: commits wait that long.
+const sweepStep = 256
+
+// sweep lets go of all that no pin needs any more, a little at a time, beside evaluations: who moves a pin calls it, so that
+// no commit pays for it.
+func (im *image) sweep() {
+	var gone []*page
+	for more := true; more; {
+		im.mu.Lock()
+		im.look()
+		gone = im.unstash(gone[:0], sweepStep)
+		more = im.unswept > 0
+		im.mu.Unlock()
+		im.arena.put(gone...)
+	}
+}
+
+// unstash takes pages that no pin needs out of the stash, about so many. It is called with mu held, after look.
+func (im *image) unstash(gone []*page, most int) []*page {
+	for before := im.stashed; im.unswept > 0 && im.stashed > 0 && before-im.stashed < most; im.unswept-- {
+		if im.cursor >= len(im.chunks) {
+			im.cursor = 0
+		}
+		if k := im.chunks[im.cursor]; k != nil && k.stash != nil {
+			gone = im.unstashChunk(k, gone)
+		}
+		im.cursor++
+	}
+	if im.stashed == 0 {
+		im.unswept = 0
+	}
+	return gone
+}
+
+func (im *image) unstashChunk(k *chunk, gone []*page) []*page {
+	im.pinMu.Lock()
+	defer im.pinMu.Unlock()
+	left := 0
+	for slot, olds := range k.stash {
 		kept := olds[:0]
 		for _, o := range olds {
 			needed := false
@@ -285,17 +366,22 @@ func (im *image) settle() {
 			}
 			if needed {
 				kept = append(kept, o)
-			} else if o.data != nil {
-				im.arena.put(o.data)
+				continue
+			}
+			im.stashed--
+			if o.data != nil && o.data != lost {
+				gone = append(gone, o.data)
 				im.pages--
 			}
 		}
-		if len(kept) == 0 {
-			delete(im.stash, i)
-		} else {
-			im.stash[i] = kept
-		}
+		clear(olds[len(kept):])
+		k.stash[slot] = kept
+		left += len(kept)
 	}
+	if left == 0 {
+		k.stash = nil
+	}
+	return gone
 }
 
 func (im *image) close() {
@@ -311,7 +397,8 @@ func (im *image) clear() {
 	clear(im.pins)
 	im.moved = true
 	im.pinMu.Unlock()
-	im.settle()
+	im.look()
+	im.arena.put(im.unstash(nil, math.MaxInt)...)
 	for _, k := range im.chunks {
 		if k == nil {
 			continue

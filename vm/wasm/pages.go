@@ -23,6 +23,7 @@ const (
 	chunkLen  = 64 // pages per chunk of an image
 	arenaStep = 64 // pages taken from the system at once
 	warmMax   = 4096
+	stockMax  = 4 * warmMax
 )
 
 type page [pageSize]byte
@@ -59,13 +60,11 @@ func (a *arena) get() *page {
 		return p
 	}
 	if len(a.cold) == 0 {
-		b, err := unix.Mmap(-1, 0, arenaStep*pageSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+		block, err := newBlock(0)
 		if err != nil {
 			panic(noMemory{err})
 		}
-		for i := arenaStep - 1; i >= 0; i-- {
-			a.cold = append(a.cold, (*page)(unsafe.Pointer(&b[i*pageSize])))
-		}
+		a.cold = append(a.cold, block...)
 	}
 	n := len(a.cold)
 	p := a.cold[n-1]
@@ -73,16 +72,81 @@ func (a *arena) get() *page {
 	return p
 }
 
-func (a *arena) put(p *page) {
+// newBlock takes pages from the system, the first one last.
+func newBlock(flags int) ([]*page, error) {
+	b, err := unix.Mmap(-1, 0, arenaStep*pageSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON|flags)
+	if err != nil {
+		return nil, err
+	}
+	block := make([]*page, 0, arenaStep)
+	for i := arenaStep - 1; i >= 0; i-- {
+		block = append(block, (*page)(unsafe.Pointer(&b[i*pageSize])))
+	}
+	return block, nil
+}
+
+// put takes pages back.
+func (a *arena) put(ps ...*page) {
+	a.mu.Lock()
+	a.used -= len(ps)
+	n := min(len(ps), max(0, warmMax-len(a.warm)))
+	a.warm = append(a.warm, ps[:n]...)
+	a.mu.Unlock()
+	a.cool(ps[n:])
+}
+
+// cool gives the memory behind free pages back.
+func (a *arena) cool(ps []*page) {
+	for _, p := range ps {
+		_ = unix.Madvise(p[:], unix.MADV_DONTNEED)
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.used--
-	if len(a.warm) < warmMax {
-		a.warm = append(a.warm, p)
-		return
+	a.cold = append(a.cold, ps...)
+}
+
+// stock readies pages for a commit that will need many: having the system fill them one after the other would take it
+// longer than writing them. What is not used is given back by trim. That there are no more is for get to say.
+func (a *arena) stock(n int) {
+	for n = min(n, stockMax); ; {
+		a.mu.Lock()
+		if len(a.warm) >= n {
+			a.mu.Unlock()
+			return
+		}
+		k := min(len(a.cold), arenaStep)
+		ps := append([]*page(nil), a.cold[len(a.cold)-k:]...)
+		a.cold = a.cold[:len(a.cold)-k]
+		a.mu.Unlock()
+		for _, p := range ps {
+			p[0] = 0
+		}
+		if k == 0 {
+			var err error
+			if ps, err = newBlock(unix.MAP_POPULATE); err != nil {
+				return
+			}
+		}
+		a.mu.Lock()
+		a.warm = append(a.warm, ps...)
+		a.mu.Unlock()
 	}
-	_ = unix.Madvise(p[:], unix.MADV_DONTNEED)
-	a.cold = append(a.cold, p)
+}
+
+// trim gives back the memory behind pages that were readied and are not needed any more.
+func (a *arena) trim() {
+	for {
+		a.mu.Lock()
+		k := min(len(a.warm)-warmMax, arenaStep)
+		if k <= 0 {
+			a.mu.Unlock()
+			return
+		}
+		ps := append([]*page(nil), a.warm[len(a.warm)-k:]...)
+		a.warm = a.warm[:len(a.warm)-k]
+		a.mu.Unlock()
+		a.cool(ps)
+	}
 }
 
 // base is what all instances of a program share: the pages that differ from the module's own data once it has

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 
 	"ago/vm"
 
@@ -60,75 +61,128 @@ type checksum [16]byte
 
 // chain is where an instance is in its sequence of snapshots.
 type chain struct {
-	mu   sync.Mutex
-	pin  pin // the state of the last one
+	mu   sync.Mutex // held from the pinning of a state until it is written
+	pin  pin        // the state of the last one
 	sum  checksum
 	have bool
+	left atomic.Bool // one was written meanwhile that the next cannot build on
 }
 
-// Snapshot writes the committed state; it may be all of it though the changes were asked for. It may run beside evaluations and commits: it writes the state of the moment it
-// was called, and holds the image only while it copies a few pages.
-func (i *instance) Snapshot(w io.Writer, full bool) error {
+// pinned is a state that stays as it is until it is let go.
+type pinned struct {
+	*image
+	pin   *pin
+	state at
+	spare *machine // in the state, if the image had to be made for it
+}
+
+// hold pins the newest committed state. Between two evaluations that takes as long as bringing the image up to date.
+func (i *instance) hold() (pinned, error) {
 	if err := i.usable(); err != nil {
-		return err
+		return pinned{}, err
 	}
-	c := &i.chain
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	im := i.image
 	i.catchUp()
-	now, to, err := im.hold(&pin{})
-	if errors.Is(err, errBehind) {
-		own, m, err2 := i.private()
-		if err2 != nil {
-			return err2
-		}
-		defer i.engine.retire(m)
-		defer own.close()
-		im, c.have = own, false
-		now, to, err = im.hold(&pin{})
+	p := pinned{image: i.image}
+	var err error
+	p.pin, p.state, err = p.hold(&pin{})
+	if !errors.Is(err, errBehind) {
+		return p, err
 	}
+	if p.image, p.spare, err = i.private(); err != nil {
+		return p, err
+	}
+	p.pin, p.state, err = p.hold(&pin{})
+	return p, err
+}
+
+// letGo gives up a pinned state.
+func (i *instance) letGo(p pinned) {
+	if p.spare != nil {
+		p.close()
+		i.engine.retire(p.spare)
+		return
+	}
+	p.forget(p.pin)
+	p.sweep()
+	p.arena.trim()
+}
+
+// ready has pages at hand for the commits that follow: each page they change is copied first.
+func (p pinned) ready() {
+	p.mu.RLock()
+	n := min(2*p.wrote, p.pages)
+	p.mu.RUnlock()
+	p.arena.stock(n)
+}
+
+// Pin holds the committed state.
+func (i *instance) Pin(full bool) (write func(io.Writer) error, err error) {
+	c := &i.chain
+	chained := c.mu.TryLock()
+	if !chained {
+		c.left.Store(true)
+	} else if c.left.Swap(false) {
+		c.have = false
+	}
+	p, err := i.hold()
+	if err != nil {
+		if chained {
+			c.mu.Unlock()
+		}
+		return nil, err
+	}
+	return func(w io.Writer) error {
+		defer i.letGo(p)
+		p.ready()
+		if !chained {
+			var sum checksum
+			return i.write(w, p, nil, &sum)
+		}
+		defer c.mu.Unlock()
+		from := c
+		if full || !c.have || p.spare != nil {
+			from = nil
+		}
+		err := i.write(w, p, from, &c.sum)
+		c.have = err == nil && p.spare == nil
+		if c.have {
+			p.prefer(&c.pin, p.pin.version)
+		}
+		return err
+	}, nil
+}
+
+// Snapshot writes the committed state. It may run beside evaluations and commits: it writes the state of the moment it was
+// called.
+func (i *instance) Snapshot(w io.Writer, full bool) error {
+	write, err := i.Pin(full)
 	if err != nil {
 		return err
 	}
-	defer im.forget(now)
-	full = full || !c.have
-	var from uint64
-	if !full {
-		from = c.pin.version
+	return write(w)
+}
+
+// write writes a pinned state, all of it or what changed since the last of a chain.
+func (i *instance) write(w io.Writer, p pinned, since *chain, sum *checksum) error {
+	kind, before, from := byte(snapshotFull), checksum{}, uint64(0)
+	if since != nil {
+		kind, before, from = snapshotDelta, since.sum, since.pin.version
 	}
-	err = writeFrame(w, func(out *snapshotWriter) {
-		if full {
-			out.byte(snapshotFull)
-		} else {
-			out.byte(snapshotDelta)
-		}
+	return writeFrame(w, func(out *snapshotWriter) {
+		out.byte(kind)
 		out.bytes(i.program.hash[:])
-		out.bytes(im.base.digest[:])
-		if full {
-			out.bytes(make([]byte, len(checksum{})))
-		} else {
-			out.bytes(c.sum[:])
-		}
+		out.bytes(p.base.digest[:])
+		out.bytes(before[:])
 		out.byte(byte(len(i.program.abi.format)))
 		out.bytes([]byte(i.program.abi.format))
-		out.word(to.size)
-		out.host(to.host)
-		out.long(uint32(len(to.globals)))
-		for _, g := range to.globals {
+		out.word(p.state.size)
+		out.host(p.state.host)
+		out.long(uint32(len(p.state.globals)))
+		for _, g := range p.state.globals {
 			out.word(g)
 		}
-		out.pages(im, from, now.version)
-	}, &c.sum)
-	if err != nil {
-		c.have = false // the next one cannot build on this
-		return err
-	}
-	if im == i.image {
-		c.have = true
-		im.move(&c.pin, now.version)
-	}
-	return nil
+		out.pages(p.image, from, p.pin.version)
+	}, sum)
 }
 
 // encoders are kept because making one costs more than a small snapshot.
@@ -235,7 +289,7 @@ func (im *image) records(b []byte, c int, from, to uint64) (_ []byte, more bool,
 			b = append(b, now[:]...)
 		}
 		if from > 0 {
-			if was := im.atVersion(i, from); was != nil {
+			if was := im.atVersion(i, from); was != nil && was != lost {
 				b[len(b)-pageSize-5] = pageXor
 				xor(b[len(b)-pageSize:], was[:])
 			}
@@ -275,7 +329,7 @@ func (e *engine) Restore(ctx context.Context, m vm.Module, l vm.Limits, snapshot
 			i.chain.sum = sum
 		}
 		i.chain.have = true
-		i.image.move(&i.chain.pin, i.image.version)
+		i.image.prefer(&i.chain.pin, i.image.version)
 		return nil
 	})
 }
@@ -490,41 +544,37 @@ func (s *snapshotReader) pages(im *image, size uint64, kind byte) {
 	}
 }
 
+// PinMemory holds the committed state, of which the linear memory is to be written.
+func (i *instance) PinMemory() (write func(io.Writer) (int64, error), err error) {
+	p, err := i.hold()
+	if err != nil {
+		return nil, err
+	}
+	return func(w io.Writer) (n int64, err error) {
+		defer i.letGo(p)
+		p.ready()
+		part := make([]byte, 0, chunkLen*pageSize)
+		for c := 0; uint64(n) < p.state.size; c++ {
+			if part, err = p.contents(part[:0], c, p.pin.version, p.state.size); err != nil {
+				return n, err
+			}
+			m, err := w.Write(part)
+			n += int64(m)
+			if err != nil {
+				return n, err
+			}
+		}
+		return n, nil
+	}, nil
+}
+
 // Memory writes the committed linear memory as a whole. Like Snapshot it may run beside evaluations.
 func (i *instance) Memory(w io.Writer) (int64, error) {
-	if err := i.usable(); err != nil {
-		return 0, err
-	}
-	im := i.image
-	i.catchUp()
-	now, to, err := im.hold(&pin{})
-	if errors.Is(err, errBehind) {
-		own, m, err2 := i.private()
-		if err2 != nil {
-			return 0, err2
-		}
-		defer i.engine.retire(m)
-		defer own.close()
-		im = own
-		now, to, err = im.hold(&pin{})
-	}
+	write, err := i.PinMemory()
 	if err != nil {
 		return 0, err
 	}
-	defer im.forget(now)
-	part := make([]byte, 0, chunkLen*pageSize)
-	var n int64
-	for c := 0; uint64(n) < to.size; c++ {
-		if part, err = im.contents(part[:0], c, now.version, to.size); err != nil {
-			return n, err
-		}
-		m, err := w.Write(part)
-		n += int64(m)
-		if err != nil {
-			return n, err
-		}
-	}
-	return n, nil
+	return write(w)
 }
 
 // contents copies the pages of one chunk as they are in a version.

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"ago/vm"
@@ -147,6 +148,83 @@ func FuzzSnapshotBody(f *testing.F) {
 			t.Errorf("a snapshot with a memory of %d bytes and page %d was accepted", size, index)
 		}
 	})
+}
+
+// TestSnapshotsOfMuchChange: of more pages than are kept for the next snapshot, what changed is written right all the same, and
+// nothing stays behind.
+func TestSnapshotsOfMuchChange(t *testing.T) { bothWays(t, testMuchChange) }
+
+func testMuchChange(t *testing.T, e *engine) {
+	i, p := aos(t, e, vm.Limits{})
+	var snapshots [4]bytes.Buffer
+	for k := range snapshots {
+		do(t, i, p.eval(`Big = Big or {} for k = 1, 48 do Big[k] = string.rep(string.char(64 + (k + `+strconv.Itoa(k)+`) % 60), 262144) end`))
+		write, err := i.Pin(k == 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pinned := stateSum(i)
+		if k == 2 {
+			do(t, i, p.eval("for k = 1, 48, 2 do Big[k] = string.rep('z', 262144) end")) // between pinning and writing
+		}
+		if err := write(&snapshots[k]); err != nil {
+			t.Fatal(err)
+		}
+		var from []io.Reader
+		for j := range k + 1 {
+			from = append(from, bytes.NewReader(snapshots[j].Bytes()))
+		}
+		back, err := e.Restore(t.Context(), i.module, vm.Limits{}, from...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if stateSum(back) != pinned {
+			t.Fatalf("snapshot %d gives another state back", k)
+		}
+		back.Close()
+	}
+	if i.image.unswept != 0 || i.image.stashed > 0 && i.image.pins[&i.chain.pin] {
+		t.Error("pages stay behind that nothing needs")
+	}
+	if n := len(e.arena.warm); n > warmMax {
+		t.Errorf("%d free pages keep their memory", n)
+	}
+}
+
+// TestSnapshotsAtOnce: while one is written, another one stands for itself, and the next after both does too.
+func TestSnapshotsAtOnce(t *testing.T) {
+	e := testEngine(t, Config{})
+	i, p := aos(t, e, vm.Limits{})
+	var kept [3]bytes.Buffer
+	pin := func() func(io.Writer) error {
+		write, err := i.Pin(false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return write
+	}
+	first := pin()
+	do(t, i, p.eval("A = 1"))
+	second := pin()
+	for k, write := range []func(io.Writer) error{first, second} {
+		if err := write(&kept[k]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	do(t, i, p.eval("A = 2"))
+	if err := pin()(&kept[2]); err != nil {
+		t.Fatal(err)
+	}
+	for k, want := range []string{"nil", "1", "2"} {
+		back, err := e.Restore(t.Context(), i.module, vm.Limits{}, bytes.NewReader(kept[k].Bytes()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := do(t, back, p.eval("return tostring(A)")); got != want {
+			t.Errorf("snapshot %d has %s, not %s", k, got, want)
+		}
+		back.Close()
+	}
 }
 
 func TestSnapshotsAreTakenBesideEvaluations(t *testing.T) { bothWays(t, testSnapshotsBeside) }

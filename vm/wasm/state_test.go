@@ -286,7 +286,7 @@ func testForkVersion(t *testing.T, e *engine) {
 			ask("11")
 		}
 	}
-	if len(i.image.stash) == 0 {
+	if i.image.stashed == 0 {
 		t.Error("nothing was kept for the fork, so this test shows nothing")
 	}
 	before := stateSum(i)
@@ -305,7 +305,7 @@ func testForkVersion(t *testing.T, e *engine) {
 	}
 	f.Close()
 	do(t, i, p.eval("return 1"))
-	if len(i.image.stash) != 0 {
+	if i.image.stashed != 0 {
 		t.Error("pages are kept for a fork that is gone")
 	}
 }
