@@ -87,15 +87,7 @@ func (n *Node) serveReady(w http.ResponseWriter, _ *http.Request) {
 	} else if !n.ready.Load() {
 		reasons = append(reasons, "the node is starting")
 	}
-	if _, err := n.store.Get([]byte{readyProbe}); err != nil && fault.KindOf(err) == fault.Unavailable {
-		reasons = append(reasons, "the store does not answer: "+err.Error())
-	}
-	if s, ok := n.store.(interface{ Fault() error }); ok {
-		if err := s.Fault(); err != nil {
-			reasons = append(reasons, "the store takes no more changes: "+err.Error())
-		}
-	}
-	answerReady(w, reasons, n.computer, n.uploads)
+	answerReady(w, append(reasons, storeReasons(n.store)...), n.computer, n.uploads)
 }
 
 // behindMax is how many processes an answer about readiness names.
@@ -124,9 +116,6 @@ func answerReady(w http.ResponseWriter, reasons []string, u *compute.Computer, u
 	}
 	answerJSON(w, status, a)
 }
-
-// readyProbe is a key nothing is stored under.
-const readyProbe = 0xff
 
 // taskRoutes tell of deliveries.
 type taskRoutes struct {

@@ -39,16 +39,17 @@ type Config struct {
 	Busy            time.Duration // after which a result under evaluation answers 202; 0: never
 	LiveMax         int64         // bytes of machine memory for live processes; 0: the default of compute
 
-	Limits    ComputeLimits // of the compute unit
-	Push      push.Limits   // of the messenger
-	Door      Door          // of scheduler and messenger
-	Addresses Rate          // of requests from one address of the network, at all faces together
-	PageBytes int           // after which a page of a log ends; 0: 64 MB
-	CacheMax  int           // definitions of processes in memory; 0: the default of schedule
-	Bundler   string        // gets what is scheduled; "" uploads nothing
-	Uploads   UploadOptions
-	PublicURL string // where clients reach the scheduler, as its Scheduler-Location says; "" is its own address
-	NoMetrics bool   // do not serve /metrics at the addresses of the units; the node's own always does
+	Limits      ComputeLimits // of the compute unit
+	Push        push.Limits   // of the messenger
+	Door        Door          // of scheduler and messenger
+	Addresses   Rate          // of requests from one address of the network, at all faces together
+	PageBytes   int           // after which a page of a log ends; 0: 64 MB
+	CacheMax    int           // definitions of processes in memory; 0: the default of schedule
+	Bundler     string        // gets what is scheduled; "" uploads nothing
+	Uploads     UploadOptions
+	LocationTTL time.Duration // how long clients may keep where the scheduler answers; 0: an hour
+	PublicURL   string        // where clients reach the scheduler, as its Scheduler-Location says; "" is its own address
+	NoMetrics   bool          // do not serve /metrics at the addresses of the units; the node's own always does
 
 	NoTraces bool // do not answer GET /trace
 

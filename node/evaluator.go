@@ -127,7 +127,13 @@ func (e *Evaluator) start(c EvaluatorConfig) error {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		answerJSON(w, http.StatusOK, map[string]bool{"alive": true})
 	})
-	ready := func(w http.ResponseWriter, _ *http.Request) { answerReady(w, []string{}, e.computer, nil) }
+	ready := func(w http.ResponseWriter, _ *http.Request) {
+		reasons := storeReasons(e.store)
+		if background.Err() != nil {
+			reasons = append(reasons, "the unit is stopping")
+		}
+		answerReady(w, reasons, e.computer, nil)
+	}
 	mux.HandleFunc("GET /ready", ready)
 	mux.HandleFunc("GET /readyz", ready)
 	if c.Profiling {

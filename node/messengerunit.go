@@ -99,6 +99,7 @@ func (m *MessengerUnit) start(ctx context.Context, c MessengerConfig) error {
 	m.metrics.counter("ao_mu_results_total", "Results that were taken from the compute unit.", func() float64 { return float64(m.puller.taken.Load()) })
 	m.metrics.counter("ao_mu_result_failures_total", "Times that a result could not be had.", func() float64 { return float64(m.puller.failed.Load()) })
 	m.metrics.gauge("ao_mu_results_waiting", "Results that are being waited for.", func() float64 { return float64(m.puller.waiting.Load()) })
+	m.condition = func() (reasons, notes []string) { return door.reasons(), m.late() }
 	if m.url, err = m.listen("mu", m.c.Port, m.routes(c, face.Handler())); err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"ago/builtin"
 	"ago/clock"
@@ -41,8 +42,8 @@ import (
 )
 
 const (
-	verifiedMax = 16_384 // signatures remembered as checked: some MB
-	locationTTL = "3600000"
+	verifiedMax = 16_384    // signatures remembered as checked: some MB
+	locationTTL = time.Hour // how long clients may keep where the scheduler answers
 )
 
 // Node is a running node.
@@ -518,7 +519,8 @@ func (n *Node) name(host string) string {
 
 // announce publishes where the scheduler answers: clients find it by the address that processes name.
 func (n *Node) announce(ctx context.Context) error {
-	it, err := schedulerLocation(n.c.Key, cmp.Or(n.c.PublicURL, n.addresses.SU), n.c.Clock)
+	url := cmp.Or(n.c.PublicURL, n.addresses.SU)
+	it, err := schedulerLocation(n.c.Key, url, n.c.LocationTTL, n.c.Clock)
 	if err != nil {
 		return err
 	}
@@ -529,7 +531,7 @@ func (n *Node) announce(ctx context.Context) error {
 	if _, err := n.gateway.Upload(ctx, v); err != nil || n.uploads == nil {
 		return err
 	}
-	return announce(ctx, n.uploads, n.log, it, cmp.Or(n.c.PublicURL, n.addresses.SU))
+	return announce(ctx, n.uploads, n.log, it, placeText(url, n.c.LocationTTL))
 }
 
 // catchUp evaluates what was scheduled but not evaluated when the node stopped.

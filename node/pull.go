@@ -38,6 +38,7 @@ type puller struct {
 
 	taken, failed atomic.Uint64
 	waiting       atomic.Int64
+	failing       atomic.Int64 // of those that wait, results that could not be had when they were asked for last
 }
 
 const (
@@ -131,7 +132,10 @@ func (u *puller) pull(p message.ID, slot slotlog.Slot, value []byte) bool {
 		if err == nil || u.ctx.Err() != nil {
 			return err == nil
 		}
-		u.failed.Add(1)
+		if u.failed.Add(1); tries == 1 {
+			u.failing.Add(1)
+			defer u.failing.Add(-1)
+		}
 		if u.max > 0 && tries >= u.max {
 			u.log.Error("a result is not asked for any more until the next start", "process", p, "slot", slot, "err", err)
 			return false

@@ -64,6 +64,9 @@ func StartRouter(ctx context.Context, c RouterConfig) (*RouterUnit, error) {
 	if err := r.open(ctx, c.UnitConfig); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
+	behind := &reach{urls: c.Hosts, path: "/"}
+	r.condition = behind.condition
+	r.metrics.gauge("ao_ur_hosts_down", "Units behind the router that do not answer.", behind.silent)
 	var err error
 	if r.url, err = r.listen("ur", c.Port, r.routes()); err != nil {
 		return nil, errors.Join(err, r.Close())

@@ -114,6 +114,12 @@ func (r *SchedulerRouter) start(ctx context.Context, c SchedulerRouterConfig) er
 		r.send(w, q, q.PathValue("first"))
 	})
 	mux.HandleFunc("/", func(w http.ResponseWriter, q *http.Request) { legacy.Fail(w, unknown(q)) })
+	behind := &reach{path: "/"}
+	for _, s := range r.list {
+		behind.urls = append(behind.urls, s.URL)
+	}
+	r.condition = behind.condition
+	r.metrics.gauge("ao_su_schedulers_down", "Schedulers behind the router that do not answer.", behind.silent)
 	var err error
 	if r.url, err = r.listen("su", c.Port, mux); err != nil {
 		return err
@@ -233,7 +239,9 @@ func (r *SchedulerRouter) find(ctx context.Context, p message.ID) (string, error
 	}
 	var silent error
 	for _, s := range r.list[:min(len(r.list), routedAsks)] {
-		_, err := call(ctx, func(ctx context.Context) (client.Process, error) { return (&client.Network{SU: s.URL}).Process(ctx, p) })
+		// It has to have the process itself: one that is elsewhere is found where it is.
+		one := &client.Network{SU: s.URL, HTTP: unfollowing}
+		_, err := call(ctx, func(ctx context.Context) (client.Process, error) { return one.Process(ctx, p) })
 		if err == nil {
 			r.mu.Lock()
 			defer r.mu.Unlock()

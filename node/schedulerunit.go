@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"time"
 
 	"ago/clock"
 	"ago/codec/ans104"
@@ -30,6 +32,11 @@ type SchedulerConfig struct {
 	PageBytes int    // after which a page of a log ends; 0: 64 MB
 	CacheMax  int    // definitions of processes in memory; 0: the default of schedule
 	Door      Door
+
+	Redirects   bool          // send clients of processes that are not here to the scheduler that the process names
+	Router      string        // asked whether a new process is this scheduler's; "" is nobody
+	Assignment  string        // N if this scheduler's address at the router is https://suN.…; "": it is PublicURL
+	LocationTTL time.Duration // how long clients may keep where it answers; 0: an hour
 }
 
 // SchedulerUnit is a running scheduler without the other units.
@@ -87,14 +94,22 @@ func (s *SchedulerUnit) start(ctx context.Context, c SchedulerConfig) error {
 	s.parts = append(s.parts, func() error { s.scheduler.Close(); return nil })
 	door := newDoor(s.background, &s.wg, c.Door, clock.System{}, s.c.Log, s.owner)
 	crowd := newCrowd(clock.System{})
+	admit := legacy.Admit(door.admit)
+	if c.Router != "" {
+		admit = s.routed(c, door.admit)
+	}
 	face := &legacy.SU{
 		Turn: crowd.turn(func(ctx context.Context, id message.ID) bool {
 			_, err := s.scheduler.Process(ctx, id)
 			return err == nil
 		}),
 		Scheduler: s.scheduler, Verifier: s.verifier, Clock: clock.System{}, Height: s.tip.height, Address: s.Address(),
-		Admit: door.admit, PageBytes: c.PageBytes,
+		Admit: admit, PageBytes: c.PageBytes,
 	}
+	if c.Redirects {
+		face.Elsewhere = newNeighbours(c, s.c.Key, clock.System{}).find
+	}
+	s.condition = func() (reasons, notes []string) { return door.reasons(), append(s.tip.notes(), s.uploads.notes()...) }
 	if s.url, err = s.listen("su", s.c.Port, face.Handler()); err != nil {
 		return err
 	}
@@ -129,11 +144,11 @@ func (s *SchedulerUnit) announce(ctx context.Context, c SchedulerConfig) error {
 		return nil
 	}
 	url := cmp.Or(c.PublicURL, s.url)
-	it, err := schedulerLocation(s.c.Key, url, clock.System{})
+	it, err := schedulerLocation(s.c.Key, url, c.LocationTTL, clock.System{})
 	if err != nil {
 		return err
 	}
-	return announce(ctx, s.uploads, s.log, it, url)
+	return announce(ctx, s.uploads, s.log, it, placeText(url, c.LocationTTL))
 }
 
 // rowPlace is the second byte of the row that tells which place was announced last -> key of the upload, place.
@@ -141,7 +156,7 @@ const rowPlace byte = 'l'
 
 // announce uploads where the scheduler answers: clients find it by the address that processes name. A place that was
 // announced before is not announced again, and one that could not be uploaded yet never is when there is a newer one.
-func announce(ctx context.Context, u *uploads, log itemLog, it *ans104.Item, url string) error {
+func announce(ctx context.Context, u *uploads, log itemLog, it *ans104.Item, place string) error {
 	var b store.Batch
 	row := []byte{store.TableNode, rowPlace}
 	old, err := u.store.Get(row)
@@ -149,7 +164,7 @@ func announce(ctx context.Context, u *uploads, log itemLog, it *ans104.Item, url
 		return err
 	}
 	if keySize := len(uploadKey(0, message.ID{})); len(old) >= keySize {
-		if string(old[keySize:]) == url {
+		if string(old[keySize:]) == place {
 			return nil
 		}
 		b.Delete(old[:keySize])
@@ -157,8 +172,16 @@ func announce(ctx context.Context, u *uploads, log itemLog, it *ans104.Item, url
 	if err := log.PutItem(ctx, &b, it.ID(), it.Raw); err != nil {
 		return err
 	}
-	b.Set(row, append(u.plan(&b, it.ID()), url...))
+	b.Set(row, append(u.plan(&b, it.ID()), place...))
 	return u.store.Apply(&b, true)
+}
+
+// placeText is what is remembered of an announcement: the address alone if it counts for the usual time.
+func placeText(url string, ttl time.Duration) string {
+	if ttl == 0 || ttl == locationTTL {
+		return url
+	}
+	return url + " " + ttl.String()
 }
 
 // chainArchive is an archive whose blocks are those of the chain, not of the gateway it stands on.
@@ -180,12 +203,12 @@ func (a chainArchive) Confirmations(ctx context.Context, id message.ID) (int, er
 }
 
 // schedulerLocation makes the item that tells where a scheduler answers.
-func schedulerLocation(key *commitment.Key, url string, c clock.Clock) (*ans104.Item, error) {
+func schedulerLocation(key *commitment.Key, url string, ttl time.Duration, c clock.Clock) (*ans104.Item, error) {
 	return ans104.Sign(ans104.Draft{
 		Anchor: fmt.Appendf(nil, "%032d", c.Now().UnixMilli()), // a restart at another address is another item
 		Tags: []Tag{
 			{Name: "Data-Protocol", Value: "ao"}, {Name: "Variant", Value: process.VariantLegacy}, {Name: "Type", Value: "Scheduler-Location"},
-			{Name: "Url", Value: url}, {Name: "Time-To-Live", Value: locationTTL},
+			{Name: "Url", Value: url}, {Name: "Time-To-Live", Value: strconv.FormatInt(cmp.Or(ttl, locationTTL).Milliseconds(), 10)},
 		},
 		Data: []byte(" "),
 	}, key)

@@ -21,6 +21,7 @@ type chainTip struct {
 	store    store.Store
 	log      *slog.Logger
 	now      atomic.Pointer[client.Block]
+	silent   atomic.Pointer[time.Time] // since when no gateway answers; nil: they do
 }
 
 const (
@@ -84,7 +85,14 @@ func (t *chainTip) run(ctx context.Context) {
 	tick := time.NewTicker(tipEvery)
 	defer tick.Stop()
 	for {
-		if err := t.ask(ctx); err != nil && ctx.Err() == nil {
+		err := t.ask(ctx)
+		if err == nil {
+			t.silent.Store(nil)
+		} else if t.silent.Load() == nil {
+			now := time.Now()
+			t.silent.Store(&now)
+		}
+		if err != nil && ctx.Err() == nil {
 			t.log.Warn("the newest block is not known; slots keep the last one", "height", t.height(), "err", err)
 		}
 		select {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"sync/atomic"
 
 	"ago/clock"
 	"ago/commitment"
@@ -38,6 +39,10 @@ type unit struct {
 	log      itemLog
 	verifier *commitment.Verifier
 	metrics  *Metrics
+
+	// condition tells why the unit is not ready, and what else is not as it should be though it is; nil: nothing.
+	condition func() (reasons, notes []string)
+	stopping  atomic.Bool
 
 	servers    []*server
 	url        string
@@ -84,6 +89,8 @@ func (u *unit) listen(face string, port int, h http.Handler) (string, error) {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		answerJSON(w, http.StatusOK, map[string]bool{"alive": true})
 	})
+	mux.HandleFunc("GET /ready", u.serveReady)
+	mux.HandleFunc("GET /readyz", u.serveReady)
 	if u.c.Profiling {
 		profiles(mux)
 	}
@@ -132,6 +139,7 @@ func (u *unit) Failed() <-chan error { return u.failed }
 // start.
 func (u *unit) Close() error {
 	u.closed.Do(func() {
+		u.stopping.Store(true)
 		drain, cancel := context.WithTimeout(context.Background(), drainTimeout)
 		defer cancel()
 		for _, s := range u.servers {

@@ -217,6 +217,9 @@ func (l *Loaded) agree() {
 	if (len(l.OwnerToHost) > 0 || len(l.ModuleToHost) > 0) && l.LookupURL == "" {
 		bad("owner-to-host", "give --sur-url, a scheduler that knows the processes", "--owner-to-host and --module-to-host need --sur-url")
 	}
+	if l.RouterCheck && l.RouterAsked == "" {
+		bad("router-check", "give --router-url, the address that clients post new processes to", "--router-check needs the router")
+	}
 	if l.Mode == "router" && l.SchedulerList == "" {
 		bad("mode", `give --scheduler-list, a file like [{"url":"http://su1:9000"}]`, "--mode router needs the schedulers")
 	}

@@ -97,6 +97,12 @@ type Settings struct {
 	UploadBytes     uint64        `flag:"upload-bytes" units:"su node" kind:"bytes" default:"4mb" min:"1" help:"Largest bundle that is made of them."`
 	UploadConfirm   time.Duration `flag:"upload-confirm" units:"su node" help:"Time after which the bundler is asked whether it still has what it took, and gets it again if not; 0: it is not asked."`
 
+	Redirects   bool          `flag:"redirects" units:"su" default:"true" help:"Answer 307 for a process of another scheduler whose Scheduler-Location a gateway has; off: 404."`
+	LocationTTL time.Duration `flag:"location-ttl" units:"su node" default:"1h" min:"1" help:"How long clients may keep where the scheduler answers: the Time-To-Live of its Scheduler-Location."`
+	RouterCheck bool          `flag:"router-check" units:"su" legacy:"ENABLE_ROUTER_CHECK@su" help:"Ask --router-url for each new process whether it is this scheduler's; if not, answer 307 to the one that has it."`
+	RouterAsked string        `flag:"router-url" units:"su" kind:"url" legacy:"ROUTER_URL@su" help:"Scheduler router that --router-check asks."`
+	Assignment  string        `flag:"assignment" units:"su" legacy:"ASSIGNMENT@su" help:"With --router-check: N if the router's address of this scheduler is https://suN.…; without it --public-url is compared."`
+
 	// Messenger.
 	PushWorkers    int           `flag:"push-workers" units:"mu node" default:"64" min:"1" legacy:"MAX_WORKERS@mu,node" help:"Deliveries under way at a time."`
 	RetryDelay     time.Duration `flag:"retry-delay" units:"mu node" default:"1s" min:"1" legacy:"TASK_QUEUE_RETRY_DELAY@mu,node" help:"Time before a failed delivery is tried again; it doubles each time."`
@@ -204,9 +210,9 @@ var IgnoredVariables = []Ignored{
 	{"ENABLE_DEEP_HASH_CHECKS", []Unit{SU, Node}, "a pushed message is always recognised when it comes again"},
 	{"CURRENT_DEEPHASH_VERSION", []Unit{SU, Node}, "there is one version of the hash"},
 	{"DEEPHASH_RECALC_LIMIT", []Unit{SU, Node}, "the hash is stored with the message and never computed anew"},
-	{"ENABLE_ROUTER_CHECK", []Unit{SU, Node}, "a process names the wallet of its scheduler, and one that names another is refused"},
-	{"ROUTER_URL", []Unit{SU, Node}, "a process names the wallet of its scheduler, and one that names another is refused"},
-	{"ASSIGNMENT", []Unit{SU, Node}, "a process names the wallet of its scheduler, and one that names another is refused"},
+	{"ENABLE_ROUTER_CHECK", []Unit{Node}, "a node is no scheduler behind a router: it has a wallet of its own, and refuses processes that name another"},
+	{"ROUTER_URL", []Unit{Node}, "see ENABLE_ROUTER_CHECK"},
+	{"ASSIGNMENT", []Unit{Node}, "see ENABLE_ROUTER_CHECK"},
 	{"CACHE_URL", []Unit{SU, Node}, "scheduled messages are uploaded to one place, --uploader-url; gateways take them from there"},
 	{"URL", []Unit{SU, Node}, "one scheduler has one store; --public-url says where clients reach it"},
 	{"MULTI_TENANT_BASE_CONN", []Unit{SU, Node}, "one scheduler has one store"},

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -373,8 +374,11 @@ var effects = map[string]func(*testing.T, *world){
 		r := w.start(t, settings.SU, env{"PROCESS_WHITELIST_URL": serving(t, `{"processes":{"`+w.counting.String()+`":{}}}`)})
 		_, raw := w.spawnItem(t, r.said["address"])
 		r.ask(t, "POST", "/", raw).is(t, 403, "is not allowed on this SU")
-		r.ask(t, "POST", "/", w.item(t, w.counting, "x")).is(t, 404, "process-unknown") // past the door, and not scheduled here
+		r.ask(t, "POST", "/", w.item(t, w.counting, "x")).is(t, 307, w.node.Addresses().SU) // past the door, and not scheduled here
 	},
+	"su/ENABLE_ROUTER_CHECK": ofRouterCheck,
+	"su/ROUTER_URL":          ofRouterCheck,
+	"su/ASSIGNMENT":          ofRouterCheck,
 	"su/MODE":                ofSchedulerRouter,
 	"su/SCHEDULER_LIST_PATH": ofSchedulerRouter,
 
@@ -642,6 +646,25 @@ func ofSubrouter(t *testing.T, w *world) {
 	ofHost(t, w, env{"SUBROUTER_URL": "http://own", "OWNERS": w.address, "SUR_URL": w.node.Addresses().SU})
 	w.start(t, settings.UR, env{"SUBROUTER_URL": "http://own", "OWNERS": "somebody", "SUR_URL": w.node.Addresses().SU, "STRATEGY": "redirect"}).
 		result(t, 0).is(t, http.StatusTemporaryRedirect, w.node.Addresses().CU)
+}
+
+// ofRouterCheck: only what the router gives this scheduler is made here.
+func ofRouterCheck(t *testing.T, w *world) {
+	router := httptest.NewServer(http.HandlerFunc(func(a http.ResponseWriter, r *http.Request) {
+		a.Header().Set("Location", "https://su3.ao.example"+r.URL.RequestURI())
+		a.WriteHeader(http.StatusTemporaryRedirect)
+	}))
+	t.Cleanup(router.Close)
+	for number, status := range map[string]int{"3": 200, "4": 307} {
+		r := w.start(t, settings.SU, env{"ENABLE_ROUTER_CHECK": "true", "ROUTER_URL": router.URL, "ASSIGNMENT": number})
+		_, raw := w.spawnItem(t, r.said["address"])
+		r.ask(t, "POST", "/", raw).is(t, status, "")
+	}
+	r := w.start(t, settings.SU, env{"ENABLE_ROUTER_CHECK": "false", "ROUTER_URL": router.URL, "ASSIGNMENT": "4"})
+	r.spawn(t)
+	if _, err := w.try(t, settings.SU, env{"ENABLE_ROUTER_CHECK": "true"}); err == nil || !strings.Contains(err.Error(), "needs the router") {
+		t.Errorf("without a router: %v", err)
+	}
 }
 
 // ofSchedulerRouter: a process is where it was made, and clients are sent there.

@@ -28,6 +28,7 @@ type SU struct {
 	Height    func() uint64 // of the newest block
 	Address   string        // of the scheduler's wallet
 	Admit     Admit         // nil: everything
+	Elsewhere Elsewhere     // nil: nobody is sent elsewhere
 	PageBytes int           // a page of a log ends early here; 0: 64 MB
 }
 
@@ -49,21 +50,30 @@ func (s *SU) Handler() http.Handler {
 	return mux
 }
 
-func (s *SU) root(w http.ResponseWriter, _ *http.Request) {
+func (s *SU) root(w http.ResponseWriter, r *http.Request) {
+	if s.asked(w, r) {
+		return
+	}
 	answer(w, http.StatusOK, fmt.Appendf(nil, `{"timestamp":"%d","address":%q}`, s.Clock.Now().UnixMilli(), s.Address))
 }
 
-func (s *SU) timestamp(w http.ResponseWriter, _ *http.Request) {
+func (s *SU) timestamp(w http.ResponseWriter, r *http.Request) {
+	if s.asked(w, r) {
+		return
+	}
 	answer(w, http.StatusOK, fmt.Appendf(nil, `{"timestamp":"%d","block_height":"%012d"}`, s.Clock.Now().UnixMilli(), s.Height()))
 }
 
 func (s *SU) post(w http.ResponseWriter, r *http.Request) {
 	var receipt schedule.Receipt
 	var err error
+	var p message.ID
 	if hasQuery(r, "process-id") || hasQuery(r, "assign") {
+		p, _ = queryID(r, "process-id")
 		receipt, err = assign(r, s.Scheduler, s.Admit, "If sending assign or process-id, you must send both.")
 	} else {
 		err = takeItem(w, r, s.Verifier, s.Turn, func(v commitment.Verified, it *ans104.Item) error {
+			p = processOf(it)
 			if err := s.Admit.item(r, it); err != nil {
 				return err
 			}
@@ -72,7 +82,7 @@ func (s *SU) post(w http.ResponseWriter, r *http.Request) {
 		})
 	}
 	if err != nil {
-		Fail(w, err)
+		s.fail(w, r, p, err)
 		return
 	}
 	answer(w, http.StatusOK, fmt.Appendf(nil, `{"timestamp":%d,"id":%q}`, receipt.Timestamp, receipt.ID))
@@ -126,7 +136,7 @@ func (s *SU) process(w http.ResponseWriter, r *http.Request, text string) {
 		return
 	}
 	if _, err := s.Scheduler.Process(r.Context(), id); err != nil {
-		Fail(w, err)
+		s.fail(w, r, id, err)
 		return
 	}
 	first, err := s.slot(r.Context(), id, 0)
@@ -155,7 +165,7 @@ func (s *SU) latest(w http.ResponseWriter, r *http.Request, text string) {
 	}
 	head, err := s.head(r.Context(), id)
 	if err != nil {
-		Fail(w, err)
+		s.fail(w, r, id, err)
 		return
 	}
 	s.answerSlot(w, r, id, head.Next-1)
@@ -195,7 +205,7 @@ func (s *SU) read(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		if len(places) == 0 {
-			Fail(w, fault.New(fault.NotFound, "message-unknown", "Message or Process not found: %s", id).
+			s.fail(w, r, in, fault.New(fault.NotFound, "message-unknown", "Message or Process not found: %s", id).
 				WithHint("this scheduler has no process, message or assignment of that id"))
 			return
 		}
