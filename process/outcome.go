@@ -39,6 +39,55 @@ func OutcomeOf(results message.Message) Result {
 	return r
 }
 
+// Settle gives the results of a device as they are kept and sent: the keys of the messages in the outbox are in lower case, as all
+// keys that go over HTTP or become tags, so that Target of a program is the target. Of two that are one then, that in lower case
+// counts, else the first in order.
+func Settle(results message.Message) message.Message {
+	v, _ := results.Get(keyOutbox)
+	switch box := v.(type) {
+	case message.List:
+		out := make(message.List, len(box))
+		for i, e := range box {
+			out[i] = lowered(e)
+		}
+		return results.With(keyOutbox, out)
+	case message.Message:
+		for key, e := range box.All() {
+			if m, ok := e.(message.Message); ok && key != message.KeyCommitments && !message.IsPrivate(key) {
+				if low := lowered(m); !message.Equal(low, m) {
+					box = box.With(key, low)
+				}
+			}
+		}
+		return results.With(keyOutbox, box)
+	}
+	return results
+}
+
+func lowered(v message.Value) message.Value {
+	m, ok := v.(message.Message)
+	if !ok {
+		return v
+	}
+	out := m
+	for key, v := range m.All() {
+		low := strings.ToLower(key)
+		if low == key || isID(key) {
+			continue
+		}
+		out = out.Without(key)
+		if _, taken := out.Get(low); !taken && !message.IsPrivate(low) && low != message.KeyCommitments {
+			out = out.With(low, v)
+		}
+	}
+	return out
+}
+
+func isID(key string) bool {
+	_, err := message.ParseID(key)
+	return err == nil
+}
+
 // Entry is a message of an outbox, under its key.
 type Entry struct {
 	Key     string

@@ -55,3 +55,26 @@ func TestResultsOfModulesAsAOCoreReadsThem(t *testing.T) {
 		}
 	}
 }
+
+func TestMessagesOfDevicesHaveKeysInLowerCase(t *testing.T) {
+	field := func(key string, v message.Value) message.Field { return message.Field{Key: key, Value: v} }
+	text := func(key, v string) message.Field { return field(key, message.Bytes(v)) }
+	id := message.HashOf([]byte("a key")).String()
+	nested := message.New(text("Kept", "as it is"))
+	sent := message.New(text("Target", "T"), text("Action", "Go"), text("action", "go"), text("X", "1"), text("x-Y", "2"), field("Nested", nested), text(id, "i"), text("PRIVATE", "p"))
+	want := message.New(text("target", "T"), text("action", "go"), text("x", "1"), text("x-y", "2"), field("nested", nested), text(id, "i"))
+	plain := message.New(text("target", "T"))
+	for name, c := range map[string]struct{ box, want message.Value }{
+		"a list":         {message.List{sent, message.Bytes("text"), plain}, message.List{want, message.Bytes("text"), plain}},
+		"a map":          {message.New(field("1", sent), field("Two", plain), text("device", "Own@1.0")), message.New(field("1", want), field("Two", plain), text("device", "Own@1.0"))},
+		"something else": {message.Bytes("none"), message.Bytes("none")},
+	} {
+		got := Settle(message.New(field("outbox", c.box), text("Info", "kept")))
+		if !message.Equal(got, message.New(field("outbox", c.want), text("Info", "kept"))) {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	if got := Settle(plain); !message.Equal(got, plain) {
+		t.Errorf("without an outbox: %v", got)
+	}
+}

@@ -165,6 +165,7 @@ func (x *Executions) eval(ctx context.Context, def process.Definition, state mes
 	var results message.Message
 	if err == nil {
 		results, err = x.results(ctx, next)
+		results = process.Settle(results)
 	}
 	if err == nil {
 		if _, unkept := message.Diff(state, next).AppendTo(nil); unkept != nil {
