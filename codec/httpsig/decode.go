@@ -156,6 +156,9 @@ func (t tree) setIDs(w Wire) error {
 		return malformed("header-malformed", "%s is not a dictionary", hdrIDs)
 	}
 	for _, m := range ids {
+		if same, ok := w.Get(m.Name); ok && same == m.Value.Text { // a published client writes it twice
+			continue
+		}
 		if err := t.set([]string{m.Name}, message.Bytes(m.Value.Text)); err != nil {
 			return err
 		}

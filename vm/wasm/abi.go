@@ -23,6 +23,7 @@ type abi struct {
 	shell       bool // the program is told that there is a command interpreter
 	metered     bool
 	minified    bool // imports and exports carry one-letter names
+	standalone  bool // built to run in any host: nothing is called at start, and text is passed in allocated memory
 
 	interpreter *Interpreter // the program that runs modules of this format; nil: they are programs themselves
 
@@ -72,6 +73,14 @@ func init() {
 func metered(a abi) abi {
 	a.metered = true
 	return a
+}
+
+// alone is the format for a module of it that was built to run in any host, as those made for HyperBEAM's wasm-64@1.0 are: they
+// have a _start, which nobody calls, and no constructors.
+func (a *abi) alone() *abi {
+	b := *a
+	b.standalone, b.cookies, b.dataFolder, b.main = true, false, false, mainNone
+	return &b
 }
 
 // export is the name under which a build of this format exports a function of the C runtime.

@@ -22,6 +22,10 @@ var timeHosts = map[string]hostFunc{
 		}
 		return math.Float64bits(float64(t))
 	},
+	"clock_time_get": func(m *machine, a *args) uint64 {
+		m.set64(a[2], uint64(m.now())*1e6)
+		return 0
+	},
 	"_emscripten_get_now_is_monotonic": func(m *machine, a *args) uint64 { return 1 },
 	"_gmtime_js":                       func(m *machine, a *args) uint64 { breakDown(m, a, false); return 0 },
 	"_localtime_js":                    func(m *machine, a *args) uint64 { breakDown(m, a, true); return 0 },

@@ -37,11 +37,8 @@ var coreHosts = map[string]hostFunc{
 
 	"abort":     abortHost,
 	"_abort_js": abortHost,
-	"exit": func(m *machine, a *args) uint64 {
-		m.exited = true
-		m.stop(fmt.Sprintf("Program terminated with exit(%d)", int32(a[0])))
-		return 0
-	},
+	"exit":      exitHost,
+	"proc_exit": exitHost,
 	"__assert_fail": func(m *machine, a *args) uint64 {
 		file, function := "unknown filename", "unknown function"
 		if a[1] != 0 {
@@ -102,6 +99,12 @@ var coreHosts = map[string]hostFunc{
 	"_dlinit":    func(m *machine, a *args) uint64 { return 0 },
 	"_dlopen_js": dlopen,
 	"_dlsym_js":  dlopen,
+}
+
+func exitHost(m *machine, a *args) uint64 {
+	m.exited = true
+	m.stop(fmt.Sprintf("Program terminated with exit(%d)", int32(a[0])))
+	return 0
 }
 
 func abortHost(m *machine, a *args) uint64 {

@@ -122,6 +122,10 @@ func (m *machine) link() error {
 		}
 		return m.linkInterpreter()
 	}
+	_, constructors := m.s.function(m.abi.export("__wasm_call_ctors"))
+	if _, starts := m.s.function("_start"); starts && !constructors {
+		m.abi = m.abi.alone()
+	}
 	need := func(f *fn, names ...string) error {
 		for _, n := range names {
 			if g, ok := m.s.function(m.abi.export(n)); ok {
@@ -200,6 +204,9 @@ func (m *machine) start() *ended {
 	if !m.abi.noFiles {
 		m.host.Clock += 3 // the loader links the three standard streams; each link gets a time stamp
 	}
+	if m.abi.standalone {
+		return nil
+	}
 	if e := m.callExport("__wasm_call_ctors"); e != nil {
 		return e
 	}
@@ -250,7 +257,7 @@ func (m *machine) callExport(name string) *ended {
 func (m *machine) valueExport(name string) (uint64, *ended) {
 	f, ok := m.s.function(m.abi.export(name))
 	if !ok {
-		return 0, &ended{text: "the module does not export " + name}
+		return 0, &ended{code: -1, text: "the module does not export " + name}
 	}
 	return m.call(f)
 }
@@ -313,16 +320,20 @@ type args = [16]uint64
 
 type hostFunc func(m *machine, a *args) uint64
 
-// handle gives the module one message, the way the reference loader calls it: text on the wasm stack, the stack
-// put back afterwards, and as many rounds as there are asynchronous imports on the way.
+// handle gives the module one message, the way the reference loader calls it: text on the wasm stack (in allocated memory, as
+// HyperBEAM does, if the module was built for any host), the stack put back afterwards, and as many rounds as there are asynchronous imports on the way.
 func (m *machine) handle(message, env []byte) ([]byte, *ended) {
 	sp, e := m.call(m.stackSave)
 	if e != nil {
 		return nil, e
 	}
+	allocate := m.stackAlloc
+	if m.abi.standalone {
+		allocate = m.malloc
+	}
 	var ptr [2]uint64
 	for i, text := range [2][]byte{message, env} {
-		if ptr[i], e = m.call(m.stackAlloc, m.stackSize(text)); e != nil {
+		if ptr[i], e = m.call(allocate, m.stackSize(text)); e != nil {
 			return nil, e
 		}
 		m.write(ptr[i], text)

@@ -362,6 +362,7 @@ func TestSnapshotsGiveTheStateBack(t *testing.T) {
 	t.Run("64 bit", func(t *testing.T) {
 		testSnapshots(t, vm.Module{ID: "aos", Format: format64, Bytes: moduleFile(t, "aos2_0_6")}, format64meter)
 	})
+	t.Run("for any host", func(t *testing.T) { testSnapshots(t, standaloneModule(t), format64meter) })
 	t.Run("32 bit", func(t *testing.T) {
 		testSnapshots(t, vm.Module{ID: "aos", Format: format32, Bytes: moduleFile(t, "aos2_0_4_32")}, format32meter)
 	})
