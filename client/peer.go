@@ -94,7 +94,7 @@ func (p Peer) ask(ctx context.Context, method, path string, headers []message.He
 // transport are the headers that an answer has beside the message. What the node itself signs has a status too.
 var transport = []string{
 	"access-control-allow-headers", "access-control-allow-methods", "access-control-allow-origin", "access-control-expose-headers", "access-control-max-age",
-	"ao-body-key", "ao-result", "cache-control", "connection", "content-length", "content-digest", "date", "etag", "keep-alive", "server", "transfer-encoding", "vary", "via",
+	"ao-body-key", "ao-result", "cache-control", "connection", "content-length", "content-digest", "content-security-policy", "date", "etag", "keep-alive", "server", "transfer-encoding", "vary", "via", "x-content-type-options",
 }
 
 // asked finds in an answer what has the id: the answer with its commitments, what stands in its body, or what is left of it

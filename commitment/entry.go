@@ -10,6 +10,8 @@ import (
 // keyDevice is the key of a commitment that names who knows how to check it.
 const keyDevice = "commitment-device"
 
+const keyCommitter = "committer"
+
 // EntryCheck checks one commitment of a message, by its id, and gives who made it; a commitment that nobody in particular made
 // gives the zero Signer. It looks at what the message says, in whatever encoding that came.
 type EntryCheck func(m message.Message, id string, entry message.Message) (Signer, error)
@@ -31,7 +33,8 @@ func RegisterEntries(device string, check EntryCheck) {
 }
 
 // VerifyEntry checks one commitment of a message by the device that it names. It fails with Forged if the commitment does not
-// hold, and with Unsupported ("commitment-unknown") if nobody here knows the device.
+// hold or names another committer than who made it, or none, and with Unsupported ("commitment-unknown") if nobody here knows the
+// device.
 func VerifyEntry(m message.Message, id string, entry message.Message) (Signer, error) {
 	device := entry.Text(keyDevice)
 	entryChecks.RLock()
@@ -40,7 +43,12 @@ func VerifyEntry(m message.Message, id string, entry message.Message) (Signer, e
 	if check == nil {
 		return Signer{}, fault.New(fault.Unsupported, "commitment-unknown", "a commitment by %.60q is not checked here", device)
 	}
-	return check(m, id, entry)
+	s, err := check(m, id, entry)
+	if who := entry.Text(keyCommitter); err == nil && s.Owner != nil && who != s.Address().String() && who != s.ProcessAddress() {
+		// Or what is said of the committers of a message would not be said of all who signed it.
+		return Signer{}, fault.New(fault.Forged, "signature-invalid", "the commitment %.60s names %.60q for the one who made it, who is %s", id, who, s.Address())
+	}
+	return s, err
 }
 
 // VerifyEntries checks every commitment that came with a message and gives who made them, in the order of their ids. A message

@@ -20,7 +20,8 @@ func TestEntriesAreCheckedByTheirDevice(t *testing.T) {
 	with := func(device string, ids ...string) message.Message {
 		entries := message.New()
 		for _, id := range ids {
-			entries = entries.With(id, message.New(message.Field{Key: "commitment-device", Value: message.Bytes(device)}))
+			who := Signer{Type: Ed25519, Owner: []byte(id)}.Address().String()
+			entries = entries.With(id, message.New(message.Field{Key: "commitment-device", Value: message.Bytes(device)}, message.Field{Key: "committer", Value: message.Bytes(who)}))
 		}
 		return message.New(message.Field{Key: message.KeyCommitments, Value: entries})
 	}
@@ -32,6 +33,14 @@ func TestEntriesAreCheckedByTheirDevice(t *testing.T) {
 	}
 	if _, err := VerifyEntries(with("entry-test@1.0", "a", "forged")); fault.KindOf(err) != fault.Forged {
 		t.Errorf("forged: %v", err)
+	}
+	for _, who := range []string{"", "b", "nobody"} { // a commitment is somebody's, and says whose
+		m := with("entry-test@1.0", "a")
+		v, _ := m.Commitments().Get("a")
+		m = m.With(message.KeyCommitments, message.New(message.Field{Key: "a", Value: v.(message.Message).With("committer", message.Bytes(who))}))
+		if _, err := VerifyEntries(m); fault.KindOf(err) != fault.Forged {
+			t.Errorf("%q for the committer: %v", who, err)
+		}
 	}
 	if _, err := VerifyEntries(with("other@1.0", "a")); fault.CodeOf(err) != "commitment-unknown" {
 		t.Errorf("unknown: %v", err)

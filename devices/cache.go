@@ -60,6 +60,8 @@ func cacheWriter(c *device.Call, req message.Message) (signedRequest, error) {
 		ask = signedRequest{message: req}
 	} else if len(ask.signers) == 0 || !ask.byOperator(c) && !ask.by(listed(c, "cache_writers")...) {
 		return ask, refused(device.Forbidden, "Not authorized to write to the cache.")
+	} else if err := ask.bound(c); err != nil {
+		return ask, err
 	}
 	if c.Node.Contents == nil {
 		return ask, unstored()

@@ -86,6 +86,9 @@ func codecPlain(c *device.Call, base message.Message) message.Message {
 	return base
 }
 
+// codecKeysMax are the keys and members of lists of what is read. It is the same on every node, since processes read so too.
+const codecKeysMax = 1 << 18
+
 // codecPayload gives the bytes to read: the value of the key that target names, of the base or the request; body if it names
 // none. A base that is bytes is its own payload.
 func codecPayload(c *device.Call, base, req message.Message) ([]byte, string, error) {

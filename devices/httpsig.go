@@ -58,7 +58,7 @@ func httpsigFrom(_ *device.Call, base, _ message.Message) (message.Value, error)
 		}
 		headers = append(headers, message.Header{Name: key, Value: text})
 	}
-	return httpsig.Decode(httpsig.NewWire(headers, body))
+	return httpsig.DecodeUpTo(httpsig.NewWire(headers, body), codecKeysMax)
 }
 
 // tagCommit is the tag of what the node signs for whoever asks, which therefore gives nobody its rights.

@@ -58,7 +58,7 @@ func jsonDeserialize(c *device.Call, base, req message.Message) (message.Value, 
 	if text == nil {
 		return nil, codecMissing("JSON", name)
 	}
-	return json.Decode(text)
+	return json.DecodeUpTo(text, codecKeysMax)
 }
 
 func jsonContentType(*device.Call, message.Message, message.Message) (message.Value, error) {

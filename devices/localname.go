@@ -84,6 +84,9 @@ func localNameRegister(c *device.Call, _, req message.Message) (message.Value, e
 		return nil, device.End(device.Forbidden, message.New(
 			message.Field{Key: "status", Value: message.Int(device.Forbidden)}, message.Field{Key: "message", Value: message.Bytes("Unauthorized.")}))
 	}
+	if err := ask.bound(c); err != nil {
+		return nil, err
+	}
 	v, ok := ask.message.Get("value")
 	if !ok {
 		return nil, fault.New(fault.Malformed, "argument-missing", "a name is given to a value").WithHint("send key and value, signed by the operator")

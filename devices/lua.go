@@ -150,7 +150,7 @@ func luaAnswer(out []message.Value) (message.Value, error) {
 	if v == nil {
 		v = message.New()
 	}
-	if n, ok := device.Whole(out[0]); ok && n >= 200 && n <= 599 {
+	if n, ok := device.Whole(out[0]); ok && n >= 200 && n <= 599 && n/100 != 3 { // a program sends nobody elsewhere
 		return nil, device.End(device.Status(n), v)
 	}
 	name, _ := device.Text(out[0])

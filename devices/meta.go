@@ -59,6 +59,9 @@ func metaChange(c *device.Call, req message.Message) (message.Value, error) {
 	if len(ask.signers) == 0 || !ask.byOperator(c) {
 		return nil, refused(device.Failed, "Unauthorized")
 	}
+	if err := ask.bound(c); err != nil {
+		return nil, err
+	}
 	settings, ok := device.Service[Settings](c)
 	if !ok {
 		return nil, unserved("change of its settings by requests")

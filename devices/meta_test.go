@@ -43,6 +43,8 @@ func TestOnlyOperatorsChangeSettings(t *testing.T) {
 		{"nobody", right, message.Message{}, "!status 400: Unauthorized"},
 		{"what was changed", tampered, message.Message{}, "!signature-invalid"},
 		{"signed for something else", signed(t, post("/some/other"), operator), message.Message{}, "!status 400: Unauthorized"},
+		{"signed without a path", signed(t, right.Without("path"), operator), message.Message{}, "!path-unsigned"},
+		{"signed for a key of anything", signed(t, post("info"), operator), message.Message{}, "!path-unsigned"},
 		{"another operator", signed(t, right, stranger), texts("operator", stranger.Address().String()), `{"body":"Node message updated. History: 1updates.","history-length":1}`},
 		{"a node of nobody", signed(t, right, stranger), texts("operator", "unclaimed"), `{"body":"Node message updated. History: 1updates.","history-length":1}`},
 		{"for ever", signed(t, right, operator), texts("initialized", "permanent"), "!status 400: The node message of this machine is already permanent. It cannot be changed."},

@@ -219,6 +219,10 @@ func relayAnswer(resp *http.Response, body []byte) message.Message {
 		if relayDropped[name] || message.IsPrivate(name) {
 			continue
 		}
+		// What steers a client was for this node; where the answer leads is for the asker to see.
+		if httpsig.Steers(name) && name != "location" && !strings.Contains(resp.Header.Get("Signature-Input"), `"`+name+`"`) {
+			continue
+		}
 		headers = append(headers, message.Header{Name: name, Value: strings.Join(values, ", ")})
 	}
 	status := message.Field{Key: "status", Value: message.Int(resp.StatusCode)}

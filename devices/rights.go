@@ -40,18 +40,27 @@ func signedAsk(c *device.Call, req message.Message) (signedRequest, error) {
 	return s, nil
 }
 
+// bound refuses a right to those whose signature does not say what they ask for: whoever has a message of theirs could post it to
+// any path.
+func (s signedRequest) bound(c *device.Call) error {
+	if len(s.signers) == 0 || strings.Contains(s.message.Text("path"), c.Device) {
+		return nil
+	}
+	return fault.New(fault.Denied, "path-unsigned", "the signature does not cover the path, which leads to %s", c.Device).
+		WithHint("have the signature cover the key path as well, as a whole: /~%s/%s", c.Device, c.Key)
+}
+
 // givenAway tells whether the node or an operator of it signed a message as an answer, or may have: answers and commitments made
 // for those who ask have a tag, and the other formats have no place for one.
 func givenAway(c *device.Call, m message.Message) bool {
-	own := append([]string{c.Node.Address()}, operators(c)...)
+	own := append([]string{c.Node.Address()}, Operators(c.Node)...)
 	for _, v := range m.Commitments().All() {
 		entry, _ := v.(message.Message)
 		by := entry.Text("committer")
 		if by == "" || !slices.Contains(own, by) {
 			continue
 		}
-		_, tagged := entry.Get("tag")
-		if tagged || by == c.Node.Address() && entry.Text("commitment-device") != httpsig.Codec {
+		if httpsig.Tagged(entry) || by == c.Node.Address() && entry.Text("commitment-device") != httpsig.Codec {
 			return true
 		}
 	}
@@ -106,14 +115,14 @@ func everybody(c *device.Call, option string) bool {
 
 const unclaimed = "unclaimed" // the operator of a node that is nobody's yet
 
-// operators are the addresses that may change the node: the setting operator, otherwise the node's own.
-func operators(c *device.Call) []string {
-	if v, ok := c.Option("operator"); ok {
+// Operators are the addresses that may change the node: the setting operator, otherwise the node's own.
+func Operators(n *device.Node) []string {
+	if v, ok := n.Option("operator"); ok {
 		if names := device.Texts(v); len(names) > 0 {
 			return names
 		}
 	}
-	if own := c.Node.Address(); own != "" {
+	if own := n.Address(); own != "" {
 		return []string{own}
 	}
 	return nil
@@ -121,7 +130,7 @@ func operators(c *device.Call) []string {
 
 // byOperator tells whether an operator signed, or anybody is one.
 func (s signedRequest) byOperator(c *device.Call) bool {
-	all := operators(c)
+	all := Operators(c.Node)
 	return slices.Contains(all, unclaimed) || s.by(all...)
 }
 
@@ -135,7 +144,7 @@ func signsFor(c *device.Call, req message.Message) error {
 	if !ask.byOperator(c) {
 		return refused(device.Forbidden, "Only an operator has data items and transactions signed by the node.")
 	}
-	return nil
+	return ask.bound(c)
 }
 
 // listed are the addresses of a setting.

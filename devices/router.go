@@ -65,6 +65,9 @@ func routerRoutes(c *device.Call, _, req message.Message) (message.Value, error)
 	if len(ask.signers) == 0 || !ask.byOperator(c) && !ask.by(listed(c, "route_owners")...) {
 		return nil, refused(device.Forbidden, "not_authorized")
 	}
+	if err := ask.bound(c); err != nil {
+		return nil, err
+	}
 	route := meant(ask.message)
 	if _, ok := route.Get("template"); !ok || len(table) >= routesMax {
 		return nil, fault.New(fault.Malformed, "route-malformed", "a route has a template and a node; a table has up to %d", routesMax)

@@ -344,6 +344,9 @@ func schedulerLocation(c *device.Call, base, req message.Message) (message.Value
 			if !ask.byOperator(c) {
 				return nil, refused(device.Forbidden, "Only the operator of the node says where it answers.")
 			}
+			if err := ask.bound(c); err != nil {
+				return nil, err
+			}
 			return places.Announce(c, ask.message.Text("url"))
 		}
 		kinds := []string{"scheduler-location", "Scheduler-Location", "location"}

@@ -173,7 +173,7 @@ func TestTheOperatorChangesSettings(t *testing.T) {
 	n := start()
 	post := func(k *commitment.Key, change func(*http.Request)) int {
 		t.Helper()
-		m := message.New(message.Field{Key: "recorded-key", Value: message.Bytes("yes")})
+		m := message.New(message.Field{Key: "path", Value: message.Bytes("/~meta@1.0/info")}, message.Field{Key: "recorded-key", Value: message.Bytes("yes")})
 		m, err := httpsig.Commit(m, k, httpsig.Terms{})
 		if err != nil {
 			t.Fatal(err)

@@ -117,6 +117,11 @@ func (p *places) put(m message.Message, address string) error {
 	if err != nil {
 		return err
 	}
+	for _, v := range m.Commitments().All() {
+		if entry, _ := v.(message.Message); httpsig.Tagged(entry) {
+			return fault.New(fault.Denied, "message-is-an-answer", "the record is an answer to somebody, which says nothing of where a scheduler is")
+		}
+	}
 	m = m.OnlyCommitted()
 	at, err := url.Parse(m.Text("url"))
 	if err != nil || at.Host == "" || at.Scheme != "http" && at.Scheme != "https" || at.User != nil || len(signers) == 0 {

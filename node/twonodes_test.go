@@ -333,7 +333,7 @@ func TestRecordsOfSchedulers(t *testing.T) {
 		key  *commitment.Key
 		code int
 	}{{key, 403}, {n.c.Key, 200}} {
-		m, err := httpsig.Commit(message.New(textField("url", "http://own.example")), c.key, httpsig.Terms{})
+		m, err := httpsig.Commit(message.New(textField("path", "/~scheduler@1.0/location"), textField("url", "http://own.example")), c.key, httpsig.Terms{})
 		if err != nil {
 			t.Fatal(err)
 		}

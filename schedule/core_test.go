@@ -288,7 +288,7 @@ func TestRequestsOfTheFirstGeneration(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if w, err = httpsig.SignA(w, k); err != nil {
+		if w, err = httpsig.SignA(w, k, ""); err != nil {
 			t.Fatal(err)
 		}
 		m, err := httpsig.Decode(httpsig.NewWire(append(w.Headers, message.Header{Name: "user-agent", Value: "node"}), w.Body))

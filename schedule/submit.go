@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"ago/codec/ans104"
+	"ago/codec/httpsig"
 	"ago/commitment"
 	"ago/fault"
 	"ago/message"
@@ -61,6 +62,9 @@ func (s *Scheduler) submit(ctx context.Context, p message.ID, v commitment.Verif
 		return Receipt{}, fault.New(fault.Malformed, "message-unsigned", "Message is not valid.").
 			WithHint("send a data item or a signed HTTP message: a message that nobody signed gets no slot")
 	}
+	if err := s.unanswered(m); err != nil {
+		return Receipt{}, err
+	}
 	if err := process.Vouched(m); err != nil {
 		return Receipt{}, err
 	}
@@ -90,6 +94,25 @@ func (s *Scheduler) submit(ctx context.Context, p message.ID, v commitment.Verif
 	}
 	r.def = d
 	return s.enqueue(ctx, p, r)
+}
+
+// unanswered refuses a message that somebody signed as an answer: it says what anybody asked a node to say, and not what the node
+// says to a process, which may trust it to tell who a message is from.
+func (s *Scheduler) unanswered(m message.Message) error {
+	for _, v := range m.Commitments().All() {
+		entry, _ := v.(message.Message)
+		who := entry.Text("committer")
+		if who == "" || !httpsig.Tagged(entry) {
+			continue
+		}
+		list, _ := entry.Get("committed")
+		keys, _ := list.(message.List)
+		if who == s.c.Key.Address().String() || slices.Contains(keys, message.Value(message.Bytes("status"))) || slices.Contains([]string{"answer", "commit"}, entry.Text("tag")) {
+			return fault.New(fault.Denied, "message-is-an-answer", "the message is an answer of %s to somebody, which gets no slot", who).
+				WithHint("sign a message of your own, with the answer in its body")
+		}
+	}
+	return nil
 }
 
 // ItemIn finds the data item that a message is: it came as one, or a data item is all that was signed of it.

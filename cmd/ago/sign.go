@@ -225,7 +225,7 @@ func (s *signCommand) sign(m message.Message, key *commitment.Key) ([]byte, mess
 		if w, err = httpsig.EncodeA(m.Without(message.KeyCommitments)); err != nil {
 			return nil, m, err
 		}
-		if w, err = httpsig.SignA(w, key); err != nil {
+		if w, err = httpsig.SignA(w, key, ""); err != nil {
 			return nil, m, err
 		}
 	default:

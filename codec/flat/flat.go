@@ -17,6 +17,7 @@ const Codec = "flat@1.0"
 const (
 	depthMax = structured.DepthMax
 	linesMax = 1 << 16 // far beyond any configuration
+	nodesMax = 1 << 17 // places that the paths of all lines make
 )
 
 func malformed(format string, args ...any) *fault.Error {
@@ -42,7 +43,7 @@ func walk(prefix string, m message.Message, fs *[]message.Field) {
 }
 
 // Decode nests fields by the slashes in their keys and applies their types. It fails with Malformed ("flat-malformed") if a
-// path goes through a value, and with TooLarge ("message-too-deep").
+// path goes through a value, and with TooLarge ("message-too-deep", "flat-too-large").
 func Decode(m message.Message) (message.Message, error) {
 	nested, err := Nest(m)
 	if err != nil {
@@ -53,7 +54,7 @@ func Decode(m message.Message) (message.Message, error) {
 
 // Nest is Decode without the types.
 func Nest(m message.Message) (message.Message, error) {
-	root := &node{}
+	root, nodes := &node{}, 0
 	for path, v := range m.All() {
 		segments := strings.Split(path, "/")
 		if len(segments) > depthMax {
@@ -61,7 +62,10 @@ func Nest(m message.Message) (message.Message, error) {
 		}
 		at := root
 		for _, s := range segments {
-			at = at.child(s)
+			at = at.child(s, &nodes)
+		}
+		if nodes > nodesMax {
+			return message.Message{}, fault.New(fault.TooLarge, "flat-too-large", "paths make at most %d messages and values", nodesMax)
 		}
 		if inner, ok := v.(message.Message); ok && inner.Len() == 0 {
 			continue
@@ -84,7 +88,7 @@ type node struct {
 	index    map[string]*node // only looked up
 }
 
-func (n *node) child(name string) *node {
+func (n *node) child(name string, made *int) *node {
 	if c, ok := n.index[name]; ok {
 		return c
 	}
@@ -92,6 +96,7 @@ func (n *node) child(name string) *node {
 		n.index = map[string]*node{}
 	}
 	c := &node{name: name}
+	*made++
 	n.index[name] = c
 	n.children = append(n.children, c)
 	return c

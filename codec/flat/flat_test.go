@@ -1,6 +1,7 @@
 package flat
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 
@@ -119,7 +120,8 @@ func TestAConfigurationIsReadAndWritten(t *testing.T) {
 
 func TestWhatHasNoFormIsRefused(t *testing.T) {
 	for in, code := range map[string]string{"a": "flat-malformed", "a: 1\na/b: 2": "flat-malformed", strings.Repeat("a/", 500) + ": 1": "message-too-deep",
-		"a: x\nao-types: a=\"integer\"": "types-malformed", strings.Repeat("a: 1\n", linesMax+1): "flat-too-large"} {
+		"a: x\nao-types: a=\"integer\"": "types-malformed", strings.Repeat("a: 1\n", linesMax+1): "flat-too-large",
+		manyPlaces(): "flat-too-large"} {
 		if _, err := Deserialize([]byte(in)); fault.CodeOf(err) != code {
 			t.Errorf("%.50q: %v", in, err)
 		}
@@ -129,6 +131,15 @@ func TestWhatHasNoFormIsRefused(t *testing.T) {
 			t.Errorf("%v is written as %s, %v", m, text, err)
 		}
 	}
+}
+
+// manyPlaces are a few lines whose paths make many messages.
+func manyPlaces() string {
+	var b strings.Builder
+	for i := range nodesMax / 100 {
+		b.WriteString("k" + strconv.Itoa(i) + strings.Repeat("/a", 100) + ": v\n")
+	}
+	return b.String()
 }
 
 func FuzzDeserialize(f *testing.F) {

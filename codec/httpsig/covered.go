@@ -40,6 +40,17 @@ func Covered(w Wire) (Wire, error) {
 	return out, nil
 }
 
+// Tagged tells whether a commitment says what its signature is for: answers do, and what was signed for whoever asked. It reads
+// that where it was signed, since the key that tells of it may have been taken away.
+func Tagged(entry message.Message) bool {
+	if entry.Text(keyTag) != "" || generationOf(entry) == structured.GenB {
+		_, tagged := entry.Get(keyTag)
+		return tagged
+	}
+	ms, err := entryMembers(entry)
+	return err != nil || slices.ContainsFunc(ms, func(s member) bool { return s.param(keyTag) != "" })
+}
+
 // SignatureOf gives the public key and the signature that a commitment carries, of HTTP messages in both generations and of data
 // items and transactions; ok is false for a commitment that names no public key.
 func SignatureOf(entry message.Message) (owner, signature []byte, ok bool) {

@@ -1,6 +1,7 @@
 package httpsig
 
 import (
+	"math"
 	"strings"
 
 	"ago/codec/structured"
@@ -31,17 +32,28 @@ func WireOf(m message.Message) (Wire, bool) {
 // parts become keys, the body the key that a header names or "body". The id is that of all signatures, or zero. It fails with
 // Malformed ("header-malformed", "multipart-malformed", "signature-malformed", "types-malformed"), Forged ("digest-invalid")
 // and TooLarge ("message-too-deep", "multipart-too-large").
-func Decode(w Wire) (message.Message, error) { return decode(w, 0) }
+func Decode(w Wire) (message.Message, error) { return DecodeUpTo(w, math.MaxInt) }
 
-// decode reads a message that is so deep in others that were read for themselves.
-func decode(w Wire, depth int) (message.Message, error) {
+// DecodeUpTo is Decode of at most so many keys in headers and parts together, for what strangers send. Beyond that it fails with
+// TooLarge ("keys-too-many").
+func DecodeUpTo(w Wire, most int) (message.Message, error) { return decode(w, bounds{keys: most}) }
+
+// bounds are what a message may have, and where it is.
+type bounds struct {
+	keys  int // at most
+	depth int // of messages around it that were read for themselves
+}
+
+var unbounded = bounds{keys: math.MaxInt}
+
+func decode(w Wire, to bounds) (message.Message, error) {
 	if _, err := w.Bytes(); err != nil {
 		return message.Message{}, err
 	}
 	if err := w.checkDigest(); err != nil {
 		return message.Message{}, err
 	}
-	m, err := content(w, w.generation(), depth)
+	m, err := content(w, w.generation(), to)
 	if err != nil {
 		return message.Message{}, err
 	}
@@ -73,17 +85,17 @@ func Read(raw []byte) (message.Message, error) {
 }
 
 // content gives the typed message without its commitments.
-func content(w Wire, g structured.Generation, depth int) (message.Message, error) {
-	annotated, err := annotated(w, g)
+func content(w Wire, g structured.Generation, to bounds) (message.Message, error) {
+	annotated, err := annotated(w, g, to)
 	if err != nil {
 		return message.Message{}, err
 	}
-	annotated, _ = unfold(annotated, depth)
+	annotated, _ = unfold(annotated, to)
 	return structured.Decode(annotated, g)
 }
 
 // annotated gives headers and parts as an annotated message.
-func annotated(w Wire, g structured.Generation) (message.Message, error) {
+func annotated(w Wire, g structured.Generation, to bounds) (message.Message, error) {
 	t := tree{}
 	inlineKey := message.KeyBody
 	contentType, _ := w.Get(message.KeyContentType)
@@ -124,7 +136,7 @@ func annotated(w Wire, g structured.Generation) (message.Message, error) {
 		}
 	}
 	if multipart {
-		err = t.addParts(string(w.Body), boundary, inlineKey, g)
+		err = t.addParts(string(w.Body), boundary, inlineKey, g, to.keys-len(w.Headers))
 	} else if _, named := w.Get(message.KeyBodyKey); named || len(w.Body) > 0 { // an empty value has no body
 		err = t.set([]string{inlineKey}, message.Bytes(w.Body))
 	}

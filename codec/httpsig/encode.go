@@ -14,9 +14,9 @@ import (
 )
 
 // Encode writes a message with its commitments, nested messages linked or in place. One that was read here and has not changed
-// is written as it came. Texts and keys that a header cannot hold go into parts of the body. It fails with Unsupported
-// ("key-unwritable") for keys that neither can hold.
-func Encode(m message.Message, n message.Nesting) (Wire, error) {
+// is written as it came. Texts and keys that a header cannot hold go into parts of the body, and so do keys that steer who gets
+// the message, but those named. It fails with Unsupported ("key-unwritable") for keys that neither can hold.
+func Encode(m message.Message, n message.Nesting, steering ...string) (Wire, error) {
 	if w, ok := WireOf(m); ok {
 		return w, nil
 	}
@@ -25,10 +25,13 @@ func Encode(m message.Message, n message.Nesting) (Wire, error) {
 	if err := writable(a, true); err != nil {
 		return Wire{}, err
 	}
-	laid := a.Lay(unfit)
+	toPart := func(key, text string, top bool) bool {
+		return unfit(key, text, top) || top && Steers(key) && !slices.Contains(steering, key)
+	}
+	laid := a.Lay(toPart)
 	if _, own := a.Get(message.KeyContentType); own && len(laid.Parts) > 0 { // its place is taken
 		laid = a.Lay(func(key, text string, top bool) bool {
-			return unfit(key, text, top) || top && key == message.KeyContentType
+			return toPart(key, text, top) || top && key == message.KeyContentType
 		})
 	}
 	signatures, inputs := signatureHeaders(m)

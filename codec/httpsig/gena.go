@@ -17,16 +17,20 @@ import (
 // macKeyA is the key that everybody knows, and its name, in the first generation.
 const macKeyA = "ao"
 
-// EncodeA writes a message for a client that spoke the first generation, without signatures: see SignA.
-func EncodeA(m message.Message) (Wire, error) {
-	laid := layA(m)
+// EncodeA writes a message for a client that spoke the first generation, without signatures: see SignA. Keys that steer go into
+// parts as in Encode.
+func EncodeA(m message.Message, steering ...string) (Wire, error) {
+	laid := laidA(m, func(key string) bool { return Steers(key) && !slices.Contains(steering, key) })
 	w := NewWire(laid.Headers, []byte(laid.Body))
 	_, err := w.Bytes()
 	return w, err
 }
 
-// layA lays out a message in the first generation.
-func layA(m message.Message) message.Laid {
+// layA lays out a message in the first generation, in the form that is signed.
+func layA(m message.Message) message.Laid { return laidA(m, nil) }
+
+// laidA lays out a message with keys in parts that could be headers.
+func laidA(m message.Message, toPart func(key string) bool) message.Laid {
 	m, _ = eachNested(m, foldedAll)
 	a := structured.Encode(m.Without(message.KeyCommitments), structured.GenA, message.Nested)
 	var ids []string
@@ -45,7 +49,7 @@ func layA(m message.Message) message.Laid {
 	if unfit := unfitKeys(a); len(unfit) == 1 && !body && !data {
 		a = a.With(message.KeyBodyKey, message.Bytes(unfit[0]))
 	}
-	laid := a.Lay(func(key, text string, top bool) bool { return unfitText(text) })
+	laid := a.Lay(func(key, text string, top bool) bool { return unfitText(text) || top && toPart != nil && toPart(key) })
 	for i, h := range laid.Headers {
 		if h.Name == message.KeyBodyKey {
 			laid.Headers[i].Name = hdrInlineKey
@@ -83,8 +87,9 @@ func quotedList(values []string) string {
 var unsignedNames = []string{hdrSignature, hdrSignatureInput, hdrBodyKeys}
 
 // SignA signs headers and body as clients of the first generation expect of a node, by an RSA key or, what that generation had
-// no name for, an Ed25519 key: its clients read what a signature covers whoever made it. Other keys cannot.
-func SignA(w Wire, k *commitment.Key) (Wire, error) {
+// no name for, an Ed25519 key: its clients read what a signature covers whoever made it. Other keys cannot. A tag that is not ""
+// says what the signature is for.
+func SignA(w Wire, k *commitment.Key, tag string) (Wire, error) {
 	var components []string
 	for _, h := range w.Headers {
 		if !slices.Contains(unsignedNames, h.Name) {
@@ -97,6 +102,9 @@ func SignA(w Wire, k *commitment.Key) (Wire, error) {
 		algorithm, sign = AlgorithmEd25519, k.Sign
 	}
 	params := []message.Param{{Name: "alg", Value: message.Bytes(algorithm)}, {Name: keyKeyID, Value: message.Bytes(base64.RawURLEncoding.EncodeToString(k.Owner()))}}
+	if tag != "" {
+		params = append(params, message.Param{Name: keyTag, Value: message.Bytes(tag)})
+	}
 	raw := message.SignatureParams(components, params)
 	base, _ := linesA(components, raw, w.Get) // every component is a header
 	signature, err := sign([]byte(base))

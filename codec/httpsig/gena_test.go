@@ -74,7 +74,7 @@ func TestSignedRequestsOfTheFirstGeneration(t *testing.T) {
 			sent["body"] = string(w.Body)
 		}
 		if _, ok := c.Message["nested"]; ok { // the client sorts the lines of a part only if it has types; nodes always do
-			if got, err := content(ours, structured.GenA, 0); err != nil || !message.Equal(got, want) {
+			if got, err := content(ours, structured.GenA, unbounded); err != nil || !message.Equal(got, want) {
 				t.Errorf("written as %v, %v", got, err)
 			}
 			continue
@@ -178,7 +178,7 @@ func TestLayoutsOfTheFirstGeneration(t *testing.T) {
 		t.Errorf("%d, %d and %d vectors", len(f.Structured), len(f.To), len(f.From))
 	}
 	for i, c := range f.Structured {
-		got, err := annotated(wireOf(t, c.HTTP), structured.GenA)
+		got, err := annotated(wireOf(t, c.HTTP), structured.GenA, unbounded)
 		if want := messagetest.Message(t, c.Tabm); err != nil || !message.Equal(got, want) {
 			t.Errorf("structured %d: %v, %v, want %v", i, got, err, want)
 		}
@@ -189,7 +189,7 @@ func TestLayoutsOfTheFirstGeneration(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err = annotated(ours, structured.GenA); err != nil || !message.Equal(got, messagetest.Message(t, c.Tabm)) {
+		if got, err = annotated(ours, structured.GenA, unbounded); err != nil || !message.Equal(got, messagetest.Message(t, c.Tabm)) {
 			t.Errorf("structured %d is written %v, %v", i, ours, err)
 		}
 		for _, h := range ours.Headers {
@@ -209,8 +209,8 @@ func TestLayoutsOfTheFirstGeneration(t *testing.T) {
 		}
 		if want, _ := wireOf(t, c.HTTP).Get(message.KeyContentType); strings.HasPrefix(want, "multipart/") {
 			// The client sorts the lines of a part only if it has types; nodes always do.
-			ours, err := annotated(w, structured.GenA)
-			theirs, err2 := annotated(wireOf(t, c.HTTP), structured.GenA)
+			ours, err := annotated(w, structured.GenA, unbounded)
+			theirs, err2 := annotated(wireOf(t, c.HTTP), structured.GenA, unbounded)
 			if err != nil || err2 != nil || !message.Equal(ours, theirs) {
 				t.Errorf("to %d: %v, %v, want %v, %v", i, ours, err, theirs, err2)
 			}
@@ -223,7 +223,7 @@ func TestLayoutsOfTheFirstGeneration(t *testing.T) {
 		sameWire(t, fmt.Sprint("to ", i), w, c.HTTP)
 	}
 	for i, c := range f.From {
-		got, err := annotated(wireOf(t, c.HTTP).with(hdrBodyKeys, "x"), structured.GenA)
+		got, err := annotated(wireOf(t, c.HTTP).with(hdrBodyKeys, "x"), structured.GenA, unbounded)
 		want := messagetest.Message(t, c.Tabm).Without(hdrBodyKeys).Without(hdrInlineKey) // the client leaves them in
 		if strings.HasPrefix(want.Text(message.KeyContentType), "multipart/") {
 			want = want.Without(message.KeyContentType)

@@ -161,7 +161,7 @@ func TestMessagesOfTheFirstGenerationComeBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := content(overHTTP(t, w), structured.GenA, 0)
+		got, err := content(overHTTP(t, w), structured.GenA, unbounded)
 		if err != nil || !message.Equal(got, m) {
 			t.Fatalf("%v came back as %v, %v", m, got, err)
 		}
@@ -411,7 +411,7 @@ func TestOfTwoGenerationsWhatHoldsIsKept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	old, err := SignA(NewWire([]message.Header{{Name: "a", Value: "b"}}, nil), wallet(t))
+	old, err := SignA(NewWire([]message.Header{{Name: "a", Value: "b"}}, nil), wallet(t), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -605,7 +605,7 @@ func TestOriginalTagsTravel(t *testing.T) {
 
 // A signature of the first generation on a message that was taken apart still goes with it.
 func TestOldSignaturesAreSentOn(t *testing.T) {
-	w, err := SignA(NewWire([]message.Header{{Name: "a", Value: "b"}, {Name: "path", Value: "/x"}}, nil), wallet(t))
+	w, err := SignA(NewWire([]message.Header{{Name: "a", Value: "b"}, {Name: "path", Value: "/x"}}, nil), wallet(t), "")
 	if err != nil {
 		t.Fatal(err)
 	}

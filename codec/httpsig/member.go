@@ -37,6 +37,7 @@ const (
 	keySignatureInput = "signature-input" // only in the first generation
 	keyBundle         = "bundle"
 	keyOriginalTags   = "original-tags"
+	keyTag            = "tag"
 	schemePublic      = "publickey:"
 	schemeSecret      = "secret:" // and the hash of the secret, which keys the MAC
 )
@@ -121,6 +122,9 @@ func (s member) entry(w Wire, m message.Message) message.Message {
 		entry := s.entryA(alg, w, m)
 		if modulus, err := sfv.DecodeBase64(s.param(keyKeyID)); err == nil && alg != AlgorithmHMAC {
 			entry = entry.With(keyCommitter, message.Bytes(message.HashOf(modulus).String()))
+		}
+		if tag := s.param(keyTag); tag != "" {
+			entry = entry.With(keyTag, message.Bytes(tag))
 		}
 		return entry
 	}

@@ -27,8 +27,8 @@ func boundaryOf(contentType string) (boundary string, multipart bool, err error)
 	return boundary, true, nil
 }
 
-// addParts adds the parts of a body.
-func (t tree) addParts(body, boundary, inlineKey string, g structured.Generation) error {
+// addParts adds the parts of a body, with so many keys at most.
+func (t tree) addParts(body, boundary, inlineKey string, g structured.Generation, most int) error {
 	rest, ok := strings.CutPrefix("\r\n"+strings.TrimPrefix(body, "\r\n"), "\r\n--"+boundary)
 	if !ok {
 		return malformed("multipart-malformed", "the body does not begin with its boundary")
@@ -47,6 +47,11 @@ func (t tree) addParts(body, boundary, inlineKey string, g structured.Generation
 		text, rest, ok = strings.Cut(text, "\r\n--"+boundary)
 		if !ok {
 			return malformed("multipart-malformed", "the last boundary is missing")
+		}
+		head, _, _ := strings.Cut(text, "\r\n\r\n")
+		if most -= strings.Count(head, "\r\n") + 1; most < 0 {
+			return fault.New(fault.TooLarge, "keys-too-many", "headers and parts have more keys than a message may have here").
+				WithHint("send it in several messages")
 		}
 		if err := t.addPart(text, inlineKey, g); err != nil {
 			return err

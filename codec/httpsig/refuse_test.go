@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"ago/codec/structured"
 	"ago/commitment"
 	"ago/fault"
 	"ago/message"
@@ -206,4 +207,59 @@ func BenchmarkDecodeVerify(b *testing.B) {
 			}
 		})
 	}
+}
+
+// TestACommitmentSaysNoMoreThanItSigned, in either generation, whoever wrote it down: neither more keys, nor another committer or none.
+func TestACommitmentSaysNoMoreThanItSigned(t *testing.T) {
+	m := message.New(field("a", message.Bytes("b")), field("n", message.Int(1)), field("data", message.Bytes("text")), field("in", message.New(field("x", message.Bytes("y")))))
+	laid, err := EncodeA(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := SignA(laid, wallet(t), "answer")
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, err := Decode(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	newer, err := Commit(m, wallet(t), Terms{Tag: "answer"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, signed := range map[string]message.Message{"the first generation": old, "the second generation": newer} {
+		for id, v := range signed.Commitments().All() {
+			entry := v.(message.Message)
+			if entry.Text(keyCommitter) == "" {
+				continue
+			}
+			for what, c := range map[string]struct {
+				entry message.Message
+				holds bool
+			}{
+				"as it was":      {entry, true},
+				"more keys":      {entry.With(keyCommitted, append(slices.Clone(entryList(entry)), message.Bytes("more"))), false},
+				"no committer":   {entry.Without(keyCommitter), false},
+				"another":        {entry.With(keyCommitter, message.Bytes(fastKey(t, 1).Address().String())), false},
+				"without a tag":  {entry.Without(keyTag), generationOf(entry) == structured.GenA},
+				"with other one": {entry.With(keyTag, message.Bytes("x")), generationOf(entry) == structured.GenA},
+			} {
+				loose := m.With("more", message.Bytes("evil")).With(message.KeyCommitments, message.New(field(id, c.entry)))
+				signers, err := Verify(loose)
+				if holds := err == nil && len(signers) == 1; holds != c.holds || err != nil && fault.KindOf(err) != fault.Forged {
+					t.Errorf("%s, %s: %v %v", name, what, signers, err)
+				}
+				if c.holds && !Tagged(c.entry) {
+					t.Errorf("%s, %s: it is not known for an answer", name, what)
+				}
+			}
+		}
+	}
+}
+
+func entryList(entry message.Message) message.List {
+	v, _ := entry.Get(keyCommitted)
+	l, _ := v.(message.List)
+	return l
 }

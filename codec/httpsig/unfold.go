@@ -17,19 +17,19 @@ const unfoldMax = 8
 //
 // RATIONALE: a published client signs a message as an HTTP message and nests what it got, a multipart body among it, under the
 // keys of the headers. Nodes of the first generation hand a process that body as bytes; here it reads what was signed.
-func unfold(annotated message.Message, depth int) (message.Message, bool) {
-	if depth == unfoldMax {
+func unfold(annotated message.Message, to bounds) (message.Message, bool) {
+	if to.depth == unfoldMax {
 		return annotated, false
 	}
 	return eachNested(annotated, func(inner message.Message) (message.Message, bool) {
-		if out, ok := unfolded(inner, depth); ok {
+		if out, ok := unfolded(inner, to); ok {
 			return out, true
 		}
-		return unfold(inner, depth)
+		return unfold(inner, to)
 	})
 }
 
-func unfolded(annotated message.Message, depth int) (message.Message, bool) {
+func unfolded(annotated message.Message, to bounds) (message.Message, bool) {
 	entries := annotated.Commitments()
 	if entries.Len() == 0 || entries.Len() > signaturesMax {
 		return annotated, false
@@ -51,7 +51,7 @@ func unfolded(annotated message.Message, depth int) (message.Message, bool) {
 			continue
 		}
 		if len(macs) > 0 && holdsAll(macs, w.signed) {
-			return decodeFolded(annotated, w, macs, depth)
+			return decodeFolded(annotated, w, macs, to)
 		}
 		if first == nil {
 			first = &w
@@ -60,11 +60,12 @@ func unfolded(annotated message.Message, depth int) (message.Message, bool) {
 	if first == nil {
 		return annotated, false
 	}
-	return decodeFolded(annotated, *first, nil, depth) // what its MACs say is not so, its signatures may hold
+	return decodeFolded(annotated, *first, nil, to) // what its MACs say is not so, its signatures may hold
 }
 
-func decodeFolded(annotated message.Message, w Wire, macs map[string]member, depth int) (message.Message, bool) {
-	m, err := decode(w, depth+1)
+func decodeFolded(annotated message.Message, w Wire, macs map[string]member, to bounds) (message.Message, bool) {
+	to.depth++
+	m, err := decode(w, to)
 	if err != nil {
 		return annotated, false
 	}

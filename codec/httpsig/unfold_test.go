@@ -78,7 +78,7 @@ func TestNestedCommitmentsOfAPublishedClient(t *testing.T) {
 			outer := message.New(message.Field{Key: message.KeyBody, Value: inner}, message.Field{Key: "beside", Value: message.List{inner}})
 			for _, encode := range []func(message.Message) (Wire, error){
 				func(m message.Message) (Wire, error) { return Encode(m, message.Nested) },
-				EncodeA,
+				func(m message.Message) (Wire, error) { return EncodeA(m) },
 			} {
 				again, err := encode(outer)
 				if err != nil {

@@ -115,7 +115,7 @@ func TestLayoutsOfTheSecondGeneration(t *testing.T) {
 					laid := annotate(m, nesting).Lay(nil)
 					sameWire(t, c.Name, Wire{Headers: laid.Headers, Body: []byte(laid.Body)}, want)
 				}
-				got, err := content(wireOf(t, want), structured.GenB, 0)
+				got, err := content(wireOf(t, want), structured.GenB, unbounded)
 				if err != nil {
 					t.Errorf("%s: %v", c.Name, err)
 					continue

@@ -222,14 +222,19 @@ func verifyA(m message.Message, id string, entry message.Message) (commitment.Si
 		if !isMAC && s.id().String() != id {
 			continue
 		}
-		canonical := sync.OnceValue(func() message.Laid { return layA(m) }) // costs a copy of the body
-		sources := []func(string) (string, bool){func(name string) (string, bool) { return canonical().Get(name) }}
-		if f, ok := m.Form().(*form); ok && m.Codec() == Codec && !s.steered(f.wire, committedKeys(entry)) {
-			sources = append([]func(string) (string, bool){f.wire.signed}, sources...)
+		type source struct {
+			value func(name string) (string, bool)
+			wire  func() Wire
 		}
-		for _, value := range sources {
+		canonical := sync.OnceValue(func() message.Laid { return layA(m) }) // costs a copy of the body
+		sources := []source{{func(name string) (string, bool) { return canonical().Get(name) },
+			func() Wire { return NewWire(canonical().Headers, []byte(canonical().Body)) }}}
+		if f, ok := m.Form().(*form); ok && m.Codec() == Codec && !s.steered(f.wire, committedKeys(entry)) {
+			sources = append([]source{{f.wire.signed, func() Wire { return f.wire }}}, sources...)
+		}
+		for _, from := range sources {
 			if isMAC {
-				if mac, ok := macA(s.components, value); ok && mac.String() == id {
+				if mac, ok := macA(s.components, from.value); ok && mac.String() == id && s.signed(entry, from.wire(), m) {
 					return commitment.Signer{}, nil
 				}
 				continue
@@ -245,12 +250,23 @@ func verifyA(m message.Message, id string, entry message.Message) (commitment.Si
 			if err != nil {
 				return commitment.Signer{}, err
 			}
-			if base, ok := linesA(s.components, s.raw, value); ok && check(base, s.signature) {
+			if base, ok := linesA(s.components, s.raw, from.value); ok && check(base, s.signature) && s.signed(entry, from.wire(), m) {
 				return signer, nil
 			}
 		}
 	}
 	return commitment.Signer{}, forged("the signature %.60s does not hold for what it covers", id)
+}
+
+// signed tells whether a signature covers all that its commitment says it does: what it signed stands beside that in the commitment,
+// which comes from whoever sent it.
+func (s member) signed(entry message.Message, w Wire, m message.Message) bool {
+	covered := map[string]bool{}
+	for _, key := range s.committed(w, m) {
+		text, _ := key.(message.Bytes)
+		covered[string(text)] = true
+	}
+	return !slices.ContainsFunc(committedKeys(entry), func(key string) bool { return !covered[key] })
 }
 
 // linesA writes a base of the first generation: the parameters stand as they were written.

@@ -147,7 +147,15 @@ func writeText(b *bytes.Buffer, key, text string) error {
 
 // Decode reads an object and applies its types. It fails with Malformed ("json-malformed", "types-malformed") and with
 // TooLarge ("message-too-deep"). Of keys that come twice the last counts.
-func Decode(text []byte) (message.Message, error) {
+func Decode(text []byte) (message.Message, error) { return DecodeUpTo(text, math.MaxInt) }
+
+// DecodeUpTo is Decode of at most so many keys and members of lists, for what strangers send: one of them takes two bytes to write
+// and a hundred to keep. Beyond that it fails with TooLarge ("keys-too-many").
+func DecodeUpTo(text []byte, most int) (message.Message, error) {
+	if most < len(text) && count(text) > most {
+		return message.Message{}, fault.New(fault.TooLarge, "keys-too-many", "a message has up to %d keys and members of lists here", most).
+			WithHint("send it in several messages")
+	}
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
 	if !utf8.Valid(text) {
@@ -165,6 +173,22 @@ func Decode(text []byte) (message.Message, error) {
 		return message.Message{}, malformed("a message in JSON is an object")
 	}
 	return structured.Decode(m, structured.GenB)
+}
+
+// count gives how many values a text holds, or more if it is not JSON: each begins the text or stands after a bracket or a comma.
+func count(text []byte) int {
+	n, quoted := 0, false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case !quoted && (c == ',' || c == '{' || c == '['):
+			n++
+		}
+	}
+	return n
 }
 
 func read(d *json.Decoder, depth int) (message.Value, error) {

@@ -104,6 +104,17 @@ func TestWhatJSONCannotHoldIsRefused(t *testing.T) {
 	}
 }
 
+func TestNoMoreKeysAreReadThanAsked(t *testing.T) {
+	for in, values := range map[string]int{`{"a":1}`: 1, `{"a":1,"b":2}`: 2, `{"a":[1,2,3]}`: 4, `{"a":"[,{\\\"[["}`: 1, `{"a":{"b":{}},"c":[]}`: 5} {
+		if _, err := DecodeUpTo([]byte(in), values); err != nil {
+			t.Errorf("%s has no more than %d values: %v", in, values, err)
+		}
+		if _, err := DecodeUpTo([]byte(in), values-1); fault.CodeOf(err) != "keys-too-many" {
+			t.Errorf("%s has more than %d values: %v", in, values-1, err)
+		}
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"a":1,"b":"two","c":[1,2.5,null,true],"d":{"e":1.5},"ao-types":"b=\"atom\"","k+link":"47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"}`))
 	f.Fuzz(func(t *testing.T, text []byte) {

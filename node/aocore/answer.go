@@ -45,6 +45,8 @@ type line struct {
 // encode writes what a resolution gave.
 func (q *request) encode(r *http.Request, res device.Result, wants wants) (*answer, error) {
 	status := device.HTTPStatus(res.Value, device.End(res.Status, nil))
+	// A message that says a status and a place sends nobody there; a call that ended so does.
+	q.redirects = res.Status >= 300 && res.Status < 400
 	m, err := q.nested(r, asMessage(res.Value), wants)
 	if err != nil {
 		return nil, err
@@ -54,7 +56,7 @@ func (q *request) encode(r *http.Request, res device.Result, wants wants) (*answ
 		codec = httpsig.Codec
 	}
 	if codec != httpsig.Codec {
-		if m, err = inCodec(m, codec, status); err != nil {
+		if m, err = inCodec(m, codec, q.steering()...); err != nil {
 			return nil, err
 		}
 	}
@@ -63,7 +65,8 @@ func (q *request) encode(r *http.Request, res device.Result, wants wants) (*answ
 		return nil, err
 	}
 	if reads(r) && status == http.StatusOK {
-		a.fixed, a.while = res.Fixed, res.While
+		// What headers say beside the path would come to others who ask for it from whoever keeps it by its path.
+		a.fixed, a.while = res.Fixed && q.keptName() != "", res.While
 		a.tag(r, m)
 	}
 	return a, nil
@@ -76,7 +79,7 @@ func encodeFailure(status int, m message.Message, wants wants) *answer {
 		return page(status, m)
 	}
 	if wants.codec == json.Codec {
-		if encoded, err := inCodec(m, json.Codec, status); err == nil {
+		if encoded, err := inCodec(m, json.Codec); err == nil {
 			m = encoded
 		}
 	}
@@ -126,8 +129,8 @@ func inPlace(m message.Message) bool {
 	return false
 }
 
-// inCodec gives the message whose body is m in a codec; short values of m that headers can hold stand beside it.
-func inCodec(m message.Message, codec string, status int) (message.Message, error) {
+// inCodec gives the message whose body is m in a codec; short values of m that headers may hold stand beside it.
+func inCodec(m message.Message, codec string, steering ...string) (message.Message, error) {
 	var text []byte
 	var err error
 	kind := ""
@@ -156,7 +159,7 @@ func inCodec(m message.Message, codec string, status int) (message.Message, erro
 		if len(fields) > besideMax {
 			break
 		}
-		if key == message.KeyBody || key == message.KeyData || key == message.KeyCommitments || key == message.KeyContentType || key == keyCodec || message.IsPrivate(key) {
+		if httpsig.Steers(key) && !slices.Contains(steering, key) || key == message.KeyBody || key == message.KeyData || key == message.KeyCommitments || key == message.KeyContentType || key == keyCodec || message.IsPrivate(key) {
 			continue
 		}
 		if text, ok := device.Text(v); ok && len(text) <= besideLength && httpsig.InHeader(key, text) {
@@ -195,22 +198,32 @@ func itemOf(m message.Message) ([]byte, error) {
 	return it.Raw, nil
 }
 
-// hopping are headers that steer the connection; a message that has keys of these names says them elsewhere.
-var hopping = []string{"connection", "content-length", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
+// steering are the keys of an answer that steer its client, as headers: none that a message of anybody's could have.
+func (q *request) steering() []string {
+	if q.redirects {
+		return []string{keyLocation}
+	}
+	return nil
+}
+
+const (
+	keyLocation   = "location"
+	contentLength = "content-length"
+)
 
 // httpsig writes a message as headers and body, signed by the node unless others have signed it.
 func (q *request) httpsig(m message.Message, status int, path *device.Hashpath, wants wants) (*answer, error) {
 	if len(m.Committers()) > 0 {
-		wire, err := httpsig.Encode(m, message.Nested)
+		wire, err := httpsig.Encode(httpsig.Unsteered(m), message.Nested, q.steering()...)
 		if err != nil {
 			return nil, err
 		}
 		return answerOf(status, wire), nil
 	}
-	for _, name := range hopping {
-		m = m.Without(name)
-	}
-	if !wants.old {
+	m = m.Without(contentLength) // which is that of the body
+	if taken(m) {
+		m = inBody(m)
+	} else if !wants.old {
 		m = narrow(m)
 	}
 	if _, ok := m.Get(keyStatus); !ok {
@@ -228,6 +241,20 @@ func (q *request) httpsig(m message.Message, status int, path *device.Hashpath, 
 		k = q.c.PeerKey
 	}
 	return q.sign(k, m, status, tag)
+}
+
+// taken tells whether a message has a key that the answer has a header for which the node writes itself.
+func taken(m message.Message) bool {
+	for key := range m.All() {
+		switch key {
+		case "etag", "vary", "x-content-type-options", "content-security-policy":
+			return true
+		}
+		if strings.HasPrefix(key, "access-control-") {
+			return true
+		}
+	}
+	return false
 }
 
 // headersMax are the bytes of headers that every client takes: those of Node.js take 16 KiB, of which signatures have their part.
@@ -260,9 +287,9 @@ func inBody(m message.Message) message.Message {
 
 // old writes an answer for a client of the first generation.
 func (q *request) old(m message.Message, status int) (*answer, error) {
-	wire, err := httpsig.EncodeA(m)
+	wire, err := httpsig.EncodeA(m, q.steering()...)
 	if err == nil && widthOf(wire) > headersMax { // of the first generation, texts of every length are headers
-		wire, err = httpsig.EncodeA(inBody(m))
+		wire, err = httpsig.EncodeA(inBody(m), q.steering()...)
 	}
 	if err != nil {
 		return nil, err
@@ -279,7 +306,7 @@ func (q *request) old(m message.Message, status int) (*answer, error) {
 		return nil, err
 	}
 	return q.once(k, "first generation "+message.HashOf(raw).String(), func() (*answer, error) {
-		signed, err := httpsig.SignA(wire, k)
+		signed, err := httpsig.SignA(wire, k, tagAnswer)
 		if err != nil {
 			return nil, err
 		}
@@ -302,7 +329,7 @@ const tagAnswer = "answer"
 // sign writes an answer with a key's signature over all of it. What is the same is signed once.
 func (q *request) sign(k *commitment.Key, m message.Message, status int, tag string) (*answer, error) {
 	if k == nil {
-		wire, err := httpsig.Encode(m, message.Nested)
+		wire, err := httpsig.Encode(m, message.Nested, q.steering()...)
 		if err != nil {
 			return nil, err
 		}
@@ -313,12 +340,15 @@ func (q *request) sign(k *commitment.Key, m message.Message, status int, tag str
 	}
 	id := m.Without(message.KeyCommitments).UnsignedID()
 	name := strconv.Itoa(status) + " " + tag + " " + id.String()
+	if q.redirects {
+		name += " redirects"
+	}
 	return q.once(k, name, func() (*answer, error) {
 		signed, err := httpsig.Commit(m, k, httpsig.Terms{Nesting: message.Nested, Tag: tag, Salt: []byte(name)})
 		if err != nil {
 			return nil, err
 		}
-		wire, err := httpsig.Encode(signed, message.Nested)
+		wire, err := httpsig.Encode(signed, message.Nested, q.steering()...)
 		if err != nil {
 			return nil, err
 		}
@@ -351,7 +381,7 @@ func (q *request) once(k *commitment.Key, name string, make func() (*answer, err
 func answerOf(status int, wire httpsig.Wire) *answer {
 	a := &answer{status: status, body: wire.Body}
 	for _, h := range wire.Headers {
-		if slices.Contains(hopping, h.Name) {
+		if h.Name == contentLength {
 			continue
 		}
 		value := h.Value
@@ -417,13 +447,39 @@ func (a *answer) write(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h["Content-Type"] = nil // or net/http would guess one
+	browser := browses(r)
+	if browser {
+		h["X-Content-Type-Options"] = nosniff
+	}
 	for _, l := range a.header {
 		h[l.name] = l.values
+		if browser && l.name == "Content-Type" && acts(l.values[0]) {
+			h["Content-Security-Policy"] = sandbox
+		}
 	}
 	w.WriteHeader(a.status)
 	if r.Method != http.MethodHead {
 		w.Write(a.body)
 	}
+}
+
+// What browsers are told of an answer: to take it for what it says it is, and of one that may have programs in it, that these
+// do not speak for the node, whose pages are whatever anybody asks for.
+var (
+	nosniff = []string{"nosniff"}
+	sandbox = []string{"sandbox allow-scripts allow-forms allow-popups allow-modals allow-downloads"}
+)
+
+// browses tells whether a browser asks, and may show what it gets. Others take every header for a part of the message.
+func browses(r *http.Request) bool {
+	return strings.HasPrefix(r.Header.Get("User-Agent"), "Mozilla/") && r.Header.Get("Sec-Fetch-Dest") != "empty" || strings.Contains(r.Header.Get("Accept"), "text/html")
+}
+
+// acts tells whether a browser runs programs in what has this content type.
+func acts(contentType string) bool {
+	kind, _, _ := strings.Cut(strings.ToLower(contentType), ";")
+	kind = strings.TrimSpace(kind)
+	return kind == "text/html" || kind == "multipart/related" || strings.HasSuffix(kind, "xml") || strings.HasPrefix(kind, "multipart/x-mixed")
 }
 
 // known tells whether the client has the answer already.

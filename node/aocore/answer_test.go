@@ -3,9 +3,12 @@ package aocore
 import (
 	"fmt"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
+	"ago/codec/httpsig"
 	"ago/commitment"
 	"ago/device"
 	"ago/fault"
@@ -153,7 +156,13 @@ func TestHostileRequests(t *testing.T) {
 	f := testFace(t, commitment.Ed25519)
 	f.c.BodyMax = 1 << 20
 	deep := strings.Repeat("/x", 1000)
-	var parts strings.Builder
+	var parts, keys, paths strings.Builder
+	for i := range KeysMax {
+		fmt.Fprintf(&keys, "k%d: v\r\n", i)
+	}
+	for i := range 2000 {
+		fmt.Fprintf(&paths, "k%d/%s: v\n", i, strings.Repeat("a/", 90))
+	}
 	for i := range 20_000 {
 		fmt.Fprintf(&parts, "--B\r\ncontent-disposition: form-data;name=\"%d\"\r\n\r\nx\r\n", i)
 	}
@@ -177,6 +186,9 @@ func TestHostileRequests(t *testing.T) {
 		{"a part that is deep", "/~counter@1.0/sent", "--B\r\ncontent-disposition: form-data;name=\"a" + deep + "\"\r\n\r\nx\r\n--B--", []string{"Content-Type", `multipart/form-data; boundary="B"`}, 413},
 		{"more parts than are read", "/~counter@1.0/sent", parts.String(), []string{"Content-Type", `multipart/form-data; boundary="B"`}, 413},
 		{"parts that do not end", "/~counter@1.0/sent", "--B\r\ncontent-disposition: form-data;name=\"a\"\r\n", []string{"Content-Type", `multipart/form-data; boundary="B"`}, 400},
+		{"JSON with more keys than are read", "/~counter@1.0/sent", `{"a":[` + strings.Repeat("1,", KeysMax) + `1]}`, []string{"Content-Type", "application/json"}, 413},
+		{"a part with more keys than are read", "/~counter@1.0/sent", "--B\r\ncontent-disposition: form-data;name=\"a\"\r\n" + keys.String() + "\r\nx\r\n--B--", []string{"Content-Type", `multipart/form-data; boundary="B"`}, 413},
+		{"lines with more places than are read", "/~counter@1.0/sent", paths.String(), []string{"Codec-Device", "flat@1.0"}, 413},
 		{"JSON that is deep", "/~counter@1.0/sent", strings.Repeat(`{"a":`, 5000) + "1" + strings.Repeat("}", 5000), []string{"Content-Type", "application/json"}, 413},
 		{"a signature that is none", "/~message@1.0&a=1/a", "", []string{"Signature", "x", "Signature-Input", "comm-x=y"}, 400},
 		{"a signature of nobody", "/~message@1.0&a=1/a", "", []string{"Signature", "comm-x=:AAAA:", "Signature-Input", `comm-x=("a");alg="rsa-pss-sha512";keyid="publickey:AAAA"`}, 400},
@@ -221,4 +233,102 @@ func FuzzRequest(f *testing.F) {
 			t.Errorf("%d %s", w.Code, w.Body)
 		}
 	})
+}
+
+// TestWhatAnAnswerSaysSteersNobody: keys that are headers by which browsers and proxies are told what to do come as parts of the
+// body, in either generation, signed like all others.
+func TestWhatAnAnswerSaysSteersNobody(t *testing.T) {
+	f := testFace(t, commitment.Ed25519)
+	names := []string{"set-cookie", "location", "refresh", "transfer-encoding", "connection", "upgrade",
+		"strict-transport-security", "www-authenticate", "clear-site-data", "x-accel-redirect", "x-sendfile", "alt-svc",
+		"service-worker-allowed", "cross-origin-opener-policy"}
+	own := []string{"access-control-allow-origin", "access-control-allow-credentials", "content-security-policy", "etag", "vary", "x-content-type-options"} // headers of every answer
+	path, rest := "/~message@1.0&plain=said&status=302", ""
+	for _, name := range names {
+		path += "&" + name + "=said"
+	}
+	for _, name := range own {
+		rest += "&" + name + "=said"
+	}
+	for _, c := range []struct {
+		name    string
+		headers []string
+	}{{"the second generation", nil}, {"the first generation", []string{"Body-Keys", `"x"`}}, {"JSON", []string{"Accept", "application/json"}}} {
+		w := ask(t, f, "GET", path+"/set&b=1", "", c.headers...)
+		if w.Code != 302 {
+			t.Errorf("%s: %d", c.name, w.Code)
+		}
+		for _, name := range names {
+			if got := w.Header()[http.CanonicalHeaderKey(name)]; slices.Contains(got, "said") {
+				t.Errorf("%s: %s is the header %q", c.name, name, got)
+			}
+		}
+		if c.headers != nil && c.headers[0] == "Accept" {
+			continue
+		}
+		m, signers := readBack(t, w)
+		if len(signers) != 1 || m.Text("plain") != "said" || w.Header().Get("Plain") != "said" {
+			t.Errorf("%s: %v, signed by %v", c.name, m, signers)
+		}
+		for _, name := range names {
+			if m.Text(name) != "said" {
+				t.Errorf("%s: the answer has %s as %q", c.name, name, m.Text(name))
+			}
+		}
+		w = ask(t, f, "GET", path+rest+"/set&b=1", "", c.headers...)
+		m, signers = readBack(t, w)
+		v, _ := m.Get("body")
+		inner, _ := v.(message.Message)
+		for _, name := range slices.Concat(own, names) {
+			if got := w.Header()[http.CanonicalHeaderKey(name)]; slices.Contains(got, "said") || inner.Text(name) != "said" {
+				t.Errorf("%s, in the body: %s is the header %q, and %q there", c.name, name, got, inner.Text(name))
+			}
+		}
+	}
+	// An answer that somebody else signed comes with what it says, but not as it came.
+	signed, err := httpsig.Commit(message.New(message.Field{Key: "set-cookie", Value: message.Bytes("said")}, message.Field{Key: "a", Value: message.Int(1)}), f.c.Node.Key, httpsig.Terms{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wire, err := httpsig.Encode(signed, message.Nested, "set-cookie")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var headers []string
+	for _, h := range wire.Headers {
+		headers = append(headers, h.Name, h.Value)
+	}
+	w := ask(t, f, "GET", "/~counter@1.0/sent", "", headers...)
+	if m, signers := readBack(t, w); w.Header().Get("Set-Cookie") != "" || len(signers) != 1 || m.Text("set-cookie") != "said" {
+		t.Errorf("signed by another: %v\n%v, signed by %v", w.Header(), m, signers)
+	}
+}
+
+// TestPagesDoNotSpeakForTheNode: what a browser may run is kept apart from the node's own address.
+func TestPagesDoNotSpeakForTheNode(t *testing.T) {
+	f := testFace(t, commitment.Ed25519)
+	for kind, apart := range map[string]bool{"": false, "text/plain": false, "application/json": false, "text/html": true, "Text/HTML;charset=utf-8": true,
+		"image/svg+xml": true, "application/xhtml+xml": true, "text/xml": true} {
+		w := ask(t, f, "GET", "/~message@1.0&body=<script>&content-type="+url.QueryEscape(kind)+"/set&b=1", "", "User-Agent", "Mozilla/5.0")
+		if got := w.Header().Get("Content-Security-Policy"); apart != strings.HasPrefix(got, "sandbox") || strings.Contains(got, "same-origin") || w.Header().Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("%q: %d %v", kind, w.Code, w.Header())
+		}
+		if w := ask(t, f, "GET", "/~message@1.0&body=<script>/set&b=1", ""); w.Header().Get("X-Content-Type-Options") != "" {
+			t.Errorf("who is no browser gets %v", w.Header())
+		}
+	}
+}
+
+// TestOnlyAnswersToPathsAreEverybodys: an answer that headers had a part in is not kept for those who send none.
+func TestOnlyAnswersToPathsAreEverybodys(t *testing.T) {
+	f := testFace(t, commitment.Ed25519)
+	for _, c := range []struct {
+		headers []string
+		public  bool
+	}{{nil, true}, {[]string{"User-Agent", "x"}, true}, {[]string{"A", "other"}, false}, {[]string{"Device", "json@1.0"}, false}} {
+		w := ask(t, f, "GET", "/~message@1.0/set&b=1", "", c.headers...)
+		if got := w.Header().Get("Cache-Control"); strings.Contains(got, "public") != c.public {
+			t.Errorf("%v: %d %s", c.headers, w.Code, got)
+		}
+	}
 }

@@ -20,14 +20,18 @@ import (
 	"ago/resolve"
 )
 
-// BodyMax is the largest body that is read unless the settings say otherwise.
-const BodyMax = 32 << 20
+// What a request may have at most unless the settings say otherwise.
+const (
+	BodyMax = 32 << 20 // bytes of a body
+	KeysMax = 1 << 16  // keys and members of lists, of all that is nested in it together
+)
 
 // Config says what the face stands on.
 type Config struct {
 	Node     *device.Node
 	Resolver *resolve.Resolver
 	BodyMax  int64 // bytes; 0 is BodyMax
+	KeysMax  int   // keys and members of lists in one request; 0 is KeysMax
 	// PeerKey is the RSA key that signs what goes to those who know no other signatures: clients of the first generation, and
 	// nodes that tell their port. Nil is the key of the node.
 	PeerKey *commitment.Key
@@ -64,6 +68,9 @@ type settings struct {
 func New(c Config) *Face {
 	if c.BodyMax == 0 {
 		c.BodyMax = BodyMax
+	}
+	if c.KeysMax == 0 {
+		c.KeysMax = KeysMax
 	}
 	if c.Verify == nil {
 		c.Verify = commitment.Verify
@@ -132,6 +139,8 @@ type request struct {
 	r     *http.Request
 	wants wants
 	in    incoming
+
+	redirects bool // the answer sends the client elsewhere
 }
 
 // answer works out the answer to a request.

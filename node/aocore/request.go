@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -13,6 +14,7 @@ import (
 	"ago/codec/httpsig"
 	"ago/codec/json"
 	"ago/commitment"
+	"ago/devices"
 	"ago/fault"
 	"ago/message"
 )
@@ -48,7 +50,8 @@ const (
 )
 
 // read turns a request into messages. Every signature in it holds when it returns, or it fails: Forged.
-func (f *Face) read(w http.ResponseWriter, r *http.Request, wants *wants) (incoming, error) {
+func (q *request) read(w http.ResponseWriter, r *http.Request, wants *wants) (incoming, error) {
+	f := q.Face
 	body, err := f.body(w, r)
 	if err != nil {
 		return incoming{}, err
@@ -61,7 +64,7 @@ func (f *Face) read(w http.ResponseWriter, r *http.Request, wants *wants) (incom
 		return incoming{}, err
 	}
 	wants.hear(m)
-	in := incoming{path: pathOf(r, m), message: m, keys: m}
+	in := incoming{path: q.pathOf(r, m), message: m, keys: m}
 	if !reads(r) {
 		in.keys = in.keys.With(keyMethod, message.Bytes(r.Method))
 	}
@@ -118,7 +121,7 @@ func (f *Face) decode(r *http.Request, wants *wants, body []byte) (message.Messa
 	case ans104.Codec:
 		return item(body)
 	case json.Codec:
-		return merged(r, body, json.Decode)
+		return merged(r, body, func(text []byte) (message.Message, error) { return json.DecodeUpTo(text, f.c.KeysMax) })
 	case flat.Codec:
 		return merged(r, body, flat.Deserialize)
 	case httpsig.Codec:
@@ -147,7 +150,7 @@ func (f *Face) decode(r *http.Request, wants *wants, body []byte) (message.Messa
 		if len(body) == 0 { // says what no body is
 			hs = without(hs, message.KeyContentType)
 		}
-		return httpsig.Decode(httpsig.NewWire(hs, body))
+		return httpsig.DecodeUpTo(httpsig.NewWire(hs, body), f.c.KeysMax)
 	}
 	// What a signature covers of the first line stands among the headers for it.
 	for _, h := range []message.Header{{Name: keyPath, Value: r.URL.EscapedPath()}, {Name: keyMethod, Value: r.Method}, {Name: "host", Value: r.Host}} {
@@ -160,7 +163,7 @@ func (f *Face) decode(r *http.Request, wants *wants, body []byte) (message.Messa
 		return message.Message{}, err
 	}
 	wants.old = strings.Contains(r.Header.Get("Signature-Input"), "http-sig-")
-	return httpsig.Decode(wire)
+	return httpsig.DecodeUpTo(wire, f.c.KeysMax)
 }
 
 // item reads a data item as a message that carries the commitment of its signature, as any other does.
@@ -240,8 +243,9 @@ func clean(m message.Message) message.Message {
 	return m
 }
 
-// pathOf is the path that is resolved, with its query: one that was signed, or else that of the request.
-func pathOf(r *http.Request, m message.Message) string {
+// pathOf is the path that is resolved, with its query: one that was signed, or else that of the request. The query beside a path
+// that an operator of the node signed is anybody's, and does not count.
+func (q *request) pathOf(r *http.Request, m message.Message) string {
 	target := r.RequestURI
 	if !strings.HasPrefix(target, "/") {
 		target = r.URL.RequestURI()
@@ -250,8 +254,12 @@ func pathOf(r *http.Request, m message.Message) string {
 	if !strings.HasPrefix(own, "/") {
 		return target
 	}
-	if path, _, _ := strings.Cut(target, "?"); path == own {
-		return target // with its query
+	if path, _, _ := strings.Cut(target, "?"); path != own {
+		return own
 	}
-	return own
+	operators := devices.Operators(q.node)
+	if slices.ContainsFunc(m.Committers(), func(who string) bool { return slices.Contains(operators, who) }) {
+		return own
+	}
+	return target // with its query
 }

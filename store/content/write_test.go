@@ -276,7 +276,7 @@ func wire(t *testing.T, m message.Message, generation string) message.Message {
 	var err error
 	if generation == "A" {
 		if w, err = httpsig.EncodeA(m); err == nil {
-			w, err = httpsig.SignA(w, key())
+			w, err = httpsig.SignA(w, key(), "")
 		}
 	} else {
 		if m, err = httpsig.Commit(m, key(), httpsig.Terms{Nesting: message.Nested}); err == nil {
