@@ -142,7 +142,11 @@ func TestALongLogIsFollowed(t *testing.T) {
 	if most > first+256<<20 {
 		t.Errorf("memory grows with the log: %d MB after a tenth of it, %d MB at most", first>>20, most>>20)
 	}
-	var page struct{ Edges []struct{ Node struct{ Output struct{ Data any } } } }
+	var page struct {
+		Edges []struct {
+			Node struct{ Output struct{ Data any } }
+		}
+	}
 	unmarshal(t, fetch(t, f.client().CU+"/results/"+l.process.ID().String()+"?limit=1&sort=DESC"), &page)
 	if len(page.Edges) != 1 || !strings.Contains(fmt.Sprint(page.Edges[0].Node.Output.Data), fmt.Sprint(n)) {
 		t.Errorf("the last result is %+v, and %d were counted", page, n)
