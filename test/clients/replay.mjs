@@ -14,7 +14,7 @@ export function addressOf (owner) {
   return key.length === 65 ? computeAddress(key) : owner.address
 }
 
-const without = (tags) => tags.filter((t) => t.name !== 'From' && t.name !== 'Owner')
+export const without = (tags) => tags.filter((t) => t.name !== 'From' && t.name !== 'Owner')
 const number = (tags, name) => parseInt(valueOf(tags, name))
 
 async function itemOf (net, id) {
@@ -66,7 +66,7 @@ export const resultOf = (r) => ({ Output: r.Output ?? '', Messages: r.Messages ?
 const spans = { second: 1, seconds: 1, minute: 60, minutes: 60, block: 'block', blocks: 'block' }
 
 /** The timers in a Process's tags: those by blocks first, then those by time, the shortest first. */
-function timersOf (tags) {
+export function timersOf (tags) {
   const all = []
   for (const { name, value } of tags) {
     if (name === 'Cron-Interval') {
@@ -81,7 +81,7 @@ function timersOf (tags) {
 }
 
 /** The ticks between two messages, found by looking at each second, as the legacy compute unit does. */
-function * ticksBetween ({ byBlock, byTime }, origin, left, right, blocks) {
+export function * ticksBetween ({ byBlock, byTime }, origin, left, right, blocks) {
   const second = (ms) => Math.floor(ms / 1000)
   const inside = blocks.filter((b) => b.timestamp > left.Timestamp && b.timestamp < right.Timestamp)
   let height = left['Block-Height']
@@ -100,10 +100,15 @@ function * ticksBetween ({ byBlock, byTime }, origin, left, right, blocks) {
   yield * pass(right.Timestamp)
 }
 
-async function blocksFrom (net, height) {
+export async function blocksFrom (net, height) {
   const q = await graphql(net, 'query ($min: Int!) { blocks(height: { min: $min }, first: 90, sort: HEIGHT_ASC) { edges { node { height timestamp } } } }', { min: height })
   return q.blocks.edges.map(({ node }) => ({ height: node.height, timestamp: node.timestamp * 1000 }))
 }
+
+/** The message that a timer makes. */
+export const tickOf = (process, owner, timer, at, height) => ({
+  Owner: owner, Target: process, From: owner, Tags: without(timer.tags), Timestamp: at, 'Block-Height': height, Cron: true, 'Read-Only': false
+})
 
 /** Messages of the log with the ticks between them. What a tick is known by is its time and its timer. */
 async function withTicks (net, about, messages) {
@@ -114,8 +119,7 @@ async function withTicks (net, about, messages) {
   const all = []
   messages.forEach((msg, i) => {
     for (const { t, at, height } of i === 0 ? [] : ticksBetween(timers, messages[0], messages[i - 1], msg, blocks)) {
-      const tick = { Owner: owner, Target: about.process_id, From: owner, Tags: without(t.tags), Timestamp: at, 'Block-Height': height, Cron: true, 'Read-Only': false }
-      all.push(Object.defineProperty(tick, 'timer', { value: t.name, enumerable: false }))
+      all.push(Object.defineProperty(tickOf(about.process_id, owner, t, at, height), 'timer', { value: t.name, enumerable: false }))
     }
     all.push(msg)
   })
@@ -149,7 +153,7 @@ export async function sameAsLoader (net, process, computeLimit) {
   for (const e of edges) log.push(await messageOf(net, e.node))
   const messages = await withTicks(net, about, log)
   const ticks = messages.length > log.length ? await tickResults(net, process) : new Map()
-  const want = await replay({ bytes, format: valueOf(meta.tags, 'Module-Format'), env, messages, computeLimit })
+  const want = await replay({ bytes, format: valueOf(meta.tags, 'Module-Format'), env, messages, computeLimit, live: true })
   for (const [i, msg] of messages.entries()) {
     if (msg.Cron) {
       const got = ticks.get(`${msg.Timestamp} ${msg.timer}`)

@@ -50,21 +50,22 @@ export class Reference {
       out.failed = !!res.Error
       const printed = res.Output?.data?.output ?? res.Output
       const noBuffer = typeof printed === 'string' && printed.endsWith('not enough memory for buffer allocation')
-      if (this.live && noBuffer) throw new Error('a live memory cannot be kept as it was before this')
-      if (!out.failed && !noBuffer) this.memory = res.Memory
+      out.dropped = out.failed || noBuffer
+      if (!out.dropped) this.memory = res.Memory
     } catch (e) {
-      out.failed = true
+      out.failed = out.dropped = true
       if (text !== null) out.response = text
       else { out.throws = String(e?.message ?? e); out.error = e?.name ?? typeof e }
     } finally { JSON.parse = parse }
-    if (out.failed) this.#handle = null
+    if (out.failed || (this.live && out.dropped)) this.#handle = null
     return out
   }
 }
 
 /**
- * The same for logs of thousands of messages: the instance keeps its memory, and none is copied in or out. After an error the
- * messages since the error before are evaluated again from the memory of that time, and have to give what they gave.
+ * The same for logs of thousands of messages: the instance keeps its memory, and none is copied in or out. After a result
+ * whose memory does not count the messages since the one before of that kind are evaluated again from the memory of that time,
+ * and have to give what they gave.
  */
 export class Live extends Reference {
   #kept = null
@@ -80,7 +81,7 @@ export class Live extends Reference {
 
   async evaluate (msg, env) {
     const r = await super.evaluate(msg, env)
-    if (!r.failed) {
+    if (!r.dropped) {
       this.#since.push([msg, r.response])
       return r
     }
