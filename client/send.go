@@ -32,6 +32,7 @@ type Spawn struct {
 	Authority string // whose pushed messages the process trusts; "" is the messenger of the network
 	Tags      []ans104.Tag
 	Data      []byte
+	Anchor    []byte // nil or 32 bytes; two spawns that are equal to the anchor are one process
 }
 
 // Identity is who a node signs as.
@@ -98,7 +99,7 @@ func (n *Network) Spawn(ctx context.Context, key *commitment.Key, s Spawn) (mess
 	}
 	tags = append(tags, ao("Process")...)
 	tags = append(tags, ans104.Tag{Name: "Module", Value: s.Module.String()}, ans104.Tag{Name: "Scheduler", Value: scheduler})
-	it, err := ans104.Sign(ans104.Draft{Tags: tags, Data: orSpace(s.Data)}, key)
+	it, err := ans104.Sign(ans104.Draft{Anchor: s.Anchor, Tags: tags, Data: orSpace(s.Data)}, key)
 	if err != nil {
 		return message.ID{}, err
 	}

@@ -120,7 +120,7 @@ func resume(process, id message.ID) string {
 	return fmt.Sprintf("it goes on being evaluated; ask again with: ago result %s %s", process, id)
 }
 
-// anchor makes two equal messages two: the time in 32 digits, as processes count theirs.
+// anchor makes two equal messages, or processes, two: the time in 32 digits, as processes count theirs.
 func anchor() []byte { return fmt.Appendf(nil, "%032d", time.Now().UnixNano()) }
 
 // settled asks for the trace until everything in it came to an end, or for as long as the caller wants to wait. Networks

@@ -298,7 +298,7 @@ func (s *spawnCommand) Run(o *out) error {
 	if err != nil {
 		return err
 	}
-	id, err := s.network().Spawn(o, key, client.Spawn{Module: module, Scheduler: s.Scheduler, Authority: s.Authority, Tags: tags, Data: data})
+	id, err := s.network().Spawn(o, key, client.Spawn{Module: module, Scheduler: s.Scheduler, Authority: s.Authority, Tags: tags, Data: data, Anchor: anchor()})
 	if err != nil {
 		return err
 	}
