@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// note tells of variables that change nothing or look misspelt.
+// note tells of variables that change nothing, and of names that are none but close to one. In the environment, which other
+// programs have too, these are told only; in a file for this unit they are wrong.
 func (l *Loaded) note(src Sources) {
 	for _, layer := range []struct {
 		names []string
@@ -21,9 +22,13 @@ func (l *Loaded) note(src Sources) {
 			if src.Others[name] {
 				continue
 			}
-			if p, ok := l.judge(name, layer.mine); ok {
-				p.Where = layer.where(name)
+			p, said := l.judge(name, layer.mine)
+			p.Where = layer.where(name)
+			switch said {
+			case worthNoting:
 				l.Notes = append(l.Notes, p)
+			case misspelt:
+				l.Problems = append(l.Problems, p)
 			}
 		}
 	}
@@ -45,8 +50,17 @@ func sorted(m map[string]string) []string {
 	return out
 }
 
-// judge says what is to be said of a variable: nothing if it is a setting of the unit or none of ours.
-func (l *Loaded) judge(name string, mine bool) (Problem, bool) {
+// verdict is what is to be said of a variable.
+type verdict int
+
+const (
+	nothing     verdict = iota // it is a setting of the unit, or none of ours
+	worthNoting                // it changes nothing
+	misspelt                   // it was meant to: whoever wrote the file wrote it for this unit
+)
+
+// judge says what a variable of this name means to the unit.
+func (l *Loaded) judge(name string, mine bool) (Problem, verdict) {
 	near, distance := "", 3
 	others := []string{}
 	for _, s := range all {
@@ -61,7 +75,7 @@ func (l *Loaded) judge(name string, mine bool) (Problem, bool) {
 			for _, n := range names {
 				if n == name {
 					if u == l.Unit {
-						return Problem{}, false
+						return Problem{}, nothing
 					}
 					if !slices.Contains(others, string(u)) {
 						others = append(others, string(u))
@@ -76,21 +90,21 @@ func (l *Loaded) judge(name string, mine bool) (Problem, bool) {
 		if i.Name == name && slices.Contains(i.Units, l.Unit) {
 			if name == "DEBUG" || name == "URL" || name == "MODE" {
 				if !mine { // too common a name to be meant for us
-					return Problem{}, false
+					return Problem{}, nothing
 				}
 			}
-			return Problem{Text: name + " changes nothing", Hint: i.Why}, true
+			return Problem{Text: name + " changes nothing", Hint: i.Why}, worthNoting
 		}
 		if i.Name == name {
-			return Problem{}, false
+			return Problem{}, nothing
 		}
 	}
 	switch {
 	case len(others) > 0:
 		if !mine {
-			return Problem{}, false
+			return Problem{}, nothing
 		}
-		return Problem{Text: fmt.Sprintf("%s is no setting of ago %s", name, l.Unit), Hint: "it is one of ago " + strings.Join(others, ", ago ")}, true
+		return Problem{Text: fmt.Sprintf("%s is no setting of ago %s", name, l.Unit), Hint: "it is one of ago " + strings.Join(others, ", ago ")}, worthNoting
 	case strings.HasPrefix(name, "AGO_") || near != "" || ours(name):
 		p := Problem{Text: name + " is no setting of ago"}
 		if near != "" {
@@ -98,9 +112,12 @@ func (l *Loaded) judge(name string, mine bool) (Problem, bool) {
 		} else {
 			p.Hint = "`ago config print " + string(l.Unit) + "` lists the settings there are"
 		}
-		return p, true
+		if mine && (near != "" || strings.HasPrefix(name, "AGO_")) {
+			return p, misspelt
+		}
+		return p, worthNoting
 	}
-	return Problem{}, false
+	return Problem{}, nothing
 }
 
 // ours tells names that only a unit of ao would have.

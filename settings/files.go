@@ -163,7 +163,7 @@ func ParseEnvFile(path, text string) (*EnvFile, error) {
 		name, value, ok := strings.Cut(line, "=")
 		name = strings.TrimSpace(name)
 		if !ok || name == "" || strings.ContainsAny(name, " \t\"'") {
-			return nil, Problem{Where: fmt.Sprintf("%s:%d", path, number), Text: fmt.Sprintf("%.60q is no NAME=VALUE", line), Hint: "write one variable on a line; begin comments with #"}
+			return nil, Problem{Where: fmt.Sprintf("%s:%d", path, number), Text: "this line is no NAME=VALUE", Hint: "write one variable on a line; begin comments with #"}
 		}
 		value = strings.TrimSpace(value)
 		if value != "" && (value[0] == '"' || value[0] == '\'' || value[0] == '`') {

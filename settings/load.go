@@ -258,21 +258,25 @@ func (l *Loaded) text(s Setting) string {
 			return "(a key)"
 		}
 	case s.Kind == "dburl":
-		return redacted(f.String())
+		return Redacted(f.String())
 	case s.IsList():
-		return strings.Join(f.Interface().([]string), ";")
+		list := slices.Clone(f.Interface().([]string))
+		for i, e := range list {
+			list[i] = Redacted(e)
+		}
+		return strings.Join(list, ";")
 	case s.typ.Kind() == reflect.Map:
 		m := f.Interface().(map[string]string)
 		pairs := make([]string, 0, len(m))
 		for k, v := range m {
-			pairs = append(pairs, k+"="+v)
+			pairs = append(pairs, k+"="+Redacted(v))
 		}
 		slices.Sort(pairs)
 		return strings.Join(pairs, ";")
 	case s.typ == reflect.TypeFor[time.Duration]():
 		return shortTime(time.Duration(f.Int()))
 	}
-	return fmt.Sprint(f.Interface())
+	return Redacted(fmt.Sprint(f.Interface()))
 }
 
 func zeroText(s Setting) string {
@@ -285,18 +289,34 @@ func zeroText(s Setting) string {
 	return "0"
 }
 
-// redacted hides the password of an address.
-func redacted(text string) string {
-	scheme, rest, ok := strings.Cut(text, "://")
-	at := strings.LastIndex(rest, "@")
-	if !ok || at < 0 {
-		return text
+// Redacted hides what only the unit may know of an address: the password, and parameters that hold one.
+func Redacted(text string) string {
+	if strings.Contains(text, `"`) { // no address: a wallet in the wrong place, perhaps
+		return "…"
 	}
-	user, _, hasPassword := strings.Cut(rest[:at], ":")
-	if hasPassword {
-		user += ":…"
+	before, query, hasQuery := strings.Cut(text, "?")
+	if at := strings.LastIndex(before, "@"); at >= 0 {
+		scheme, rest := "", before[:at]
+		if i := strings.Index(rest, "://"); i >= 0 {
+			scheme, rest = rest[:i+3], rest[i+3:]
+		}
+		if user, _, hasPassword := strings.Cut(rest, ":"); hasPassword {
+			before = scheme + user + ":…" + before[at:]
+		}
 	}
-	return scheme + "://" + user + rest[at:]
+	if !hasQuery {
+		return before
+	}
+	params := strings.Split(query, "&")
+	for i, p := range params {
+		name, _, _ := strings.Cut(p, "=")
+		for _, word := range []string{"pass", "secret", "token", "key"} {
+			if strings.Contains(strings.ToLower(name), word) {
+				params[i] = name + "=…"
+			}
+		}
+	}
+	return before + "?" + strings.Join(params, "&")
 }
 
 // shortTime leaves out the zeros that Duration writes.

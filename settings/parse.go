@@ -63,12 +63,12 @@ func (s Setting) set(into *Settings, texts []string, legacy *Legacy) (err error)
 		m := map[string]string{}
 		if strings.TrimSpace(text) != "" {
 			if err := json.Unmarshal([]byte(text), &m); err != nil {
-				return fmt.Errorf("is a JSON object of texts, like {\"ID\":\"URL\"}, not %.60q", text)
+				return fmt.Errorf("is a JSON object of texts, like {\"ID\":\"URL\"}: %w", err)
 			}
 		}
-		for _, u := range m {
-			if err := checkURL(u); err != nil {
-				return err
+		for _, name := range sorted(m) {
+			if checkURL(m[name]) != nil { // which is not shown: it may be anything
+				return fmt.Errorf("has no address like http://127.0.0.1:4000 for %.60q", name)
 			}
 		}
 		f.Set(reflect.ValueOf(m))
@@ -141,7 +141,7 @@ func (s Setting) checkText(text string) error {
 			return fmt.Errorf("is postgres://USER:PASSWORD@HOST/DATABASE, or a plain name")
 		}
 	case s.Kind == "dburl" && (strings.ContainsAny(text, `/\`) || text == "." || text == ".."):
-		return fmt.Errorf("is a plain name without slashes, or postgres://…, not %q", text)
+		return fmt.Errorf("is a plain name without slashes, or postgres://…, not %q", Redacted(text))
 	case s.Kind == "id":
 		if _, err := message.ParseID(text); err != nil {
 			return fmt.Errorf("is an id of %d characters: %v", message.IDLength, err)
@@ -164,7 +164,7 @@ func checkURL(text string) error {
 	if err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" {
 		return nil
 	}
-	return fmt.Errorf("is an address like http://127.0.0.1:4000, not %q", text)
+	return fmt.Errorf("is an address like http://127.0.0.1:4000, not %q", Redacted(text))
 }
 
 // parseTime reads 500ms, 2s, 1h30m; a plain number is milliseconds, as in the older units.

@@ -454,7 +454,7 @@ func announceUnit(o *out, name, short, url, address, data string, more ...string
 	if o.json {
 		m := map[string]string{short: url}
 		for i := 0; i < len(pairs); i += 2 {
-			m[strings.ReplaceAll(pairs[i], " ", "-")] = pairs[i+1]
+			m[strings.ReplaceAll(pairs[i], " ", "-")] = settings.Redacted(pairs[i+1])
 		}
 		return o.encode(m)
 	}
@@ -462,7 +462,7 @@ func announceUnit(o *out, name, short, url, address, data string, more ...string
 	fmt.Fprintf(w, "The %s answers at %s\n", name, url)
 	for i := 0; i < len(pairs); i += 2 {
 		if pairs[i+1] != "" {
-			fmt.Fprintf(w, "  %-12s %s\n", pairs[i], pairs[i+1])
+			fmt.Fprintf(w, "  %-12s %s\n", pairs[i], settings.Redacted(pairs[i+1]))
 		}
 	}
 	return nil
