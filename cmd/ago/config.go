@@ -82,7 +82,7 @@ type configCheckCommand struct {
 // Help is shown by ago config check --help.
 func (configCheckCommand) Help() string {
 	return `Prints what is wrong, each with its place, and fails if something is. Names in the environment that look like settings and are
-none are told too; they are no failure.
+none are told too; they are no failure. In a .env file, which is for this unit, they are.
 
   ago config check ago.toml
   ago config check --unit cu --env-file .env.production`
