@@ -162,6 +162,9 @@ func (w *world) try(t *testing.T, u settings.Unit, e env) (*running, error) {
 	if u == settings.MU {
 		maps.Copy(base, env{"CU_URL": a.CU, "AGO_UPLOADER_URL": a.Bundler})
 	}
+	if u == settings.Gateway {
+		base["AGO_BUNDLER_PORT"] = "0"
+	}
 	if u == settings.UR {
 		base = env{"AGO_UR_PORT": "0", "HOSTS": a.CU}
 	}
@@ -346,33 +349,41 @@ func freePort(t *testing.T) string {
 	return port
 }
 
-// TestEveryVariable gives each variable of the older units to the unit that has it, and looks at what it changes.
+// TestEveryVariable gives each setting to the unit that has it, by the names of the older units if they had one, and looks at what it changes.
 func TestEveryVariable(t *testing.T) {
 	w := newWorld(t)
 	seen := map[string]bool{}
+	look := func(name string, effect func(*testing.T, *world)) {
+		seen[name] = true
+		if effect == nil {
+			t.Errorf("nobody looks at what %s does", name)
+			return
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			effect(t, w)
+		})
+	}
 	for _, s := range settings.All() {
+		named := map[settings.Unit]bool{}
 		for _, l := range s.Legacy {
 			for _, u := range l.Units {
-				if u == settings.Node || u == settings.Gateway { // they have those of the units, and load them by the same code
-					continue
+				if named[u] = true; u != settings.Node && u != settings.Gateway { // they have those of the units, and load them by the same code
+					look(string(u)+"/"+l.Name, effects[string(u)+"/"+l.Name])
 				}
-				name := string(u) + "/" + l.Name
-				seen[name] = true
-				effect := effects[name]
-				if effect == nil {
-					t.Errorf("nobody looks at what %s does", name)
-					continue
-				}
-				t.Run(name, func(t *testing.T) {
-					t.Parallel()
-					effect(t, w)
-				})
+			}
+		}
+		for _, u := range s.Units {
+			if !named[u] && u != settings.Node {
+				look(string(u)+"/"+s.Flag, ownEffects[string(u)+"/"+s.Flag])
 			}
 		}
 	}
-	for name := range effects {
-		if !seen[name] {
-			t.Errorf("%s is looked at and is no variable", name)
+	for _, table := range []map[string]func(*testing.T, *world){effects, ownEffects} {
+		for name := range table {
+			if !seen[name] {
+				t.Errorf("%s is looked at and is no variable", name)
+			}
 		}
 	}
 }
