@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ago/clock"
+	"ago/codec/httpsig"
 	"ago/fault"
 	"ago/message"
 	"ago/store"
@@ -84,7 +85,8 @@ func OpenTasks(c TasksConfig) (*Tasks, error) {
 	return t, nil
 }
 
-func (t Task) dueMS() int64 {
+// DueMS is the time of the next run in ms; 0 is at once.
+func (t Task) DueMS() int64 {
 	if t.Due.IsZero() {
 		return 0
 	}
@@ -92,10 +94,44 @@ func (t Task) dueMS() int64 {
 }
 
 func (t Task) message() message.Message {
+	keys := message.Value(t.Keys)
+	if raw, ok := wireOf(t.Keys); ok {
+		keys = message.Bytes(raw)
+	}
 	return message.New(
 		message.Field{Key: "id", Value: message.Bytes(t.ID)}, message.Field{Key: "path", Value: message.Bytes(t.Path)},
-		message.Field{Key: "keys", Value: t.Keys}, message.Field{Key: "every", Value: message.Int(t.Every)},
-		message.Field{Key: "by", Value: message.Bytes(strings.Join(t.By, " "))}, message.Field{Key: "due", Value: message.Int(t.dueMS())})
+		message.Field{Key: "keys", Value: keys}, message.Field{Key: "every", Value: message.Int(t.Every)},
+		message.Field{Key: "by", Value: message.Bytes(strings.Join(t.By, " "))}, message.Field{Key: "due", Value: message.Int(t.DueMS())})
+}
+
+// wireOf gives the keys in the form in which messages in them keep what they were signed as, if they can be written so.
+func wireOf(keys message.Message) ([]byte, bool) {
+	w, err := httpsig.Encode(message.New(message.Field{Key: message.KeyBody, Value: keys}), message.Nested)
+	if err != nil {
+		return nil, false
+	}
+	raw, err := w.Bytes()
+	if err != nil {
+		return nil, false
+	}
+	back, err := keysOf(message.Bytes(raw))
+	return raw, err == nil && message.Equal(back, keys)
+}
+
+// keysOf reads what wireOf wrote, or keys that could not be.
+func keysOf(v message.Value) (message.Message, error) {
+	raw, ok := v.(message.Bytes)
+	if !ok {
+		m, _ := v.(message.Message)
+		return m, nil
+	}
+	m, err := httpsig.Read([]byte(raw))
+	if err != nil {
+		return m, err
+	}
+	body, _ := m.Get(message.KeyBody)
+	keys, _ := body.(message.Message)
+	return keys.Without(message.KeyCommitments), nil // which only name the content
 }
 
 func readTask(b []byte) (Task, error) {
@@ -107,7 +143,9 @@ func readTask(b []byte) (Task, error) {
 	keys, _ := m.Get("keys")
 	every, _ := m.Get("every")
 	t := Task{ID: m.Text("id"), Path: m.Text("path")}
-	t.Keys, _ = keys.(message.Message)
+	if t.Keys, err = keysOf(keys); err != nil {
+		return Task{}, err
+	}
 	n, _ := every.(message.Int)
 	t.Every = time.Duration(n)
 	t.By = strings.Fields(m.Text("by"))

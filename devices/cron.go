@@ -34,7 +34,7 @@ var _ = device.Register(device.Device{
 				{Name: "cron-path", Doc: "the path to ask for; the other keys of the request go with it", Type: device.TypeText, Max: cronPathMax},
 				{Name: "once", Doc: "the same as cron-path", Type: device.TypeText, Max: cronPathMax},
 			}},
-		"every": {Doc: "the id of the task that asks for the path now, and again after each interval; for the same as once", Do: cronEvery,
+		"every": {Doc: "the id of the task that asks for the path now, and again after each interval; for the same as once. A path to the schedule of a process brings it each time a message of the node: action=Cron, cron-task, cron-due, cron-by and the body of the request", Do: cronEvery,
 			Inputs: []device.Input{
 				{Name: "cron-path", Doc: "the path to ask for; the other keys of the request go with it", Type: device.TypeText, Max: cronPathMax},
 				{Name: "every", Doc: "the same as cron-path", Type: device.TypeText, Max: cronPathMax},
@@ -144,6 +144,9 @@ func cronAdd(c *device.Call, base, req message.Message, kind string, when cronWh
 		return nil, err
 	}
 	var by []string
+	if _, ticks := cronProcess(path); ticks && when.every > 0 && when.every < cronTickMin && !open && !ask.byOperator(c) {
+		return nil, cronRefused("A process is called once a second at most.")
+	}
 	if !open {
 		if !ask.says(c, "cron-path", path) && !ask.says(c, kind, path) {
 			return nil, cronUnsigned("cron-path")
@@ -169,7 +172,7 @@ func cronAdd(c *device.Call, base, req message.Message, kind string, when cronWh
 	for _, key := range []string{"path", "cron-path", "interval", kind} {
 		keys = keys.Without(key)
 	}
-	if err := tasks.Add(cron.Task{ID: id, Path: path, Keys: keys, Every: when.every, By: by}); err != nil {
+	if err := tasks.Add(cron.Task{ID: id, Path: path, Keys: keys, Every: when.every, By: by, Due: c.Now()}); err != nil {
 		return nil, err
 	}
 	return message.Bytes(id), nil

@@ -65,6 +65,7 @@ func TestTasksAreForThoseWhoSign(t *testing.T) {
 	every := func(path string) message.Message { return texts("method", "POST", "path", path) }
 	const add = "/~cron@1.0/every?interval=1-day&cron-path=/~message@1.0%26a=b/a"
 	bare := "/~cron@1.0/every"
+	process := "/" + message.ID{1}.String() + "~process@1.0/schedule"
 	keyed := texts("path", bare, "cron-path", "/~message@1.0&a=b/a", "interval", "1-day")
 	for _, c := range []struct {
 		name, path string
@@ -82,6 +83,8 @@ func TestTasksAreForThoseWhoSign(t *testing.T) {
 		{"a stranger", add, []string{one.Address().String()}, signed(t, every(add), other), "!status 403: "},
 		{"signed for something else", add, nil, signed(t, every("/some/other"), one), "!status 403: "},
 		{"signed without the path that is asked for", add, nil, signed(t, every(bare), one), "!status 403: The signature does not cover cron-path."},
+		{"a process once a second", bare, nil, signed(t, keyed.With("cron-path", message.Bytes(process)).With("interval", message.Bytes("1-second")), one), ""},
+		{"a process more often", bare, nil, signed(t, keyed.With("cron-path", message.Bytes(process)).With("interval", message.Bytes("999-milliseconds")), one), "!status 400: A process is called once a second at most."},
 		{"signed with another interval", add, nil, signed(t, every("/~cron@1.0/every?interval=2-days&cron-path=/~message@1.0%26a=b/a"), one), "!status 403: The signature does not cover interval."},
 	} {
 		node, _ := shelved(t)

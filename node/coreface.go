@@ -45,7 +45,11 @@ func (n *Node) core() (http.Handler, error) {
 	device.Provide[devices.Tasks](own, n.tasks)
 	d, resolver, keep := settings.changeable(own)
 	tell = func(ctx context.Context, t cron.Task) error {
-		_, err := resolver.Resolve(ctx, resolve.Request{Path: t.Path, Keys: t.Keys})
+		keys, err := devices.CronKeys(t, n.c.Key)
+		if err != nil {
+			return err
+		}
+		_, err = resolver.Resolve(ctx, resolve.Request{Path: t.Path, Keys: keys})
 		return err
 	}
 	close(ready)
