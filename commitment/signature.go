@@ -40,10 +40,16 @@ func VerifySignature(k KeyType, owner, message, signature []byte) error {
 	if len(signature) != k.SignatureSize() {
 		return forged("a signature of type %s has %d bytes, this has %d", k, k.SignatureSize(), len(signature))
 	}
+	if k == RSA {
+		return VerifyPSS(crypto.SHA256, owner, message, signature)
+	}
+	return checkOnce(uint16(k), owner, message, signature, func() error { return verify(k, owner, message, signature) })
+}
+
+// verify checks a signature whose owner and length fit its type, which is not RSA.
+func verify(k KeyType, owner, message, signature []byte) error {
 	ok := false
 	switch k {
-	case RSA:
-		return VerifyPSS(crypto.SHA256, owner, message, signature)
 	case Ed25519:
 		ok = ed25519.Verify(owner, message, signature)
 	case Ethereum:
@@ -73,6 +79,10 @@ func VerifyPSS(hash crypto.Hash, modulus, message, signature []byte) error {
 		return fault.New(fault.Malformed, "owner-malformed", "the owner is not an RSA modulus").
 			WithHint("the owner is the modulus of the signer's key, raw")
 	}
+	return checkOnce(schemePSS|uint16(hash), modulus, message, signature, func() error { return verifyPSS(hash, modulus, message, signature) })
+}
+
+func verifyPSS(hash crypto.Hash, modulus, message, signature []byte) error {
 	d := digest(hash, message)
 	if len(modulus) == modular.Size && modulus[0]&0x80 != 0 {
 		encoded, ok := modular.Power65537(modulus, signature)

@@ -103,6 +103,7 @@ func signatureHeaders(m message.Message) (signatures, inputs string) {
 			pairs = append(pairs, p)
 		}
 	}
+	var covered covering
 	for _, v := range m.Commitments().All() {
 		entry, _ := v.(message.Message)
 		if generationOf(entry) == structured.GenA {
@@ -121,7 +122,7 @@ func signatureHeaders(m message.Message) (signatures, inputs string) {
 		}
 		sum := sha256.Sum256(signature)
 		name := memberB + strings.ToLower(base64.RawURLEncoding.EncodeToString(sum[:]))
-		add(pair{name, ":" + base64.StdEncoding.EncodeToString(signature) + ":", inputOf(m, entry)})
+		add(pair{name, ":" + base64.StdEncoding.EncodeToString(signature) + ":", covered.input(m, entry)})
 	}
 	slices.SortFunc(pairs, func(a, b pair) int { return strings.Compare(a.name, b.name) })
 	var ss, is []string
@@ -137,10 +138,25 @@ var (
 	noParams   = []string{keyDevice, keyType, keyAlg, keyCommitted, keyCommitter, keySignature}
 )
 
-// inputOf writes components and parameters of a commitment.
-func inputOf(m, entry message.Message) string {
+// covering lays out what commitments cover. Those of one message mostly cover the same.
+type covering struct {
+	keys    []string
+	nesting message.Nesting
+	laid    message.Laid
+	done    bool
+}
+
+func (c *covering) of(m message.Message, keys []string, n message.Nesting) message.Laid {
+	if !c.done || c.nesting != n || !slices.Equal(c.keys, keys) {
+		c.keys, c.nesting, c.laid, c.done = keys, n, canonical(m, keys, n), true
+	}
+	return c.laid
+}
+
+// input writes components and parameters of a commitment.
+func (c *covering) input(m, entry message.Message) string {
 	committed := committedKeys(entry)
-	components := componentsOf(canonical(m, committed, nestingOf(entry)), committed, entry.Text(keyDevice) != Codec)
+	components := componentsOf(c.of(m, committed, nestingOf(entry)), committed, entry.Text(keyDevice) != Codec)
 	quoted := make([]string, len(components))
 	for i, c := range components {
 		quoted[i] = sfv.Quote(c)
