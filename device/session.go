@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"ago/fault"
+	"ago/message"
 )
 
 // Held is a part of a process's state that its message cannot hold: the memory of a program that runs. What calls did to it
@@ -43,6 +44,37 @@ type Session struct {
 	saved    map[string]bool     // parts that have been in a snapshot
 	uncopied map[string]error    // of a fork: parts that could not be copied, and why
 	closed   bool
+
+	derivedMu sync.Mutex // apart, since what opens a part may ask for it
+	derived   map[string]derived
+}
+
+// derived is what was made of a message.
+type derived struct {
+	of message.Message
+	v  any
+}
+
+// Derived gives what make makes of a message, which is the one made before if the message is still the same: what a process is does
+// not change from slot to slot. It never counts as state. What make gives must follow from the message alone.
+func (s *Session) Derived(name string, of message.Message, make func() (any, error)) (any, error) {
+	s.derivedMu.Lock()
+	d, ok := s.derived[name]
+	s.derivedMu.Unlock()
+	if ok && d.of.Same(of) {
+		return d.v, nil
+	}
+	v, err := make()
+	if err != nil {
+		return nil, err
+	}
+	s.derivedMu.Lock()
+	defer s.derivedMu.Unlock()
+	if s.derived == nil {
+		s.derived = map[string]derived{}
+	}
+	s.derived[name] = derived{of, v}
+	return v, nil
 }
 
 // NewSession gives an empty session, or the one that these snapshots were made of: a full one, then those that followed.

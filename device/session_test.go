@@ -3,9 +3,12 @@ package device
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"testing"
+
+	"ago/message"
 )
 
 // tally is a Held that counts: its snapshots are what it came to, or what was added since the last.
@@ -151,4 +154,40 @@ func snapshot(s interface {
 		return err
 	}
 	return write(w)
+}
+
+// TestWhatFollowsFromAMessageIsMadeOnce: and anew for any other, or if it could not be made.
+func TestWhatFollowsFromAMessageIsMadeOnce(t *testing.T) {
+	s, err := NewSession()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	a, b := message.New(message.Field{Key: "a", Value: message.Int(1)}), message.New(message.Field{Key: "a", Value: message.Int(2)})
+	made, refuse := 0, errors.New("not now")
+	get := func(m message.Message, fail error) (any, error) {
+		return s.Derived("n", m, func() (any, error) {
+			made++
+			v, _ := m.Get("a")
+			return v, fail
+		})
+	}
+	for i, c := range []struct {
+		m    message.Message
+		fail error
+		want message.Int
+		made int
+	}{{a, refuse, 0, 1}, {a, nil, 1, 2}, {a, refuse, 1, 2}, {b, refuse, 0, 3}, {a, nil, 1, 3}, {b, nil, 2, 4}, {b, nil, 2, 4}, {a, nil, 1, 5}, {message.New(message.Field{Key: "a", Value: message.Int(1)}), nil, 1, 6}} {
+		v, err := get(c.m, c.fail)
+		if c.want == 0 {
+			if !errors.Is(err, refuse) {
+				t.Errorf("%d: %v", i, err)
+			}
+		} else if err != nil || v != message.Value(c.want) {
+			t.Errorf("%d: %v, %v", i, v, err)
+		}
+		if made != c.made {
+			t.Errorf("%d: made %d times, want %d", i, made, c.made)
+		}
+	}
 }

@@ -71,11 +71,7 @@ func jsonIfaceCompute(c *device.Call, base, req message.Message) (message.Value,
 			gas, _ := device.Whole(v)
 			out.Gas, out.Metered = uint64(gas), true
 		}
-		m, err := c.Message(processOf(base))
-		if err != nil {
-			return nil, err
-		}
-		def, err := process.Define(m)
+		def, err := jsonabi.Definition(c, base)
 		if err != nil {
 			return nil, err
 		}
@@ -85,11 +81,6 @@ func jsonIfaceCompute(c *device.Call, base, req message.Message) (message.Value,
 			message.Field{Key: message.KeyBody, Value: message.Bytes("WASM execution error.")}, message.Field{Key: "error", Value: message.Bytes(text)})))
 	}
 	return base, nil
-}
-
-func processOf(base message.Message) message.Value {
-	v, _ := base.Get("process")
-	return v
 }
 
 func jsonIfaceFrom(_ *device.Call, base, req message.Message) (message.Value, error) {

@@ -108,6 +108,12 @@ func (m Message) Decoded(id ID, codec string, raw []byte, form any) Message {
 	return m
 }
 
+// Same tells whether two are one message of one origin, without looking at what they say. Two that say the same need not be.
+func (m Message) Same(other Message) bool {
+	return m.origin == other.origin && m.root == other.root && len(m.fields) == len(other.fields) &&
+		(len(m.fields) == 0 || &m.fields[0] == &other.fields[0])
+}
+
 // ID is the id the message was committed under; zero for one that nobody has committed to.
 func (m Message) ID() ID {
 	if m.origin == nil {

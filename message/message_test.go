@@ -1,6 +1,7 @@
 package message
 
 import (
+	"strconv"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -59,5 +60,25 @@ func TestAChangedMessageLosesItsID(t *testing.T) {
 	m := New(Field{"a", Int(1)}).Decoded(HashOf([]byte("s")), "test@1.0", []byte("raw"), nil)
 	if c := m.With("a", Int(2)); !c.ID().IsZero() || c.Raw() != nil {
 		t.Fatal("a changed message still carries the id of the committed one")
+	}
+}
+
+func TestSameIsOneMessageOfOneOrigin(t *testing.T) {
+	many := make([]Field, 200)
+	for i := range many {
+		many[i] = Field{strconv.Itoa(i), Int(i)}
+	}
+	for _, fs := range [][]Field{{}, {{"a", Bytes("b")}}, many} {
+		m := New(fs...)
+		copied := m
+		if !m.Same(copied) || !m.With("x", Bytes("y")).Without("x").equal(m) {
+			t.Errorf("%d keys: a copy is another", len(fs))
+		}
+		if m.Same(m.With("x", Bytes("y"))) || m.Same(m.Decoded(ID{1}, "codec", nil, nil)) {
+			t.Errorf("%d keys: a change is the same", len(fs))
+		}
+		if len(fs) > 0 && m.Same(New(fs...)) {
+			t.Errorf("%d keys: one that was made apart is the same", len(fs))
+		}
 	}
 }

@@ -59,7 +59,7 @@ func ContentOfMessage(m message.Message) Content {
 func (c Content) Message() message.Message {
 	switch {
 	case c.item != nil:
-		return c.item.Message().With(message.KeyCommitments, message.New(message.Field{Key: c.item.ID().String(), Value: c.item.Commitment()}))
+		return c.whole.of(c.item)
 	case c.message.Len() > 0:
 		return c.message
 	}

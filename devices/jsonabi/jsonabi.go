@@ -39,7 +39,7 @@ type Work struct {
 // texts are those that a legacy unit would give the module, which finds its own id under Module where the process names an image.
 func Of(c *device.Call, base, req message.Message) (Work, error) {
 	w := Work{}
-	def, err := definition(c, base)
+	def, err := Definition(c, base)
 	if err != nil {
 		return w, err
 	}
@@ -95,7 +95,8 @@ func tried(body message.Message) process.DryMessage {
 	return d
 }
 
-func definition(c *device.Call, base message.Message) (process.Definition, error) {
+// Definition gives the process of a state.
+func Definition(c *device.Call, base message.Message) (process.Definition, error) {
 	v, ok := base.Get("process")
 	if !ok {
 		return process.Definition{}, fault.New(fault.Malformed, "process-missing", "the state of a process has its definition under process")
@@ -104,7 +105,15 @@ func definition(c *device.Call, base message.Message) (process.Definition, error
 	if err != nil {
 		return process.Definition{}, err
 	}
-	return process.Define(m)
+	s := c.Session()
+	if s == nil {
+		return process.Define(m)
+	}
+	d, err := s.Derived("definition", m, func() (any, error) { return process.Define(m) })
+	if err != nil {
+		return process.Definition{}, err
+	}
+	return d.(process.Definition), nil
 }
 
 // ModuleOf gives the module of a state: the image under the input prefix, that of the process, its module, or the body of the
@@ -227,7 +236,7 @@ func Hold(c *device.Call, name string, base message.Message) (running.Evaluator,
 // limits are those that the process states, else its module.
 func limits(c *device.Call, base message.Message) vm.Limits {
 	var l vm.Limits
-	if def, err := definition(c, base); err == nil {
+	if def, err := Definition(c, base); err == nil {
 		l.MemoryMax, l.GasMax = def.MemoryLimit, def.ComputeLimit
 	}
 	if l.MemoryMax == 0 || l.GasMax == 0 {
