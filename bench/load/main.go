@@ -10,6 +10,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"os"
 	"slices"
@@ -25,14 +26,15 @@ func main() {
 	file := flag.String("paths", "", "file with one path a line")
 	conns := flag.Int("c", 8, "connections")
 	length := flag.Duration("d", 4*time.Second, "how long")
+	once := flag.Bool("once", false, "ask each path once, however long that takes")
 	flag.Parse()
-	if err := run(*addr, *file, *conns, *length); err != nil {
+	if err := run(*addr, *file, *conns, *length, *once); err != nil {
 		fmt.Fprintln(os.Stderr, "load:", err)
 		os.Exit(1)
 	}
 }
 
-func run(addr, file string, conns int, length time.Duration) error {
+func run(addr, file string, conns int, length time.Duration, once bool) error {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
 		return err
@@ -54,9 +56,13 @@ func run(addr, file string, conns int, length time.Duration) error {
 	var failed error
 	var wg sync.WaitGroup
 	start := time.Now()
+	most := int64(math.MaxInt64)
+	if once {
+		length, most = onceMax, int64(len(requests))
+	}
 	for range conns {
 		wg.Go(func() {
-			lat, err := one(addr, requests, &next, &bad, start.Add(length))
+			lat, err := one(addr, requests, &next, &bad, most, start.Add(length))
 			mu.Lock()
 			defer mu.Unlock()
 			all = append(all, lat...)
@@ -74,7 +80,10 @@ func run(addr, file string, conns int, length time.Duration) error {
 		"bad": bad.Load(), "n": len(all)})
 }
 
-func one(addr string, requests [][]byte, next, bad *atomic.Int64, until time.Time) ([]time.Duration, error) {
+// onceMax bounds the time in which each path is asked once.
+const onceMax = 10 * time.Minute
+
+func one(addr string, requests [][]byte, next, bad *atomic.Int64, most int64, until time.Time) ([]time.Duration, error) {
 	c, err := net.Dial("tcp", addr)
 	if err != nil {
 		return nil, err
@@ -83,7 +92,11 @@ func one(addr string, requests [][]byte, next, bad *atomic.Int64, until time.Tim
 	r := bufio.NewReaderSize(c, 64<<10)
 	var lat []time.Duration
 	for t := time.Now(); t.Before(until); {
-		if _, err := c.Write(requests[int(next.Add(1)-1)%len(requests)]); err != nil {
+		i := next.Add(1) - 1
+		if i >= most {
+			break
+		}
+		if _, err := c.Write(requests[int(i%int64(len(requests)))]); err != nil {
 			return lat, err
 		}
 		ok, err := skip(r)
