@@ -190,6 +190,7 @@ async function processes () {
       return { process: got.at(-1).process, cpu: Number(m('cpu_ms')), rate: Number(m('computed_per_s')) }
     }
     const many = quick ? 1000 : 4000
+    sh(AOCORE, ['-node', n.line.node, '-bundler', n.line.bundler, '-scheduler', n.line.scheduler, '-kind', 'none', '-n', '1000']) // what a start costs is no slot's
     const alone = Object.fromEntries(['ans104', 'httpsig'].map((codec) => [codec, run('nothing evaluated', 'none', codec, many, '', '')]))
     const beside = (what, r, codec) => row(`S14 ${what}, ${codec}: evaluating and keeping alone`, '', '', `${r3(r.cpu - alone[codec].cpu)} ms CPU a slot`)
     const lua = run('Lua counter', 'lua', 'ans104', many, '', '2000/s'); beside('Lua counter', lua, 'ans104')
