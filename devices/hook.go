@@ -1,6 +1,8 @@
 package devices
 
 import (
+	"context"
+
 	"ago/device"
 	"ago/fault"
 	"ago/message"
@@ -58,10 +60,16 @@ func hookHandlers(c *device.Call, name string) []message.Message {
 	return out
 }
 
+// hooked marks what the node itself runs for a request.
+type hooked struct{}
+
 // RunHook gives a message to the handlers that the node's setting on names for a moment, one after the other, each taking what
 // the one before gave. What ends a handler otherwise than well ends all of it. The message is {request, body} for the hooks of
 // requests.
 func RunHook(c *device.Call, name string, m message.Message) (message.Message, error) {
+	own := *c
+	own.Context = context.WithValue(c.Context, hooked{}, true)
+	c = &own
 	for i, h := range hookHandlers(c, name) {
 		out, err := hookRun(c, name, h, m)
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+	"sync"
 
 	"ago/device"
 	"ago/devices/luabridge"
@@ -219,11 +220,41 @@ func luaOpen(c *device.Call, base message.Message) (p running.Evaluator, done fu
 	if err != nil {
 		return nil, nil, err
 	}
-	s, err := luabridge.Once(c, engine, luaOnce, text)
+	leave, err := luaTurn(c)
 	if err != nil {
 		return nil, nil, err
 	}
-	return s, s.Close, nil
+	s, err := luabridge.Once(c, engine, luaOnce, text)
+	if err != nil {
+		leave()
+		return nil, nil, err
+	}
+	return s, func() error {
+		defer leave()
+		return s.Close()
+	}, nil
+}
+
+// Programs gives turns to calls that run programs of strangers: outside of processes, which have their own.
+type Programs interface {
+	// Enter waits for a turn, and fails with TooMany or Unavailable if there is none soon.
+	Enter(context.Context) (leave func(), err error)
+}
+
+// luaTurn waits for the turn of a program. What a process runs, what the node itself runs for each request, and what a program that
+// has its turn calls go on at once.
+func luaTurn(c *device.Call) (leave func(), err error) {
+	depth, _ := c.Value(luaNesting{}).(int)
+	turns, ok := device.Service[Programs](c)
+	if !ok || depth > 0 || c.Session() != nil || c.Value(hooked{}) != nil {
+		return func() {}, nil
+	}
+	if leave, err = turns.Enter(c); err != nil {
+		return nil, err
+	}
+	leave = sync.OnceFunc(leave)
+	context.AfterFunc(c, leave) // whatever becomes of the call
+	return leave, nil
 }
 
 func luaProgram(c *device.Call, base message.Message) ([]byte, error) {

@@ -1,12 +1,15 @@
 package devices_test
 
 import (
+	"context"
 	"strings"
 	"sync"
 	"testing"
 
 	"ago/device"
 	"ago/device/devicetest"
+	"ago/devices"
+	"ago/fault"
 	"ago/message"
 	"ago/vm"
 	"ago/vm/lua"
@@ -130,6 +133,51 @@ func TestLuaFunctionsAreKeys(t *testing.T) {
 		if got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
 		}
+	}
+}
+
+// fewTurns are turns of which there are so many.
+type fewTurns struct{ left int }
+
+func (f *fewTurns) Enter(context.Context) (func(), error) {
+	if f.left == 0 {
+		return nil, fault.New(fault.TooMany, "no-turns", "no turn is left")
+	}
+	f.left--
+	return func() { f.left++ }, nil
+}
+
+// TestProgramsOfRequestsWaitForTheirTurn: each call has one of its own, with what it calls, and gives it back however it ends. What the
+// node runs itself has none.
+func TestProgramsOfRequestsWaitForTheirTurn(t *testing.T) {
+	node := engineNode(t)
+	turns := &fewTurns{1}
+	device.Provide[devices.Programs](node, turns)
+	for _, key := range []string{"hello", "nested", "boom", "nope", "hello"} {
+		_, err := resolver(node).Run(t.Context(), program(luaText), []device.Step{device.Ask(key)}, device.How{})
+		if fault.CodeOf(err) == "no-turns" || turns.left != 1 {
+			t.Errorf("%s: %v, %d left", key, err, turns.left)
+		}
+	}
+	if _, err := resolver(node).Run(t.Context(), program("x = = 1"), []device.Step{device.Ask("x")}, device.How{}); err == nil || turns.left != 1 {
+		t.Errorf("a wrong text: %v, %d left", err, turns.left)
+	}
+	turns.left = 0
+	if _, err := resolver(node).Run(t.Context(), program(luaText), []device.Step{device.Ask("hello")}, device.How{}); fault.CodeOf(err) != "no-turns" {
+		t.Errorf("without a turn: %v", err)
+	}
+	s, err := device.NewSession()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if _, err := resolver(node).Run(device.WithSession(t.Context(), s), program(luaText), []device.Step{device.Ask("hello")}, device.How{}); err != nil {
+		t.Errorf("in a process: %v", err)
+	}
+	node.Options = message.New(field("on", message.New(field("request", program(luaText, field("path", message.Bytes("hello")))))))
+	c := &device.Call{Context: t.Context(), Node: node, Runner: resolver(node)}
+	if _, err := devices.RunHook(c, "request", texts("body", "-")); fault.CodeOf(err) == "no-turns" {
+		t.Errorf("a handler of the node: %v", err)
 	}
 }
 

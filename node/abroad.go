@@ -205,7 +205,8 @@ func (a *abroad) Forward(ctx context.Context, p message.ID, v commitment.Verifie
 // reachable is the node's scheduler as devices see it: with the processes of other nodes.
 type reachable struct {
 	*schedule.Scheduler
-	a *abroad
+	a     *abroad
+	admit func(ctx context.Context, p message.ID, v commitment.Verified) error
 }
 
 func (r reachable) Process(ctx context.Context, p message.ID) (process.Definition, error) {
@@ -242,6 +243,12 @@ func (r reachable) SubmitTo(ctx context.Context, p message.ID, v commitment.Veri
 					WithHint("send it to that scheduler's node")
 			}
 		}
+	}
+	if process.IsDefinition(v.Message()) {
+		to = process.IDs(v.Message())[0]
+	}
+	if err := r.admit(ctx, to, v); err != nil {
+		return schedule.Receipt{}, err
 	}
 	return r.Scheduler.SubmitTo(ctx, p, v)
 }

@@ -43,6 +43,7 @@ type Config struct {
 	Push        push.Limits   // of the messenger
 	Door        Door          // of scheduler and messenger
 	Addresses   Rate          // of requests from one address of the network, at all faces together
+	Requests    Requests      // what they take of the machine
 	PageBytes   int           // after which a page of a log ends; 0: 64 MB
 	CacheMax    int           // definitions of processes in memory; 0: the default of schedule
 	Bundler     string        // gets what is scheduled; "" uploads nothing

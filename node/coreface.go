@@ -43,6 +43,7 @@ func (n *Node) core() (http.Handler, error) {
 		device.Provide[devices.Queries](own, n.gateway)
 	}
 	device.Provide[devices.Tasks](own, n.tasks)
+	device.Provide[devices.Programs](own, newPrograms(n.c.Requests.orDefault()))
 	d, resolver, keep := settings.changeable(own)
 	tell = func(ctx context.Context, t cron.Task) error {
 		keys, err := devices.CronKeys(t, n.c.Key)
@@ -53,7 +54,7 @@ func (n *Node) core() (http.Handler, error) {
 		return err
 	}
 	close(ready)
-	f := aocore.New(aocore.Config{Node: d, Resolver: resolver, PeerKey: n.c.CoreKey, Verify: n.verifier.Verify, Hook: devices.RunHook, Streams: newStreams(n)})
+	f := aocore.New(aocore.Config{Node: d, KeysMax: n.c.Requests.Keys, Resolver: resolver, PeerKey: n.c.CoreKey, Verify: n.verifier.Verify, Hook: devices.RunHook, Streams: newStreams(n)})
 	keep(f)
 	return f, nil
 }
@@ -82,7 +83,7 @@ func (n *Node) deviceNode() *device.Node {
 // provideUnits lets devices reach the units, once there are all.
 func (n *Node) provideUnits() {
 	d := n.deviceNode()
-	device.Provide[devices.Scheduler](d, reachable{n.scheduler, n.abroad})
+	device.Provide[devices.Scheduler](d, reachable{n.scheduler, n.abroad, n.admitMessage})
 	device.Provide[devices.Computer](d, computing{n.computer, n.abroad})
 	device.Provide[devices.Locations](d, n.abroad.places)
 	device.Provide[devices.Forwarder](d, n.abroad)

@@ -64,6 +64,7 @@ type Node struct {
 	metrics   *Metrics
 
 	abroad     *abroad
+	door       *door // of the addresses; nil before they are open
 	mirrors    []*mirror
 	servers    []*server
 	addresses  Addresses
@@ -451,6 +452,8 @@ func (n *Node) listen(context.Context) error {
 		d, err := n.scheduler.Process(ctx, id)
 		return d.Owner, err
 	})
+	n.door = door
+	n.c.limits.bodies = &bodies{most: n.c.Requests.orDefault().Bodies}
 	crowd := newCrowd(clock.System{})
 	su.Turn = crowd.turn(n.scheduled)
 	mu.Turn = su.Turn
@@ -504,6 +507,14 @@ func (n *Node) listen(context.Context) error {
 		})
 	}
 	return nil
+}
+
+// admitMessage decides about a message that came by AO-Core.
+func (n *Node) admitMessage(ctx context.Context, p message.ID, v commitment.Verified) error {
+	if n.door == nil {
+		return nil
+	}
+	return n.door.admitMessage(ctx, p, v)
 }
 
 // name is the host that others are told.

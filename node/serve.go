@@ -27,6 +27,7 @@ type limits struct {
 	write  time.Duration // for each writeWindow of an answer
 	idle   time.Duration // between two requests
 	conns  int           // of one address; further ones wait in the system's queue
+	bodies *bodies       // in memory; nil counts none
 }
 
 var usualLimits = limits{
@@ -38,8 +39,11 @@ var usualLimits = limits{
 }
 
 const (
-	headerBytes  = 64 << 10
-	writeWindow  = 1 << 20
+	headerBytes = 64 << 10
+	writeWindow = 1 << 20
+
+	streamsOfConnection = 64 // requests of HTTP/2 at a time
+
 	drainBytes   = 64 << 20        // of a refused body are read
 	drainTimeout = 3 * time.Second // for the answers under way when the node stops
 )
@@ -67,6 +71,7 @@ func listen(name, host string, port int, h http.Handler, lim limits, log *slog.L
 		ReadHeaderTimeout: lim.header,
 		IdleTimeout:       lim.idle,
 		MaxHeaderBytes:    headerBytes,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: streamsOfConnection},
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}}, nil
 }
@@ -180,12 +185,18 @@ func guard(face string, h http.Handler, lim limits, m *Metrics, log *slog.Logger
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		rc := http.NewResponseController(w)
+		var held *heldBody
 		if r.ContentLength != 0 {
 			rc.SetReadDeadline(start.Add(lim.body))
 			rc.SetWriteDeadline(start.Add(lim.body + lim.write))
 			// A copy, since the server looks at its own request's body when the answer leaves.
 			r = r.WithContext(r.Context())
 			r.Body = &timedBody{ReadCloser: r.Body, rc: rc}
+			if lim.bodies != nil {
+				held = &heldBody{ReadCloser: r.Body, of: lim.bodies}
+				defer held.release()
+				r.Body = held
+			}
 		}
 		out := &timedWriter{ResponseWriter: w, rc: rc, limit: lim.write}
 		defer func() {
@@ -216,6 +227,7 @@ func guard(face string, h http.Handler, lim limits, m *Metrics, log *slog.Logger
 			return
 		}
 		h.ServeHTTP(out, r)
+		held.release() // what is read from here on is thrown away
 		if out.status >= http.StatusBadRequest {
 			drain(rc, r)
 		}

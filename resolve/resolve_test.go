@@ -336,24 +336,31 @@ func TestAnswersAreKeptWhereTheDeviceAllowsIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	own := key.Address().String()
 	for _, c := range []struct {
-		option string
-		signed message.Message
-		want   bool
+		option  string
+		writers string
+		signed  message.Message
+		want    bool
 	}{
-		{"", of("x", 1), false},
-		{"", of("cache-control", "no-store"), false},
-		{"", of("cache-control", "store"), true},
-		{"", of("cache-control", "always"), true},
-		{resolve.KeepNone, of("cache-control", "always"), false},
-		{resolve.KeepAll, of("x", 1), true},
+		{"", own, of("x", 1), false},
+		{"", own, of("cache-control", "no-store"), false},
+		{"", own, of("cache-control", "store"), true},
+		{"", own, of("cache-control", "always"), true},
+		{"", "all", of("cache-control", "always"), true},
+		{"", "somebody", of("cache-control", "always"), false},
+		{"", "", of("cache-control", "always"), false},
+		{resolve.KeepWriters, "somebody", of("cache-control", "always"), false},
+		{resolve.KeepSigned, "somebody", of("cache-control", "always"), true},
+		{resolve.KeepNone, own, of("cache-control", "always"), false},
+		{resolve.KeepAll, "somebody", of("x", 1), true},
 	} {
 		signed, err := httpsig.Commit(c.signed, key, httpsig.Terms{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		with := node.Derive()
-		with.Options = of(resolve.OptionKeep, c.option)
+		with.Options = of(resolve.OptionKeep, c.option, "cache_writers", c.writers)
 		r := resolve.New(with, resolve.Limits{})
 		if r.Lasting(t.Context(), signed) != c.want || c.option == "" && r.Lasting(t.Context(), c.signed) {
 			t.Errorf("%q %s: want %v", c.option, devicetest.Show(c.signed), c.want)

@@ -144,7 +144,8 @@ func runNode(o *out, l *settings.Loaded) error {
 		Dir: dir, Database: unitDatabase(l), CacheDir: unitCache(l), Host: l.Listen, Name: l.Name, Ports: node.PortsDefault, Upstream: l.ArweaveURL, BlockInterval: l.BlockInterval,
 		Patience: l.Patience, Busy: l.Busy, Profiling: l.Profiling, NewKey: l.NewKey, LiveMax: int64(l.LiveMax), Log: o.log,
 		Clock: clock.System{}, Closed: true, Push: pushLimits(l), Door: doorOf(l), Addresses: rateOf(l, l.AddressRate), PageBytes: pageBytes(l), CacheMax: l.ProcessCache,
-		Bundler: l.UploaderURL, Uploads: uploadsOf(l), PublicURL: l.PublicURL, LocationTTL: l.LocationTTL, UpstreamGraphQL: ownGraphQL(l), Delegate: l.DelegateURL, NoMetrics: !l.Metrics, NoTraces: !l.Traces,
+		Requests: node.Requests{Keys: l.RequestKeys, Bodies: int64(l.BodyMemory), Programs: l.Programs, Waiting: l.ProgramQueue},
+		Bundler:  l.UploaderURL, Uploads: uploadsOf(l), PublicURL: l.PublicURL, LocationTTL: l.LocationTTL, UpstreamGraphQL: ownGraphQL(l), Delegate: l.DelegateURL, NoMetrics: !l.Metrics, NoTraces: !l.Traces,
 	}
 	if c.Limits, err = computeLimits(l); err != nil {
 		return err

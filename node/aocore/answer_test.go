@@ -332,3 +332,32 @@ func TestOnlyAnswersToPathsAreEverybodys(t *testing.T) {
 		}
 	}
 }
+
+// TestSignaturesThatNobodyReadsAreRefused where something is to change; who only reads is nobody, as without them.
+func TestSignaturesThatNobodyReadsAreRefused(t *testing.T) {
+	f := testFace(t, commitment.Ed25519)
+	const signature, input = "sig1=:AAAA:", `sig1=("a");alg="ed25519";keyid="x"`
+	for _, c := range []struct {
+		name    string
+		headers []string
+		code    string
+	}{
+		{"no signature", []string{"Signature-Input", input}, "signature-incomplete"},
+		{"no components", []string{"Signature", signature}, "signature-incomplete"},
+		{"a name of others", []string{"Signature", signature, "Signature-Input", input}, "signature-unknown"},
+		{"nothing in it", []string{"Signature", "x", "Signature-Input", "y"}, "signature-unknown"},
+		{"beside JSON", []string{"Codec-Device", "json@1.0", "Signature", signature, "Signature-Input", input}, "signature-unread"},
+		{"beside lines", []string{"Codec-Device", "flat@1.0", "Signature", signature}, "signature-unread"},
+	} {
+		for _, method := range []string{"POST", "PUT", "DELETE", "PATCH"} {
+			if w := ask(t, f, method, "/~message@1.0&b=1/b", "{}", c.headers...); w.Code != 400 || w.Header().Get("Code") != c.code || w.Header().Get("Details") == "" && c.code != "signature-incomplete" {
+				t.Errorf("%s, %s: %d %v", c.name, method, w.Code, w.Header())
+			}
+		}
+		if c.code != "signature-unread" {
+			if w := ask(t, f, "GET", "/~message@1.0&b=1/b", "", c.headers...); w.Code != 200 || w.Body.String() != "1" {
+				t.Errorf("%s, GET: %d %s", c.name, w.Code, w.Body)
+			}
+		}
+	}
+}

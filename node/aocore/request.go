@@ -110,6 +110,9 @@ func (f *Face) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 		if errors.As(err, &over) {
 			return nil, tooLarge()
 		}
+		if refused := (*fault.Error)(nil); errors.As(err, &refused) {
+			return nil, refused
+		}
 		return nil, fault.Wrap(err, fault.Malformed, "body-unreadable", "the body ended before it was complete")
 	}
 	return b.Bytes(), nil
@@ -117,6 +120,9 @@ func (f *Face) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 
 // decode reads headers and body by the codec that the request names.
 func (f *Face) decode(r *http.Request, wants *wants, body []byte) (message.Message, error) {
+	if err := signedInFull(r, wants.sent); err != nil {
+		return message.Message{}, err
+	}
 	switch wants.sent {
 	case ans104.Codec:
 		return item(body)
@@ -163,7 +169,28 @@ func (f *Face) decode(r *http.Request, wants *wants, body []byte) (message.Messa
 		return message.Message{}, err
 	}
 	wants.old = strings.Contains(r.Header.Get("Signature-Input"), "http-sig-")
-	return httpsig.DecodeUpTo(wire, f.c.KeysMax)
+	m, err := httpsig.DecodeUpTo(wire, f.c.KeysMax)
+	if err == nil && !reads(r) && m.Commitments().Len() == 0 {
+		return m, fault.New(fault.Malformed, "signature-unknown", "none of the signatures is one of a message").
+			WithHint("the names of signatures begin with comm-, or with http-sig- in the first generation")
+	}
+	return m, err
+}
+
+// signedInFull refuses a request that changes something and has signature headers that nobody would look at: who sent it means it
+// to be signed.
+func signedInFull(r *http.Request, codec string) error {
+	signature, input := r.Header.Get("Signature") != "", r.Header.Get("Signature-Input") != ""
+	switch {
+	case reads(r) || !signature && !input:
+		return nil
+	case codec != httpsig.Codec:
+		return fault.New(fault.Malformed, "signature-unread", "signature headers are not read of a message in %.60s", codec).
+			WithHint("put the signature into the message, or send headers and body of %s", httpsig.Codec)
+	case !signature || !input:
+		return fault.New(fault.Malformed, "signature-incomplete", "of the headers signature and signature-input one is missing")
+	}
+	return nil
 }
 
 // item reads a data item as a message that carries the commitment of its signature, as any other does.

@@ -156,6 +156,9 @@ func readBody(w http.ResponseWriter, r *http.Request, max int64) ([]byte, error)
 		if errors.As(err, &over) {
 			return nil, tooLarge(max)
 		}
+		if refused := (*fault.Error)(nil); errors.As(err, &refused) {
+			return nil, refused
+		}
 		return nil, fault.Wrap(err, fault.Malformed, "body-unreadable", "the body ended before it was complete")
 	}
 	return b.Bytes(), nil
