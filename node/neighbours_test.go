@@ -362,3 +362,17 @@ func readyIs(t testing.TB, url string, want int) (answer struct {
 	}
 	return answer
 }
+
+// TestANodeLeavesTheDataOfASchedulerAlone: it would push again what messengers elsewhere have pushed.
+func TestANodeLeavesTheDataOfASchedulerAlone(t *testing.T) {
+	dir := t.TempDir()
+	a := startApart(t, nil)
+	s := a.scheduler(t, SchedulerConfig{UnitConfig: UnitConfig{Dir: dir}})
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := Start(t.Context(), Config{Dir: dir, CacheDir: modulesCache}); fault.CodeOf(err) != "data-of-a-scheduler" {
+		t.Errorf("it starts: %v, %v", n, err)
+	}
+	closing(t, a.scheduler(t, SchedulerConfig{UnitConfig: UnitConfig{Dir: dir}}).Close)
+}

@@ -157,7 +157,15 @@ func (n *Node) host() string {
 func (n *Node) openStore(ctx context.Context) error {
 	d, err := openData(ctx, n.c.Dir, n.c.Database, n.c.Log)
 	n.store, n.blobs, n.log = d.store, d.blobs, d.log
-	return err
+	if err != nil {
+		return err
+	}
+	// Such data has logs whose messages were pushed by messengers elsewhere: a node would push all of it again, under its own name.
+	if _, err := n.store.Get([]byte{store.TableNode, rowTip}); err == nil {
+		return fault.New(fault.Conflict, "data-of-a-scheduler", "the data in %s is that of a scheduler alone", n.place()).
+			WithHint("start it with ago su, or name another folder with --data")
+	}
+	return nil
 }
 
 // place names where the data is.
