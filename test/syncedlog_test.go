@@ -132,7 +132,7 @@ func TestALongLogIsFollowed(t *testing.T) {
 		}
 		f.end(syscall.SIGKILL)
 		f.restart()
-		if again, _, _ := f.wait(t, "the start", func(_, _ int, _ string) bool { return true }); again < read {
+		if again, _, _ := f.wait(t, "the start", func(read, _ int, _ string) bool { return read > 0 }); again < read {
 			t.Fatalf("%d slots were on disk before it was killed, and %d are after it", read, again)
 		}
 	}

@@ -54,6 +54,14 @@ const make = (other) => describe(other === 'none' ? 'all units are ours' : `the 
     await until('the note', async () => (await slots(net, child)).length === 2)
   })
 
+  test('a message assigned to a second process', { timeout: 30000 }, async () => {
+    await me.evalLua(b, 'ao.addAssignable("news", function(m) return m.Action == "News" end) Handlers.add("news", "News", function(m) News = m.Target .. " " .. m.Data end)')
+    const id = await me.send(a, { tags: { Action: 'News' }, data: 'headline' })
+    const assignment = await until('the assignment', () => me.ao.assign({ process: b, message: id })) // the gateway may hear of the message later
+    await until('the news', async () => (await me.value(b, 'return tostring(News)')) === `${a} headline`)
+    assert.equal((await slots(net, b)).find((e) => e.node.assignment.id === assignment).node.message, null)
+  })
+
   test('a dry run changes nothing; a page of results; the memory', { timeout: 30000 }, async () => {
     const dry = await me.ao.dryrun({ process: a, tags: [{ name: 'Action', value: 'Greet' }], data: 'nobody' })
     assert.equal(dry.Messages[0].Data, 'hello nobody')
@@ -87,4 +95,4 @@ const make = (other) => describe(other === 'none' ? 'all units are ours' : `the 
 })
 
 // All at once: most of the time somebody waits for a timer.
-describe('units', { concurrency: true }, () => { for (const other of ['none', 'cu']) make(other) })
+describe('units', { concurrency: true }, () => { for (const other of ['none', 'gateway', 'su', 'cu', 'mu']) make(other) })
