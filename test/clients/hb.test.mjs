@@ -4,8 +4,7 @@ import { readFileSync, rmSync, writeFileSync, mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import * as hbsig from 'hbsig'
-import { hyperbeam, newJwk } from './hyperbeam.mjs'
+import { holds, hyperbeam, newJwk } from './hyperbeam.mjs'
 import { at, imported, modulesDir, network, skip } from './network.mjs'
 
 let net, hb, operator, dir, own
@@ -81,7 +80,7 @@ test('a whole request as the message', { skip }, async () => {
 test('messages signed by hbsig verify, and changed ones are refused everywhere', { skip }, async () => {
   const { pid } = await hb.spawn()
   const signed = await hb.sign({ path: `/${pid}/schedule`, body: await hb.commit({ type: 'Message', target: pid, action: 'Pay', quantity: '1' }, { path: false }) })
-  assert.ok((await hbsig.verify(signed)).verified)
+  assert.ok(holds(signed.headers))
   const body = await new Blob([signed.body]).text()
   const post = (headers, body) => fetch(signed.url, { method: 'POST', headers, body })
   const refused = async (headers, body) => {

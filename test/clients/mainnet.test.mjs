@@ -20,6 +20,10 @@ const spawn = (tags = {}, data) => me.ao.spawn({ module, data, tags: tagsOf({ Na
 const say = (process, data, tags = { Action: 'Eval' }, more = {}) => me.ao.message({ process, data, tags: tagsOf(tags), ...more })
 const evaluate = async (process, code) => me.ao.result({ process, message: await say(process, code) })
 
+test('these are all functions there are', { skip }, () => {
+  assert.deepEqual(Object.keys(me.ao).sort(), ['MODE', 'createDataItemSigner', 'createSigner', 'dryrun', 'getLastSlot', 'getMessageById', 'getMessages', 'message', 'request', 'result', 'results', 'spawn'])
+})
+
 test('spawn, message, result of that slot and of later ones', { skip }, async () => {
   const p = await spawn({}, 'Booted = true')
   assert.match(p, /^[\w-]{43}$/)
