@@ -134,7 +134,7 @@ func TestWhatTheNodeSignedForOthersGivesNoRights(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := map[string]message.Message{"an answer": answer}
+	all := map[string]message.Message{"an answer": answer, "an answer without a tag": signed(t, keys.With("status", message.Int(200)), node.Key)}
 	for _, by := range []string{"message@1.0", "httpsig@1.0", "json@1.0"} {
 		out, err := resolver(node).Run(t.Context(), keys.Without("path").Without("method"), []device.Step{{By: by, Request: device.Ask("commit").Request}}, device.How{})
 		if err != nil {

@@ -60,7 +60,10 @@ func givenAway(c *device.Call, m message.Message) bool {
 		if by == "" || !slices.Contains(own, by) {
 			continue
 		}
-		if httpsig.Tagged(entry) || by == c.Node.Address() && entry.Text("commitment-device") != httpsig.Codec {
+		list, _ := entry.Get("committed")
+		keys, _ := list.(message.List)
+		status := slices.Contains(keys, message.Value(message.Bytes("status"))) // which every answer has, and those of before had no tag
+		if httpsig.Tagged(entry) || by == c.Node.Address() && (status || entry.Text("commitment-device") != httpsig.Codec) {
 			return true
 		}
 	}

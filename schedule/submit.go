@@ -102,12 +102,14 @@ func (s *Scheduler) unanswered(m message.Message) error {
 	for _, v := range m.Commitments().All() {
 		entry, _ := v.(message.Message)
 		who := entry.Text("committer")
-		if who == "" || !httpsig.Tagged(entry) {
+		if who == "" {
 			continue
 		}
 		list, _ := entry.Get("committed")
 		keys, _ := list.(message.List)
-		if who == s.c.Key.Address().String() || slices.Contains(keys, message.Value(message.Bytes("status"))) || slices.Contains([]string{"answer", "commit"}, entry.Text("tag")) {
+		tagged, own := httpsig.Tagged(entry), who == s.c.Key.Address().String()
+		status := slices.Contains(keys, message.Value(message.Bytes("status"))) // which every answer has
+		if own && (tagged || status) || tagged && (status || slices.Contains([]string{"answer", "commit"}, entry.Text("tag"))) {
 			return fault.New(fault.Denied, "message-is-an-answer", "the message is an answer of %s to somebody, which gets no slot", who).
 				WithHint("sign a message of your own, with the answer in its body")
 		}
