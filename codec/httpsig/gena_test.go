@@ -143,10 +143,36 @@ func TestCommittedMessagesOfAClientOfTheFirstGeneration(t *testing.T) {
 				t.Errorf("%d: %v: %v", i, m.Without(message.KeyCommitments), err)
 			}
 		}
+		given := messagetest.Message(t, c.Message).With("path", message.Bytes(m.Text("path"))) // the client has one for every message
+		w, err := EncodeA(given)
+		if err == nil {
+			w, err = SignA(w, wallet(t))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		ours, err := Decode(w)
+		if err != nil || !message.Equal(ours.Without(message.KeyCommitments), given) {
+			t.Errorf("%d: signed again it is %v, %v, want %v", i, ours.Without(message.KeyCommitments), err, given)
+		}
+		if got, want := signatureOf(ours), signatureOf(m); got != want {
+			t.Errorf("%d: signed again it says\n%s, want\n%s", i, got, want)
+		}
 	}
 	if len(f.Cases) != 5 {
 		t.Errorf("%d vectors", len(f.Cases))
 	}
+}
+
+// signatureOf is what the RSA signature of a message covers, and by whom it is.
+func signatureOf(m message.Message) string {
+	for _, v := range m.Commitments().All() {
+		entry := v.(message.Message)
+		if input := entry.Text("signature-input"); entry.Text("alg") == "rsa-pss-sha512" {
+			return input
+		}
+	}
+	return ""
 }
 
 // clientOddities are conversions that the published client does otherwise than it signs, or than nodes do, by their number.

@@ -244,6 +244,17 @@ func TestHandWrittenMessagesAreRead(t *testing.T) {
 		if want := messagetest.Message(t, c.Output); err != nil || !message.Equal(got, want) {
 			t.Errorf("%s: %v, %v, want %v", c.Name, got, err, want)
 		}
+		for _, nesting := range []message.Nesting{message.Nested, message.Linked} {
+			laid := annotate(got, nesting).Lay(nil)
+			back, err := content(Wire{Headers: laid.Headers, Body: []byte(laid.Body)}, structured.GenB, 0)
+			if nesting == message.Linked {
+				if err != nil || back.UnsignedID() != got.UnsignedID() {
+					t.Errorf("%s comes back by its links as %v, %v", c.Name, back, err)
+				}
+			} else if err != nil || !message.Equal(withoutUnsigned(back), withoutUnsigned(got)) {
+				t.Errorf("%s comes back as %v, %v", c.Name, back, err)
+			}
+		}
 	}
 	if len(f.Cases) != 11 {
 		t.Errorf("%d vectors", len(f.Cases))
