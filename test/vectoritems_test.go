@@ -235,7 +235,7 @@ func TestRecordedMessagesAreWrittenAgain(t *testing.T) {
 				n++
 				w, err := httpsig.EncodeA(m)
 				if err == nil {
-					w, err = httpsig.SignA(w, key) // the signature says which generation it is
+					w, err = httpsig.SignA(w, key, "") // the signature says which generation it is
 				}
 				if err != nil {
 					t.Errorf("%s: %v", p.Name, err)

@@ -146,7 +146,7 @@ func TestCommittedMessagesOfAClientOfTheFirstGeneration(t *testing.T) {
 		given := messagetest.Message(t, c.Message).With("path", message.Bytes(m.Text("path"))) // the client has one for every message
 		w, err := EncodeA(given)
 		if err == nil {
-			w, err = SignA(w, wallet(t))
+			w, err = SignA(w, wallet(t), "")
 		}
 		if err != nil {
 			t.Fatal(err)
