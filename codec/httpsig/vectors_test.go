@@ -246,7 +246,7 @@ func TestHandWrittenMessagesAreRead(t *testing.T) {
 		}
 		for _, nesting := range []message.Nesting{message.Nested, message.Linked} {
 			laid := annotate(got, nesting).Lay(nil)
-			back, err := content(Wire{Headers: laid.Headers, Body: []byte(laid.Body)}, structured.GenB, 0)
+			back, err := content(Wire{Headers: laid.Headers, Body: []byte(laid.Body)}, structured.GenB, unbounded)
 			if nesting == message.Linked {
 				if err != nil || back.UnsignedID() != got.UnsignedID() {
 					t.Errorf("%s comes back by its links as %v, %v", c.Name, back, err)
