@@ -233,7 +233,7 @@ func TestRecordedMessagesAreWrittenAgain(t *testing.T) {
 					continue
 				}
 				n++
-				w, err := httpsig.EncodeA(m)
+				w, err := httpsig.EncodeA(m, slices.Collect(maps.Keys(maps.Collect(m.All())))...) // as it was recorded, also what steers HTTP
 				if err == nil {
 					w, err = httpsig.SignA(w, key, "") // the signature says which generation it is
 				}
