@@ -375,8 +375,8 @@ type Stats struct {
 func (u *Computer) Stats() Stats {
 	s := Stats{Evaluated: u.evaluated.Load(), Failed: u.failed.Load(), DryRuns: u.dryRuns.Load(), Restored: u.restored.Load(), Evicted: u.evicted.Load(),
 		Holds: u.holds.count.Load(), HeldTotal: time.Duration(u.holds.total.Load()), HeldMax: time.Duration(u.holds.max.Load()),
-		Workers: cap(u.turns.quick), DryRunPlaces: cap(u.dry),
-		Evaluating: len(u.turns.quick) + len(u.turns.slow), DryRunning: len(u.dry), DryRunsWaiting: int(u.dryWaiting.Load())}
+		Workers: cap(u.turns.places[0]), DryRunPlaces: cap(u.dry),
+		Evaluating: u.turns.evaluating(), DryRunning: len(u.dry), DryRunsWaiting: int(u.dryWaiting.Load())}
 	for _, a := range u.all() {
 		if n := a.resident.Load(); n > 0 {
 			s.Live++

@@ -507,7 +507,7 @@ func TestAForeignLogMayRepeatAPushedMessage(t *testing.T) {
 func TestSlowEvaluationsLeaveRoomForOthers(t *testing.T) {
 	r := newRig(t)
 	u := r.open()
-	n := cap(u.turns.quick)
+	n := cap(u.turns.places[0])
 	gate := make(chan struct{})
 	r.eng.block("wait", gate)
 	var slow []message.ID

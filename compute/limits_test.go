@@ -60,6 +60,56 @@ func TestNoMoreEvaluationsThanWorkers(t *testing.T) {
 	}
 }
 
+// TestEndlessEvaluationsLeaveRoomForSlowOnes: messages without end, more than there are places for, keep no message waiting that
+// only takes a while.
+func TestEndlessEvaluationsLeaveRoomForSlowOnes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const workers = 2
+		r := newRig(t)
+		u := r.open(func(c *Config) { c.Limits = Limits{Workers: workers} })
+		endless, slow := make(chan struct{}), make(chan struct{})
+		r.eng.block("endless", endless)
+		r.eng.block("7", slow)
+		var ps []message.ID
+		for i := range 3 * workers {
+			p := r.sched.spawn(t, fmt.Sprint(i), "counting")
+			r.sched.add(p, "endless")
+			u.Advance(p, 2)
+			ps = append(ps, p)
+		}
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		if n := u.Stats().Evaluating; n != workers {
+			t.Errorf("%d evaluations without end hold places, want %d", n, workers)
+		}
+		p := r.sched.spawn(t, "slow", "counting")
+		id := r.sched.add(p, "7")
+		u.Advance(p, 2)
+		time.Sleep(5 * slowAfter)
+		synctest.Wait()
+		if n := u.Stats().Evaluating; n != workers+1 {
+			t.Errorf("a slow message beside those without end: %d are evaluated, want %d", n, workers+1)
+		}
+		close(slow)
+		synctest.Wait()
+		if got := r.result(u, p, id); got != `"7"` {
+			t.Errorf("the slow message gave %s", got)
+		}
+		close(endless)
+		for _, p := range ps {
+			if _, err := u.At(t.Context(), p, 1); err != nil {
+				t.Error(err)
+			}
+		}
+		if len(u.Slow()) != 0 {
+			t.Errorf("%v are told to be slow still", u.Slow())
+		}
+		if err := u.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestDryRunsBeyondTheQueueAreRefused(t *testing.T) {
 	r := newRig(t)
 	u := r.open(func(c *Config) { c.Limits = Limits{DryRuns: 1, DryRunQueue: 2} })

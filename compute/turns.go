@@ -12,16 +12,31 @@ import (
 )
 
 // turns shares the machine between processes. As many evaluations run at a time as there are cores. One that takes longer
-// than slowAfter gives its turn to the others and goes on in one of as many slow places; if these are taken it is stopped,
-// undone, and begun anew when one is free. So processes that answer at once keep doing so, whatever others do.
+// than slowAfter gives its turn to the others and goes on in one of as many slow places, and from there after endlessAfter in
+// one of as many places for those that may come to no end. If these are taken it is stopped, undone, and begun anew when one
+// is free. So processes that answer at once, or in a while, keep doing so, whatever others do.
 type turns struct {
-	quick, slow chan struct{}
+	places [len(moveAfter) + 1]chan struct{}
 
 	mu      sync.Mutex
-	running map[message.ID]Slow // in the slow places
+	running map[message.ID]Slow // in the places behind the first
 }
 
-const slowAfter = time.Second
+const (
+	slowAfter    = time.Second
+	endlessAfter = 20 * time.Second // above the time after which an engine begins anew under its meter
+)
+
+// moveAfter is how long an evaluation stays in a place before it moves on to the next.
+var moveAfter = [...]time.Duration{slowAfter, endlessAfter}
+
+// evaluating is how many evaluations hold a place.
+func (t *turns) evaluating() (n int) {
+	for _, c := range t.places {
+		n += len(c)
+	}
+	return n
+}
 
 // Slow is an evaluation that takes long.
 type Slow struct {
@@ -31,7 +46,11 @@ type Slow struct {
 }
 
 func newTurns(n int) *turns {
-	return &turns{quick: make(chan struct{}, n), slow: make(chan struct{}, n), running: map[message.ID]Slow{}}
+	t := &turns{running: map[message.ID]Slow{}}
+	for i := range t.places {
+		t.places[i] = make(chan struct{}, n)
+	}
+	return t
 }
 
 // Slow tells which evaluations take long, the longest first.
@@ -48,61 +67,73 @@ func (u *Computer) Slow() []Slow {
 
 // eval evaluates a message of a slot when it is its turn.
 func (u *Computer) eval(ctx context.Context, inst process.Executor, p message.ID, slot slotlog.Slot, w process.Work) (process.Result, error) {
+	for place := 0; ; {
+		out, reached, stopped, err := u.evalFrom(ctx, place, inst, p, slot, w)
+		if !stopped {
+			return out, err
+		}
+		if err := inst.Rollback(); err != nil {
+			return process.Result{}, err
+		}
+		place = reached + 1
+	}
+}
+
+// evalFrom begins an evaluation in a place. It tells in which place the evaluation was last, and whether it was stopped there
+// since there was no room in the next.
+func (u *Computer) evalFrom(ctx context.Context, place int, inst process.Executor, p message.ID, slot slotlog.Slot, w process.Work) (out process.Result, reached int, stopped bool, err error) {
 	t := u.turns
 	select {
-	case t.quick <- struct{}{}:
+	case t.places[place] <- struct{}{}:
 	case <-ctx.Done():
-		return process.Result{}, stopping()
+		return process.Result{}, place, false, stopping()
+	}
+	start := time.Now()
+	if place > 0 {
+		u.noteSlow(Slow{p, slot, start})
 	}
 	inner, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var mu sync.Mutex
-	place, stopped := t.quick, false
-	start := time.Now()
-	timer := time.AfterFunc(slowAfter, func() {
+	var timer *time.Timer
+	ended := false
+	move := func() {
 		mu.Lock()
 		defer mu.Unlock()
-		if place == nil {
+		if ended {
 			return
 		}
 		select {
-		case t.slow <- struct{}{}:
-			<-t.quick
-			place = t.slow
-			u.noteSlow(Slow{p, slot, start})
+		case t.places[place+1] <- struct{}{}:
+			<-t.places[place]
+			if place++; place == 1 {
+				u.noteSlow(Slow{p, slot, start})
+			}
+			if place < len(moveAfter) {
+				timer.Reset(moveAfter[place])
+			}
 		default:
 			stopped = true
 			cancel()
 		}
-	})
-	out, err := inst.Eval(inner, w)
-	timer.Stop()
+	}
+	if place < len(moveAfter) {
+		mu.Lock()
+		timer = time.AfterFunc(moveAfter[place], move)
+		mu.Unlock()
+	}
+	out, err = inst.Eval(inner, w)
 	mu.Lock()
-	held := place
-	place = nil
-	again := stopped && err != nil && ctx.Err() == nil
-	mu.Unlock()
-	if held == t.slow {
+	defer mu.Unlock()
+	ended = true
+	if timer != nil {
+		timer.Stop()
+	}
+	if place > 0 {
 		t.forget(p)
 	}
-	<-held
-	if !again {
-		return out, err
-	}
-	if err := inst.Rollback(); err != nil {
-		return process.Result{}, err
-	}
-	select {
-	case t.slow <- struct{}{}:
-	case <-ctx.Done():
-		return process.Result{}, stopping()
-	}
-	u.noteSlow(Slow{p, slot, time.Now()})
-	defer func() {
-		t.forget(p)
-		<-t.slow
-	}()
-	return inst.Eval(ctx, w)
+	<-t.places[place]
+	return out, place, stopped && err != nil && ctx.Err() == nil, err
 }
 
 func (u *Computer) noteSlow(s Slow) {
