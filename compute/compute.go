@@ -119,6 +119,7 @@ type Computer struct {
 	states   *states
 	turns    *turns
 	dry      chan struct{} // one for each dry run that may run at a time; they never wait for evaluations
+	past     chan struct{} // one for each state of an earlier slot that may be worked out at a time
 	writer   *writer
 	stop     context.Context
 	cancel   context.CancelFunc
@@ -126,7 +127,7 @@ type Computer struct {
 	wg       sync.WaitGroup
 
 	evaluated, failed, dryRuns, restored, evicted atomic.Uint64
-	dryWaiting                                    atomic.Int64
+	dryWaiting, pastWaiting                       atomic.Int64
 	holds                                         holds
 }
 
@@ -145,7 +146,7 @@ func Open(c Config) (*Computer, error) {
 		c.LiveMax = liveMaxDefault
 	}
 	c.KeepGas, c.KeepTime, c.KeepEvery = cmp.Or(c.KeepGas, keepGasDefault), cmp.Or(c.KeepTime, keepTimeDefault), cmp.Or(c.KeepEvery, keepEveryDefault)
-	u := &Computer{c: c, actors: map[message.ID]*actor{}, states: newStates(), turns: newTurns(c.Limits.workers()), dry: make(chan struct{}, c.Limits.dryRuns())}
+	u := &Computer{c: c, actors: map[message.ID]*actor{}, states: newStates(), turns: newTurns(c.Limits.workers()), dry: make(chan struct{}, c.Limits.dryRuns()), past: make(chan struct{}, c.Limits.dryRuns())}
 	u.stop, u.cancel = context.WithCancel(context.Background())
 	u.writer = newWriter(c.Store)
 	if c.Limits.IdleMax > 0 {

@@ -71,7 +71,7 @@ func (u *Computer) enterDryRun(ctx context.Context, a *actor) (leave func(), err
 	waiting := func() error {
 		return fault.New(fault.TooMany, "dry-runs-waiting", "too many dry runs of process %s are under way", a.id).WithHint("ask again in a moment")
 	}
-	served, err := u.queueDryRun(a)
+	served, err := u.queueDryRun(&u.dryWaiting, a)
 	if err != nil {
 		return nil, err
 	}
@@ -100,10 +100,11 @@ func unfinishedDryRun(err error, p message.ID) error {
 
 // dryRunAt is a dry run on the state after an earlier slot.
 func (u *Computer) dryRunAt(ctx context.Context, a *actor, slot slotlog.Slot, d process.DryMessage) (process.Result, error) {
-	inst, last, err := u.stateAfter(ctx, a, slot, false)
+	inst, last, leave, err := u.stateAfter(ctx, a, slot, false)
 	if err != nil {
 		return process.Result{}, err
 	}
+	defer leave()
 	defer inst.Close()
 	ctx, cancel := context.WithTimeout(ctx, dryTimeMax)
 	defer cancel()
@@ -116,22 +117,40 @@ func (u *Computer) dryRunAt(ctx context.Context, a *actor, slot slotlog.Slot, d 
 }
 
 // stateAfter gives an instance of its own in the state after a slot, or after the ticks that follow it so far: the nearest
-// checkpoint before it, and what came from there evaluated again. Those results are known, so nothing is stored.
-func (u *Computer) stateAfter(ctx context.Context, a *actor, slot slotlog.Slot, ticks bool) (process.Executor, moment, error) {
+// checkpoint before it, and what came from there evaluated again. Those results are known, so nothing is stored. As many of
+// these instances are there at a time as dry runs; leave is called when this one is closed.
+func (u *Computer) stateAfter(ctx context.Context, a *actor, slot slotlog.Slot, ticks bool) (_ process.Executor, _ moment, leave func(), err error) {
 	if _, err := u.At(ctx, a.id, slot); err != nil {
-		return nil, moment{}, err
+		return nil, moment{}, nil, err
 	}
 	l, err := a.pin(ctx)
 	if err != nil {
-		return nil, moment{}, err
+		return nil, moment{}, nil, err
 	}
 	defer a.unpin()
+	served, err := u.queueDryRun(&u.pastWaiting, a)
+	if err != nil {
+		return nil, moment{}, nil, err
+	}
+	select {
+	case u.past <- struct{}{}:
+		served()
+	case <-ctx.Done():
+		served()
+		return nil, moment{}, nil, fault.New(fault.TooMany, "dry-runs-waiting", "too many states of the past are being worked out").WithHint("ask again in a moment")
+	}
+	leave = func() { <-u.past }
+	defer func() {
+		if err != nil {
+			leave()
+		}
+	}()
 	a.mu.Lock()
 	end := a.storedTick
 	a.mu.Unlock()
 	inst, at, last, err := u.restore(ctx, l, slot+1, ticks)
 	if err != nil {
-		return nil, last, err
+		return nil, last, nil, err
 	}
 	again := &again{u: u, l: l, inst: inst, last: last}
 	if again.ticks, err = u.ticking(ctx, l.def, at, last); err == nil {
@@ -142,9 +161,9 @@ func (u *Computer) stateAfter(ctx context.Context, a *actor, slot slotlog.Slot, 
 	}
 	if err != nil {
 		inst.Close()
-		return nil, last, err
+		return nil, last, nil, err
 	}
-	return inst, again.last, nil
+	return inst, again.last, leave, nil
 }
 
 // again evaluates what has its results already.
@@ -207,7 +226,7 @@ type State struct {
 	Timestamp   int64 // ms
 	BlockHeight uint64
 	Memory      func(w io.Writer) (int64, error) // writes the linear memory; call once
-	Close       func() error
+	Close       func() error                     // call once
 }
 
 // Memory gives the linear memory of a process after a message, or the latest, as one byte string.
@@ -237,17 +256,21 @@ func (u *Computer) Memory(ctx context.Context, p message.ID, to *message.ID) (St
 		}
 		slot = next - 1
 	}
-	inst, last, err := u.stateAfter(ctx, a, slot, to == nil)
+	inst, last, leave, err := u.stateAfter(ctx, a, slot, to == nil)
 	if err != nil {
 		return State{}, err
 	}
+	end := func() error {
+		defer leave()
+		return inst.Close()
+	}
 	m, ok := inst.(memorial)
 	if !ok {
-		inst.Close()
+		_ = end()
 		return State{}, fault.New(fault.Unsupported, "state-no-memory", "the state of process %s is a message, not a memory", p).
 			WithHint("read it by its path at the node's AO-Core face")
 	}
-	return State{Slot: slot, Timestamp: last.timestamp, BlockHeight: last.height, Memory: m.Memory, Close: inst.Close}, nil
+	return State{Slot: slot, Timestamp: last.timestamp, BlockHeight: last.height, Memory: m.Memory, Close: end}, nil
 }
 
 // pin waits until the process has an instance in its latest state and keeps it from being evicted.

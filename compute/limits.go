@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"ago/fault"
@@ -97,15 +98,16 @@ func (u *Computer) hydrating(ctx context.Context, a *actor, slot slotlog.Slot) e
 		WithHint("it is being evaluated; ask again in a while")
 }
 
-// queueDryRun counts a dry run among those that wait. It fails if there are too many.
-func (u *Computer) queueDryRun(a *actor) (leave func(), err error) {
+// queueDryRun counts a dry run among those that wait. It fails if there are too many. Those on the latest state and those on
+// earlier ones wait apart.
+func (u *Computer) queueDryRun(waiting *atomic.Int64, a *actor) (leave func(), err error) {
 	most := u.c.Limits.DryRunQueue
-	if n := u.dryWaiting.Add(1); most > 0 && n > int64(most) {
-		u.dryWaiting.Add(-1)
+	if n := waiting.Add(1); most > 0 && n > int64(most) {
+		waiting.Add(-1)
 		return nil, fault.New(fault.TooMany, "dry-runs-waiting", "more than %d dry runs wait, and one of process %s is one too many", most, a.id).
 			WithHint("ask again in a moment")
 	}
-	return func() { u.dryWaiting.Add(-1) }, nil
+	return func() { waiting.Add(-1) }, nil
 }
 
 // retire lets processes go that nobody has used for a while.

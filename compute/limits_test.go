@@ -110,6 +110,60 @@ func TestEndlessEvaluationsLeaveRoomForSlowOnes(t *testing.T) {
 	})
 }
 
+// TestStatesOfThePastAreBounded: each is an instance of its own and may take a whole log, so that few are there at a time.
+func TestStatesOfThePastAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		u := r.open(func(c *Config) { c.Limits = Limits{DryRuns: 2, DryRunQueue: 3} })
+		p := r.sched.spawn(t, "a", "counting")
+		id := r.sched.add(p, "5")
+		if got := r.result(u, p, id); got != `"5"` {
+			t.Fatal(got)
+		}
+		var states []State
+		for range 2 {
+			s, err := u.Memory(t.Context(), p, &id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			states = append(states, s)
+		}
+		done := make(chan error, 3)
+		for range 3 {
+			go func() {
+				_, err := u.DryRun(context.Background(), p, &id, process.DryMessage{Data: []byte(`"1"`)})
+				done <- err
+			}()
+		}
+		synctest.Wait()
+		if len(done) > 0 {
+			t.Fatalf("with two states in use a third was given: %v", <-done)
+		}
+		if _, err := u.Memory(t.Context(), p, &id); fault.CodeOf(err) != "dry-runs-waiting" {
+			t.Errorf("with three waiting a further one got %v", err)
+		}
+		if res, err := u.DryRun(t.Context(), p, nil, process.DryMessage{Data: []byte(`"1"`)}); err != nil {
+			t.Errorf("a dry run on the latest state: %v, %v", res, err)
+		}
+		for _, s := range states {
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		for range 3 {
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		}
+		if len(u.past) != 0 {
+			t.Errorf("%d places are still held", len(u.past))
+		}
+		if err := u.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestDryRunsBeyondTheQueueAreRefused(t *testing.T) {
 	r := newRig(t)
 	u := r.open(func(c *Config) { c.Limits = Limits{DryRuns: 1, DryRunQueue: 2} })

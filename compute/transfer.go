@@ -28,10 +28,11 @@ func (u *Computer) Snapshot(ctx context.Context, p message.ID, w io.Writer) (Pos
 	if err != nil {
 		return Position{}, err
 	}
-	inst, last, err := u.stateAfter(ctx, a, next-1, false)
+	inst, last, leave, err := u.stateAfter(ctx, a, next-1, false)
 	if err != nil {
 		return Position{}, err
 	}
+	defer leave()
 	write, err := inst.Pin(true)
 	if err == nil {
 		err = write(w)
