@@ -54,7 +54,7 @@ func openData(ctx context.Context, dir string, db Database, log *slog.Logger) (d
 		d.store, d.blobs = memory.New(), memory.NewBlobs()
 	} else {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return d, fault.Wrap(err, fault.Unavailable, "data-unwritable", "the data folder cannot be made")
+			return d, fault.New(fault.Malformed, "data-unwritable", "the data folder cannot be made: %v", err).WithHint("name one that can be written with --data")
 		}
 		s, err := pebble.Open(pebble.Options{Dir: filepath.Join(dir, tablesDir), Log: log})
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -181,7 +182,11 @@ func TestSlotsFollowOneAnotherAndTheChainHolds(t *testing.T) {
 		if n > 0 && a.Timestamp <= prev.Timestamp {
 			t.Fatalf("slot %d: the time does not grow", n)
 		}
-		if want := chain(p, slotlog.Head{Next: n, HashChain: prev.HashChain, Assignment: prev.Assignment}); a.HashChain != want {
+		want := message.ID(sha256.Sum256(p[:])) // written out, so that the formula is held against another
+		if n > 0 {
+			want = sha256.Sum256(slices.Concat(prev.Assignment[:], prev.HashChain[:]))
+		}
+		if a.HashChain != want {
 			t.Fatalf("slot %d: hash chain %s, want %s", n, a.HashChain, want)
 		}
 		as, err := ans104.DecodeItem(a.Assignment)
@@ -204,6 +209,71 @@ func TestSlotsFollowOneAnotherAndTheChainHolds(t *testing.T) {
 	}
 	if n != writers*each+1 {
 		t.Fatalf("%d slots, want %d", n, writers*each+1)
+	}
+}
+
+// TestRepeatsThatWaitTogetherAreOneMessage: the same item, and the same pushed message by two messengers, in one block.
+func TestRepeatsThatWaitTogetherAreOneMessage(t *testing.T) {
+	b := open(t)
+	p := b.submit(b.process("Authority", b.user.ProcessAddress()+","+b.other.ProcessAddress())).Process
+	b.st.mu.Lock() // the block of the first message is held up, and those behind it become one
+	var wg sync.WaitGroup
+	post := func(v commitment.Verified, to *Receipt) {
+		wg.Go(func() {
+			r, err := b.s.Submit(context.Background(), v)
+			if err != nil {
+				t.Error(err)
+			}
+			*to = r
+		})
+	}
+	waiting := func(n int) {
+		t.Helper()
+		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+			b.s.mu.Lock()
+			l := b.s.open[p]
+			got := -1
+			if l != nil && l.busy {
+				got = len(l.waiting)
+			}
+			b.s.mu.Unlock()
+			if got == n {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%d requests wait, want %d", got, n)
+			}
+		}
+	}
+	var first Receipt
+	post(b.message(b.user, p, "first"), &first)
+	waiting(0)
+	m := b.message(b.user, p, "again and again")
+	var same [10]Receipt
+	for i := range same {
+		post(m, &same[i])
+	}
+	var pushed [2]Receipt
+	for i, k := range []*commitment.Key{b.user, b.other} {
+		post(b.message(k, p, "pushed", "From-Process", message.ID{5}.String(), "Pushed-For", fmt.Sprint(i)), &pushed[i])
+	}
+	waiting(len(same) + len(pushed))
+	b.st.mu.Unlock()
+	wg.Wait()
+	fresh := 0
+	for _, r := range same {
+		if r.Slot != same[0].Slot || r.Assignment != same[0].Assignment {
+			t.Errorf("one item has the slots %d and %d", r.Slot, same[0].Slot)
+		}
+		if !r.Repeated {
+			fresh++
+		}
+	}
+	if fresh != 1 || pushed[0].Slot != pushed[1].Slot {
+		t.Errorf("%d of equal posts are new; a pushed message has the slots %d and %d", fresh, pushed[0].Slot, pushed[1].Slot)
+	}
+	if h, _ := b.s.Head(context.Background(), p); h.Next != 4 {
+		t.Errorf("%d slots, want 4", h.Next)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"strings"
 
@@ -55,7 +56,53 @@ func (s *settingsFile) read(path string, commands *kong.Node) error {
 	}
 	s.file = f
 	s.problems = settings.CheckFile(f, defaultVars(), func(table, key string) bool { return hasFlag(commands, table, key) })
+	s.problems = append(s.problems, wrongValues(f, commands)...)
 	return nil
+}
+
+// wrongValues are values that flags of commands cannot have. Those of units are checked with the units' settings.
+func wrongValues(f *settings.File, commands *kong.Node) []settings.Problem {
+	var out []settings.Problem
+	for _, c := range append([]*kong.Node{commands}, commands.Children...) {
+		prefix := ""
+		if c != commands {
+			prefix = c.Name + "."
+		}
+		if _, unit := unitTexts[settings.Unit(c.Name)]; unit || c.Name == "config" {
+			continue
+		}
+		for _, flag := range c.Flags {
+			text, ok := fileText(f, prefix+flag.Name)
+			if !ok {
+				continue
+			}
+			to := reflect.New(flag.Target.Type()).Elem()
+			err := flag.Mapper.Decode(&kong.DecodeContext{Value: flag.Value, Scan: kong.ScanFromTokens(kong.Token{Type: kong.FlagValueToken, Value: text})}, to)
+			if err == nil && flag.Enum != "" && !flag.EnumMap()[text] {
+				err = fmt.Errorf("%q is none of %s", text, flag.Enum)
+			}
+			if err != nil {
+				out = append(out, settings.Problem{Where: f.Where(prefix + flag.Name), Text: fmt.Sprintf("%s%s: %v", prefix, flag.Name, err), Hint: flag.Help})
+			}
+		}
+	}
+	return out
+}
+
+// fileText is a value of the file as a flag would be given it.
+func fileText(f *settings.File, key string) (string, bool) {
+	v, ok := f.Value(key)
+	if !ok {
+		return "", false
+	}
+	if list, ok := v.([]any); ok {
+		texts := make([]string, len(list))
+		for i, e := range list {
+			texts[i] = fmt.Sprint(e)
+		}
+		return strings.Join(texts, ";"), true
+	}
+	return fmt.Sprint(v), true
 }
 
 // variables are those that commands read, and those that only the program's own tests do.
@@ -132,18 +179,11 @@ func (s *settingsFile) Resolve(_ *kong.Context, parent *kong.Path, flag *kong.Fl
 		}
 		key = c.Name + "." + key
 	}
-	v, ok := s.file.Value(key)
+	text, ok := fileText(s.file, key)
 	if !ok {
 		return nil, nil
 	}
-	if list, ok := v.([]any); ok {
-		texts := make([]string, len(list))
-		for i, e := range list {
-			texts[i] = fmt.Sprint(e)
-		}
-		return strings.Join(texts, ";"), nil
-	}
-	return fmt.Sprint(v), nil
+	return text, nil
 }
 
 // defaultVars are the parts of defaults that depend on the machine.

@@ -93,7 +93,10 @@ func unitDir(l *settings.Loaded) (string, error) {
 	if l.DBURL != "" && !settings.IsPostgres(l.DBURL) { // a second set of tables beside the first
 		dir = filepath.Join(dir, l.DBURL)
 	}
-	return dir, fault.Wrap(os.MkdirAll(dir, 0o700), fault.Unavailable, "data-unwritable", "the data folder cannot be made")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fault.New(fault.Malformed, "data-unwritable", "the data folder cannot be made: %v", err).WithHint("name one that can be written with --data")
+	}
+	return dir, nil
 }
 
 // unitDatabase is the database that the settings name instead of a folder.
