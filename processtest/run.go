@@ -160,7 +160,7 @@ func Run(ctx context.Context, files []string, o Options) (Report, error) {
 		o.Limit = LimitDefault
 	}
 	if o.Workers == 0 {
-		o.Workers = runtime.GOMAXPROCS(0)
+		o.Workers = min(runtime.GOMAXPROCS(0), runtime.NumCPU())
 	}
 	engine, err := node.OpenEngine(o.CacheDir)
 	if err != nil {

@@ -119,7 +119,7 @@ func Open(c Config) (*Scheduler, error) {
 		epochs: map[slotlog.Partition]slotlog.Epoch{},
 		defs:   map[message.ID]process.Definition{},
 
-		signing: make(chan struct{}, runtime.GOMAXPROCS(0)),
+		signing: make(chan struct{}, min(runtime.GOMAXPROCS(0), runtime.NumCPU())),
 	}, nil
 }
 

@@ -1,9 +1,8 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
-	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,16 +11,72 @@ import (
 	"os/signal"
 	"sync/atomic"
 	"time"
+
+	"ago/client"
+	"ago/commitment"
+	"ago/message"
 )
 
-// flood posts the items on standard input to an address until it is interrupted, each as often as needed, and prints how many
-// were answered, how many of these were refused, and how many there were a second.
-func flood(url string, c int) error {
+// request is one of a flood: without a body it is a GET.
+type request struct {
+	URL, Type string
+	Body      []byte
+}
+
+// floodOf makes the requests of a kind of flood, about the process that is flooded.
+func floodOf(net *client.Network, key *commitment.Key, kind string, p message.ID, m int) ([]request, error) {
+	out := make([]request, 0, m)
+	switch kind {
+	case "messages", "uploads":
+		items, err := sign(key, p, "flood", m)
+		to := net.SU
+		if kind == "uploads" {
+			to = net.Bundler + "/tx"
+		}
+		for _, it := range items {
+			out = append(out, request{to, "application/octet-stream", it.Raw})
+		}
+		return out, err
+	case "dry-runs":
+		for i := range m {
+			body := fmt.Sprintf(`{"Id":"%d","Target":"%s","Owner":"x","Data":"return %d","Tags":[{"name":"Action","value":"Eval"}]}`, i, p, i)
+			out = append(out, request{net.CU + "/dry-run?process-id=" + p.String(), "application/json", []byte(body)})
+		}
+	case "results":
+		items, err := sign(key, p, "asked", 20)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := measure(net, p, items, 0); err != nil {
+			return nil, err
+		}
+		for i := range m {
+			out = append(out, request{URL: net.CU + "/result/" + items[i%len(items)].ID().String() + "?process-id=" + p.String()})
+		}
+	case "paths":
+		for i := range m {
+			out = append(out, request{URL: fmt.Sprintf("%s/~message@1.0&a=%d/a", net.Node, i)})
+		}
+	default:
+		return nil, fmt.Errorf("there is no flood of %q: messages, dry-runs, results, paths or uploads", kind)
+	}
+	return out, nil
+}
+
+// flood sends the requests on standard input until it is interrupted, each as often as needed, and prints how many were answered,
+// how many of these were refused, and how many there were a second.
+func flood(c int) error {
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, os.Interrupt)
-	items, err := readItems(os.Stdin)
-	if err != nil {
-		return err
+	var requests []request
+	for in := json.NewDecoder(os.Stdin); ; {
+		var r request
+		if err := in.Decode(&r); err == io.EOF {
+			break
+		} else if err != nil {
+			return err
+		}
+		requests = append(requests, r)
 	}
 	hc := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: c}, Timeout: time.Minute}
 	var next, sent, refused atomic.Int64
@@ -31,10 +86,9 @@ func flood(url string, c int) error {
 		<-stop
 		done.Store(true)
 	}()
-	err = each(c, func() error {
+	err := each(c, func() error {
 		for !done.Load() {
-			i := int(next.Add(1)-1) % len(items)
-			r, err := hc.Post(url, "application/octet-stream", bytes.NewReader(items[i]))
+			r, err := requests[int(next.Add(1)-1)%len(requests)].send(hc)
 			if err != nil {
 				return err
 			}
@@ -44,9 +98,9 @@ func flood(url string, c int) error {
 				return err
 			}
 			sent.Add(1)
-			switch r.StatusCode {
-			case http.StatusOK:
-			case http.StatusTooManyRequests:
+			switch {
+			case r.StatusCode/100 == 2:
+			case r.StatusCode == http.StatusTooManyRequests:
 				refused.Add(1)
 			default:
 				return errors.New(r.Status)
@@ -61,19 +115,9 @@ func flood(url string, c int) error {
 	return err
 }
 
-func readItems(r io.Reader) (items [][]byte, err error) {
-	in := bufio.NewReader(r)
-	for {
-		var size [4]byte
-		if _, err := io.ReadFull(in, size[:]); err == io.EOF {
-			return items, nil
-		} else if err != nil {
-			return nil, err
-		}
-		item := make([]byte, binary.BigEndian.Uint32(size[:]))
-		if _, err := io.ReadFull(in, item); err != nil {
-			return nil, err
-		}
-		items = append(items, item)
+func (r request) send(hc *http.Client) (*http.Response, error) {
+	if r.Body == nil {
+		return hc.Get(r.URL)
 	}
+	return hc.Post(r.URL, r.Type, bytes.NewReader(r.Body))
 }

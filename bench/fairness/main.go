@@ -6,7 +6,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -41,11 +40,12 @@ func run() error {
 	pause := flag.Duration("pause", 10*time.Millisecond, "between two of them")
 	c := flag.Int("c", 32, "connections of the flood")
 	m := flag.Int("m", 20_000, "signed messages of the flood; they are repeated when all were sent")
+	kind := flag.String("kind", "messages", "what floods: messages, dry-runs, results, paths or uploads")
 	nice := flag.Int("nice", 0, "niceness of the flood: 19 leaves the cores to the node, as clients on other machines do")
-	target := flag.String("flood", "", "flood this address with the items on standard input")
+	flooding := flag.Bool("flood", false, "send the requests on standard input until it is interrupted")
 	flag.Parse()
-	if *target != "" {
-		return flood(*target, *c)
+	if *flooding {
+		return flood(*c)
 	}
 	net := client.At(*node)
 	key, err := commitment.NewAgent().Generate(commitment.Ed25519, nil)
@@ -69,7 +69,7 @@ func run() error {
 			return err
 		}
 	}
-	items, err := sign(key, ps[1], "flood", *m)
+	requests, err := floodOf(net, key, *kind, ps[1], *m)
 	if err != nil {
 		return err
 	}
@@ -84,7 +84,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	stop, err := startFlood(net.SU, *c, *nice, items)
+	stop, err := startFlood(*c, *nice, requests)
 	if err != nil {
 		return err
 	}
@@ -96,8 +96,9 @@ func run() error {
 	}
 	return json.NewEncoder(os.Stdout).Encode(map[string]any{
 		"idle_p50_ms": at(idle.whole, 0.5), "idle_p99_ms": at(idle.whole, 0.99), "flooded_p50_ms": at(beside.whole, 0.5), "flooded_p99_ms": at(beside.whole, 0.99),
+		"idle_p90_ms": at(idle.whole, 0.9), "flooded_p90_ms": at(beside.whole, 0.9),
 		"idle_post_p50_ms": at(idle.post, 0.5), "flooded_post_p50_ms": at(beside.post, 0.5), "p99_ratio": at(beside.whole, 0.99) / at(idle.whole, 0.99),
-		"flood_sent": sent, "flood_refused": refused, "flood_per_s": rate, "n": *n, "c": *c,
+		"flood_sent": sent, "flood_refused": refused, "flood_per_s": rate, "n": *n, "c": *c, "kind": *kind,
 	})
 }
 
@@ -174,17 +175,19 @@ func measure(net *client.Network, p message.ID, items []*ans104.Item, pause time
 type times struct{ whole, post []time.Duration }
 
 // startFlood starts this program again as the one that floods. stop ends it and gives what it counted.
-func startFlood(su string, c, nice int, items []*ans104.Item) (stop func() (sent, refused int, perSecond float64, err error), err error) {
+func startFlood(c, nice int, requests []request) (stop func() (sent, refused int, perSecond float64, err error), err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
 	var in bytes.Buffer
-	for _, it := range items {
-		in.Write(binary.BigEndian.AppendUint32(nil, uint32(len(it.Raw))))
-		in.Write(it.Raw)
+	to := json.NewEncoder(&in)
+	for _, r := range requests {
+		if err := to.Encode(r); err != nil {
+			return nil, err
+		}
 	}
-	cmd := exec.Command("nice", "-n", fmt.Sprint(nice), self, "-flood", su, "-c", fmt.Sprint(c))
+	cmd := exec.Command("nice", "-n", fmt.Sprint(nice), self, "-flood", "-c", fmt.Sprint(c))
 	var out bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = &in, &out, os.Stderr
 	if err := cmd.Start(); err != nil {

@@ -93,7 +93,7 @@ func (b *bench) run() error {
 			return err
 		}
 	}
-	if out["checkpoint_blocks_max_ms"], err = b.blocked(net); err != nil {
+	if err := b.blocked(net, out); err != nil {
 		return err
 	}
 	for _, kind := range []struct {
@@ -299,23 +299,30 @@ func processor(pid int) (float64, error) {
 	return ticks * 10, nil
 }
 
-var blockedMetric = regexp.MustCompile(`(?m)^ao_cu_checkpoint_hold_max_seconds ([0-9.e+-]+)`)
+var holdMetric = regexp.MustCompile(`(?m)^ao_cu_checkpoint(s_total|_hold_seconds_total|_hold_max_seconds) ([0-9.e+-]+)`)
 
-// blocked asks for the longest time that a checkpoint held up evaluation.
-func (b *bench) blocked(net *client.Network) (float64, error) {
+// blocked asks how many checkpoints there were and how long they held up evaluation, in ms.
+func (b *bench) blocked(net *client.Network, out map[string]any) error {
 	answer, err := http.Get(net.Node + "/metrics")
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer answer.Body.Close()
 	text, err := io.ReadAll(answer.Body)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	m := blockedMetric.FindSubmatch(text)
-	if m == nil {
-		return 0, errors.New("the node does not tell how long checkpoints held up evaluation")
+	found := map[string]float64{}
+	for _, m := range holdMetric.FindAllStringSubmatch(string(text), -1) {
+		if found[m[1]], err = strconv.ParseFloat(m[2], 64); err != nil {
+			return err
+		}
 	}
-	s, err := strconv.ParseFloat(string(m[1]), 64)
-	return s * 1000, err
+	count := found["s_total"]
+	if count == 0 {
+		return errors.New("the node does not tell how long checkpoints held up evaluation")
+	}
+	out["checkpoints"] = count
+	out["checkpoint_blocks_max_ms"], out["checkpoint_blocks_mean_ms"] = found["_hold_max_seconds"]*1000, found["_hold_seconds_total"]*1000/count
+	return nil
 }

@@ -409,7 +409,7 @@ func computeLimits(l *settings.Loaded) (node.ComputeLimits, error) {
 	if l.PrimaryShare > 0 {
 		workers := l.Workers
 		if workers == 0 {
-			workers = runtime.GOMAXPROCS(0)
+			workers = min(runtime.GOMAXPROCS(0), runtime.NumCPU())
 		}
 		c.DryRuns = max(workers*(100-l.PrimaryShare)/100, 1)
 		c.Workers = max(workers-c.DryRuns, 1)

@@ -75,7 +75,7 @@ func New(c Config) *Face {
 	if c.Verify == nil {
 		c.Verify = commitment.Verify
 	}
-	f := &Face{c: c, signed: newKept(keptBytes), streams: make(chan struct{}, streamsMax), signing: make(chan struct{}, runtime.GOMAXPROCS(0))}
+	f := &Face{c: c, signed: newKept(keptBytes), streams: make(chan struct{}, streamsMax), signing: make(chan struct{}, min(runtime.GOMAXPROCS(0), runtime.NumCPU()))}
 	f.Use(c.Node, c.Resolver)
 	return f
 }
