@@ -16,6 +16,7 @@ import (
 // sent to a flooded process waits for its own kind.
 type crowd struct {
 	clock clock.Clock
+	share int // of one process that are inside while there are others
 
 	mu        sync.Mutex
 	processes map[message.ID]*throng // that have something inside
@@ -38,12 +39,12 @@ type newcomer struct {
 
 const (
 	crowdMax   = 4096        // what waits for one process
-	crowdShare = 8           // of one process that are inside while there are others
+	crowdShare = 8           // messages of one process: they wait for the disk together
 	crowdQuiet = time.Second // after which a process that sends nothing is not there any more
 )
 
-func newCrowd(c clock.Clock) *crowd {
-	return &crowd{clock: c, processes: map[message.ID]*throng{}}
+func newCrowd(c clock.Clock, share int) *crowd {
+	return &crowd{clock: c, share: share, processes: map[message.ID]*throng{}}
 }
 
 // turn serves the faces. What is for processes that are not known here waits as if it were for one: ids cost nothing.
@@ -117,7 +118,7 @@ func (c *crowd) room(p message.ID) int {
 	if other.at.IsZero() || c.clock.Now().Sub(other.at) > crowdQuiet {
 		return crowdMax
 	}
-	return crowdShare
+	return c.share
 }
 
 func (c *crowd) leave(p message.ID) {

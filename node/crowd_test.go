@@ -22,7 +22,7 @@ type crowded struct {
 }
 
 func newCrowded(t *testing.T) *crowded {
-	return &crowded{crowd: newCrowd(clock.System{}), t: t, leave: map[int]func(){}}
+	return &crowded{crowd: newCrowd(clock.System{}, crowdShare), t: t, leave: map[int]func(){}}
 }
 
 func (c *crowded) join(p byte, n int) {

@@ -148,7 +148,7 @@ func (e *Evaluator) start(c EvaluatorConfig) error {
 	if host == "" {
 		host = "127.0.0.1"
 	}
-	if e.server, err = listen("cu", host, c.Port, guard("cu", limitAddresses(mux, newMeter(c.Addresses, clock.System{})), usualLimits, metrics, c.Log), usualLimits, c.Log); err != nil {
+	if e.server, err = listen("cu", host, c.Port, guard("cu", limitAddresses(askers(mux, newAskers(clock.System{})), newMeter(c.Addresses, clock.System{})), usualLimits, metrics, c.Log), usualLimits, c.Log); err != nil {
 		var f *fault.Error
 		if errors.As(err, &f) && f.Code == "port-taken" {
 			f.Hint = "stop the other program, or choose another port with --port"

@@ -462,10 +462,11 @@ func (n *Node) listen(context.Context) error {
 	})
 	n.door = door
 	n.c.limits.bodies = &bodies{most: n.c.Requests.orDefault().Bodies}
-	crowd := newCrowd(clock.System{})
+	crowd := newCrowd(clock.System{}, crowdShare)
 	su.Turn = crowd.turn(n.scheduled)
 	mu.Turn = su.Turn
 	n.metrics.gauge("ao_su_door_waiting", "Messages that wait at the door for others of their process.", func() float64 { return float64(crowd.waiting()) })
+	asked := newAskers(clock.System{})
 	perAddress := newMeter(n.c.Addresses, clock.System{})
 	su.Admit, su.PageBytes, mu.Admit = door.admit, n.c.PageBytes, door.admit
 	metrics := n.metrics.handler()
@@ -500,7 +501,7 @@ func (n *Node) listen(context.Context) error {
 		{"cu", n.c.Ports.CU, units["cu"], &n.addresses.CU},
 		{"node", n.c.Ports.Node, prefixed(units, n.admin(core)), &n.addresses.Node},
 	} {
-		s, err := listen(face.name, host, face.port, guard(face.name, limitAddresses(face.handler, perAddress), n.c.limits, n.metrics, n.c.Log), n.c.limits, n.c.Log)
+		s, err := listen(face.name, host, face.port, guard(face.name, limitAddresses(askers(face.handler, asked), perAddress), n.c.limits, n.metrics, n.c.Log), n.c.limits, n.c.Log)
 		if err != nil {
 			return err
 		}

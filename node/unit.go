@@ -96,7 +96,7 @@ func (u *unit) listen(face string, port int, h http.Handler) (string, error) {
 	}
 	mux.Handle("/", h)
 	host := u.host()
-	s, err := listen(face, host, port, guard(face, limitAddresses(mux, newMeter(u.c.Addresses, clock.System{})), usualLimits, u.metrics, u.c.Log), usualLimits, u.c.Log)
+	s, err := listen(face, host, port, guard(face, limitAddresses(askers(mux, newAskers(clock.System{})), newMeter(u.c.Addresses, clock.System{})), usualLimits, u.metrics, u.c.Log), usualLimits, u.c.Log)
 	if err != nil {
 		var f *fault.Error
 		if errors.As(err, &f) && f.Code == "port-taken" {

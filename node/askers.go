@@ -1,0 +1,64 @@
+package node
+
+import (
+	"net/http"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"ago/clock"
+	"ago/message"
+	"ago/node/legacy"
+)
+
+// What is asked about one process, or of one device, waits for its own kind as well while something else is asked for: the
+// cores are shared by what the requests are about, not by how many connections they come over.
+
+// askedLong is after how long a request is taken to wait for something itself, so that others may go on beside it.
+const askedLong = 20 * time.Millisecond
+
+// newAskers is a crowd of requests: those of one kind leave a core to the others.
+func newAskers(c clock.Clock) *crowd {
+	return newCrowd(c, max(1, min(runtime.GOMAXPROCS(0), runtime.NumCPU())-1))
+}
+
+// askers has requests wait for their turn.
+func askers(h http.Handler, c *crowd) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		about, ok := askedAbout(r)
+		if !ok {
+			h.ServeHTTP(w, r)
+			return
+		}
+		leave, err := c.enter(r.Context(), message.HashOf([]byte(about)))
+		if err != nil {
+			legacy.Fail(w, err)
+			return
+		}
+		leave = sync.OnceFunc(leave)
+		defer leave()
+		defer time.AfterFunc(askedLong, leave).Stop()
+		h.ServeHTTP(w, r)
+	})
+}
+
+// askedAbout names what a request is about: the process, or how its path begins. Signed messages have a turn of their own.
+func askedAbout(r *http.Request) (string, bool) {
+	path := strings.TrimPrefix(r.URL.Path, "/")
+	switch path {
+	case "metrics", "ready", "readyz", "health", "healthz", "healthcheck": // who watches the node changes nothing for others
+		return "", false
+	}
+	if r.Method == http.MethodPost && (path == "" || path == "mu" || path == "su" || path == "mu/" || path == "su/") {
+		return "", false
+	}
+	if _, id, ok := strings.Cut(r.URL.RawQuery, "process-id="); ok {
+		id, _, _ = strings.Cut(id, "&")
+		return id, true
+	}
+	if i := strings.IndexAny(path, "/&"); i >= 0 {
+		path = path[:i]
+	}
+	return path, true
+}
