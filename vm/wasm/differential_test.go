@@ -189,8 +189,8 @@ func memoryDigest(tb testing.TB, e *engine, m *machine, imageEnd int) (pages int
 }
 
 // fastSteps is how much of a recording of a published module is replayed where AGO_LONG is not set. The steps after
-// it repeat large allocations and long loops.
-const fastSteps = 50
+// it repeat large allocations, long loops and deep recursion.
+const fastSteps = 105
 
 // TestReference replays what the reference loader was given and compares everything it gave. AGO_LONG=1 replays all
 // of it and compares the memory after every message.
