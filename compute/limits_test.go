@@ -158,6 +158,12 @@ func TestStatesOfThePastAreBounded(t *testing.T) {
 		if len(u.past) != 0 {
 			t.Errorf("%d places are still held", len(u.past))
 		}
+		a := u.actor(p)
+		a.mu.Lock()
+		if a.pins != 0 {
+			t.Errorf("%d pins are left: the process could never be evicted again", a.pins)
+		}
+		a.mu.Unlock()
 		if err := u.Close(); err != nil {
 			t.Error(err)
 		}
