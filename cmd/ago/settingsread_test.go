@@ -66,9 +66,7 @@ func fieldsRead(t *testing.T) func(roots ...string) map[string]bool {
 		note(file)
 	}
 	// runUnit looks at what all units have before it starts one of them.
-	for _, field := range reads["runUnit"] {
-		reads["watched"] = append(reads["watched"], field)
-	}
+	reads["watched"] = append(reads["watched"], reads["runUnit"]...)
 	return func(roots ...string) map[string]bool {
 		out, seen := map[string]bool{}, map[string]bool{}
 		for len(roots) > 0 {

@@ -20,7 +20,11 @@ const macKeyA = "ao"
 // EncodeA writes a message for a client that spoke the first generation, without signatures: see SignA. Keys that steer go into
 // parts as in Encode.
 func EncodeA(m message.Message, steering ...string) (Wire, error) {
-	laid := laidA(m, func(key string) bool { return Steers(key) && !slices.Contains(steering, key) })
+	toPart := func(key string) bool { return Steers(key) && !slices.Contains(steering, key) }
+	laid := laidA(m, toPart)
+	if _, own := m.Get(message.KeyContentType); own && len(laid.Parts) > 0 { // its place is taken
+		laid = laidA(m, func(key string) bool { return toPart(key) || key == message.KeyContentType })
+	}
 	w := NewWire(laid.Headers, []byte(laid.Body))
 	_, err := w.Bytes()
 	return w, err

@@ -425,3 +425,25 @@ func TestRequestsOfAPublishedClient(t *testing.T) {
 		t.Errorf("%d requests", n)
 	}
 }
+
+// TestAContentTypeGivesWayToParts: where the parts of a message take the header, what the message itself says of its content is one
+// of them, in both generations.
+func TestAContentTypeGivesWayToParts(t *testing.T) {
+	said := message.New(message.Field{Key: "content-type", Value: message.Bytes("text/plain")}, message.Field{Key: "set-cookie", Value: message.Bytes("a=b")},
+		message.Field{Key: "body", Value: message.Bytes("x")})
+	b, err := Encode(said, message.Nested)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := EncodeA(said)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, w := range map[string]Wire{"first": a, "second": b} {
+		kind, _ := w.Get("content-type")
+		m, err := Decode(w)
+		if err != nil || !strings.HasPrefix(kind, "multipart/") || m.Text("content-type") != "text/plain" || m.Text("set-cookie") != "a=b" || m.Text("body") != "x" {
+			t.Errorf("%s generation: %q, read as %v (%v)", name, kind, m, err)
+		}
+	}
+}

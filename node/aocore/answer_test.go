@@ -276,7 +276,7 @@ func TestWhatAnAnswerSaysSteersNobody(t *testing.T) {
 			}
 		}
 		w = ask(t, f, "GET", path+rest+"/set&b=1", "", c.headers...)
-		m, signers = readBack(t, w)
+		m, _ = readBack(t, w)
 		v, _ := m.Get("body")
 		inner, _ := v.(message.Message)
 		for _, name := range slices.Concat(own, names) {
