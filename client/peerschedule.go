@@ -54,7 +54,7 @@ const redirectsMax = 3
 // ("legacy-scheduler") if only a data item will do; an answer that may be lost is Unavailable: the same message again gets the same
 // slot.
 func (p Peer) Submit(ctx context.Context, process message.ID, m message.Message) (message.Message, error) {
-	headers := []message.Header{{Name: "accept-bundle", Value: "true"}}
+	var headers []message.Header
 	var body []byte
 	if it, ok := ans104.ItemOf(m); ok {
 		headers = append(headers, message.Header{Name: "content-type", Value: "application/ans104"}, message.Header{Name: "codec-device", Value: ans104.Codec})
@@ -74,6 +74,8 @@ func (p Peer) Submit(ctx context.Context, process message.ID, m message.Message)
 	if m.Text("type") == "Process" || m.Text("Type") == "Process" {
 		path = "/~process@1.0/schedule"
 	}
+	// The message may say in which form its sender wants an answer; this one is for the node.
+	path += "?accept-bundle=true&require-codec=" + httpsig.Codec
 	for range redirectsMax + 1 {
 		status, header, got, err := p.ask(ctx, http.MethodPost, path, headers, body)
 		switch {

@@ -113,8 +113,15 @@ func (a *abroad) read(ctx context.Context, p message.ID, to slotlog.Slot) error 
 		return err
 	}
 	def, err := a.definition(ctx, p)
-	if err != nil || def.Legacy() {
+	if err != nil {
 		return err
+	}
+	if def.Legacy() {
+		if head.Next > 0 { // ago sync reads on
+			return nil
+		}
+		return fault.New(fault.NotFound, "process-not-followed", "the log of process %s is not here: %s schedules it, for legacy units", p, def.Scheduler).
+			WithHint("ask that scheduler's node, or have ago sync follow the process")
 	}
 	at, err := a.places.of(ctx, def)
 	if err != nil {
@@ -158,13 +165,35 @@ func (a *abroad) submit(ctx context.Context, p message.ID, v commitment.Verified
 	for _, peer := range at {
 		got, askErr := call(ctx, func(ctx context.Context) (message.Message, error) { return peer.Submit(ctx, def.ID, m) })
 		if err = askErr; err == nil {
-			return a.answered(def, process.ContentOfMessage(m).ID, got)
+			return a.assignment(ctx, def, process.ContentOfMessage(m).ID, got)
 		}
 		if fault.KindOf(err) != fault.Unavailable {
 			return message.Message{}, err
 		}
 	}
 	return message.Message{}, err
+}
+
+// assignment gives that of a message from what the node of its scheduler answered. The message may have signed a path to another key
+// than schedule, as push, whose answer names the slot: then it is read from the log.
+func (a *abroad) assignment(ctx context.Context, def process.Definition, id message.ID, got message.Message) (message.Message, error) {
+	m, err := a.answered(def, id, got)
+	if err == nil {
+		return m, nil
+	}
+	v, _ := got.Get("slot")
+	n, ok := v.(message.Int)
+	if !ok || n < 0 || got.Text("process") != def.ID.String() {
+		return m, err
+	}
+	slot := slotlog.Slot(n)
+	if readErr := a.read(ctx, def.ID, slot); readErr != nil {
+		return m, err
+	}
+	if m, readErr := a.n.scheduler.Assignment(ctx, def.ID, slot); readErr == nil {
+		return a.answered(def, id, m)
+	}
+	return m, err
 }
 
 // answered checks that a scheduler of the process signed an assignment of the message.

@@ -21,6 +21,7 @@ import (
 	"ago/commitment"
 	"ago/message"
 	"ago/push"
+	"ago/slotlog"
 )
 
 // ballProgram keeps what it got, and hits a ball back as long as it is below its limit.
@@ -276,9 +277,38 @@ func TestAMessageForAProcessElsewhereIsBroughtThere(t *testing.T) {
 	if header.Get("slot") != "1" {
 		t.Errorf("%v", header)
 	}
-	head, err := one.scheduler.Head(t.Context(), id)
-	if err != nil || head.Next != 2 {
-		t.Errorf("%+v, %v", head, err)
+	// What a message says about its answer is for its sender's node, not between the nodes.
+	form := tagList("require-codec", "application/json", "accept-bundle", "false", "n", "2", "Data-Protocol", "ao", "Type", "Message", "Variant", "ao.N.1")
+	header, body := two.item(t, "/"+p+"~process@1.0/push", 200, "*/*", ans104.Draft{Target: id, HasTarget: true, Data: []byte("x"), Tags: form})
+	if header.Get("slot") != "2" || header.Get("content-type") != "application/json" {
+		t.Errorf("%v %.300s", header, body)
+	}
+	m := message.New(message.Field{Key: "target", Value: message.Bytes(p)}, message.Field{Key: "type", Value: message.Bytes("Message")},
+		message.Field{Key: "require-codec", Value: message.Bytes("application/json")}, message.Field{Key: "n", Value: message.Bytes("3")})
+	for i, path := range []string{"", "schedule", "/" + p + "~process@1.0/schedule", "/" + p + "~process@1.0/push"} {
+		if path != "" {
+			m = m.With("path", message.Bytes(path))
+		}
+		headers, raw := signedHeaders(t, m, two.key)
+		code, header, body := two.atNode(t, "POST", "/"+p+"~process@1.0/schedule", headers, raw)
+		if code != 200 || header.Get("content-type") != "application/json" {
+			t.Errorf("path %q: %d %v %.300s", path, code, header, body)
+		}
+		if head, err := one.scheduler.Head(t.Context(), id); err != nil || head.Next != slotlog.Slot(4+i) {
+			t.Errorf("path %q: %+v, %v", path, head, err)
+		}
+	}
+}
+
+// TestALegacyProcessElsewhereIsNotRead: its definition is found, its log is not, and nothing is said of it that is not so.
+func TestALegacyProcessElsewhereIsNotRead(t *testing.T) {
+	one := startNetwork(t, nil)
+	two := startNetwork(t, func(c *Config) { c.Peers = []string{one.Addresses().Node}; c.Key = seeded(t, "2") })
+	for _, path := range []string{"/slot", "/slot/current", "/now", "/now/results", "/compute", "/compute=0", "/schedule"} {
+		code, header, body := two.atNode(t, "GET", "/"+one.process.String()+"~process@1.0"+path, nil, nil)
+		if code != 404 || header.Get("code") != "process-not-followed" || !strings.Contains(header.Get("details"), "ago sync") {
+			t.Errorf("%s: %d %v %.300s", path, code, header, body)
+		}
 	}
 }
 

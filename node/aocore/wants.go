@@ -24,10 +24,12 @@ type wants struct {
 	old      bool   // spoke the first generation
 	peer     bool   // is a node
 	other    string // a media type that is for a device to know
+	told     bool   // the address says the codec: who wrote it passes on a message of somebody else
 }
 
 // wantsOf reads headers and query. The query counts before headers of the same name.
 func wantsOf(r *http.Request) wants {
+	out := wants{sent: httpsig.Codec, codec: httpsig.Codec}
 	get := func(name string) string { return r.Header.Get(name) }
 	if strings.Contains(r.URL.RawQuery, "acc") || strings.Contains(r.URL.RawQuery, "codec") {
 		if q, err := url.ParseQuery(r.URL.RawQuery); err == nil {
@@ -37,9 +39,10 @@ func wantsOf(r *http.Request) wants {
 				}
 				return r.Header.Get(name)
 			}
+			_, out.told = codecOf(q.Get("require-codec"))
 		}
 	}
-	out := wants{sent: httpsig.Codec, codec: httpsig.Codec, bundle: get("accept-bundle")}
+	out.bundle = get("accept-bundle")
 	if named := get("codec-device"); named != "" {
 		out.sent = named
 	} else if codec, ok := codecOf(get("content-type")); ok && r.Header.Get("Signature-Input") == "" { // a signed one is the message's own
@@ -57,9 +60,9 @@ func wantsOf(r *http.Request) wants {
 	return out
 }
 
-// hear takes what the message itself says; it counts before what is beside it.
+// hear takes what the message itself says; it counts before what is beside it, unless the address says require-codec.
 func (w *wants) hear(m message.Message) {
-	if m.Len() == 0 {
+	if m.Len() == 0 || w.told {
 		return
 	}
 	if accept := m.Text("accept"); accept != "" {
