@@ -36,6 +36,9 @@ long: deps build ## the long suites: 300 kills, live comparison with the referen
 kills: deps ## a busy network is killed 300 times; nothing may be lost or doubled
 	AGO_LONG=1 $(GO) test -timeout 30m -run Kills -v ./test
 
+replay: deps ## every recorded answer of the reference loader, of every module, against ours
+	AGO_LONG=1 $(GO) test -timeout 30m -run TestReference ./vm/wasm
+
 legacy: deps ## logs of ten thousand messages of another network: our results beside the reference loader's, and following them
 	AGO_LONG=1 $(GO) test -timeout 60m -run 'ALogOfAnotherNetwork|ASlotThatDoesNotHold|ALongLogIsFollowed' -v ./test
 
@@ -53,4 +56,4 @@ lint: ## gofmt, go vet, staticcheck
 bench: deps build ## every figure the docs claim, peers beside us in the same run
 	$(NODE) bench/run.mjs
 
-.PHONY: help dev build deps test clients race long kills legacy fuzz lint bench
+.PHONY: help dev build deps test clients race long kills replay legacy fuzz lint bench

@@ -37,7 +37,7 @@ end)
 Handlers.add("Note", function(m) return m.Action == "Note" end, function(m) Notes = (Notes or 0) + 1 end)
 return "ring"`
 
-// A busy network is killed at random moments, again and again. What it accepted is there once, what its processes sent
+// A busy network is killed at random moments, again and again, also while it starts. What it accepted is there once, what its processes sent
 // arrived once and in order, and a fresh unit that evaluates the logs comes to the same results and the same memory.
 func TestNothingIsLostOrDoubledByKills(t *testing.T) {
 	module := aosFile(t)
@@ -72,6 +72,11 @@ func TestNothingIsLostOrDoubledByKills(t *testing.T) {
 		for k := range kills {
 			time.Sleep(time.Duration(20+random.IntN(380)) * time.Millisecond)
 			n.end(syscall.SIGKILL)
+			if k%3 == 2 { // and once more while it starts
+				n.launch()
+				time.Sleep(time.Duration(random.IntN(150)) * time.Millisecond)
+				n.end(syscall.SIGKILL)
+			}
 			n.restart()
 			if k%50 == 49 {
 				t.Logf("%d kills", k+1)

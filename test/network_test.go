@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -130,7 +131,8 @@ func start(t testing.TB, args ...string) *network {
 	return n
 }
 
-func (n *network) restart() {
+// launch starts the program and does not wait for it; what it prints can be read.
+func (n *network) launch() io.Reader {
 	n.t.Helper()
 	n.cmd = exec.Command(binary(n.t), n.args...)
 	n.log.Reset()
@@ -142,6 +144,13 @@ func (n *network) restart() {
 	if err != nil {
 		n.t.Fatal(err)
 	}
+	return out
+}
+
+// restart starts the program and waits until it says that it answers.
+func (n *network) restart() {
+	n.t.Helper()
+	out := n.launch()
 	line := make(chan []byte, 1)
 	go func() {
 		s := bufio.NewScanner(out)
