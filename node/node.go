@@ -161,7 +161,7 @@ func (n *Node) openStore(ctx context.Context) error {
 		return err
 	}
 	// Such data has logs whose messages were pushed by messengers elsewhere: a node would push all of it again, under its own name.
-	if _, err := n.store.Get([]byte{store.TableNode, rowTip}); err == nil {
+	if ofScheduler(n.store) {
 		return fault.New(fault.Conflict, "data-of-a-scheduler", "the data in %s is that of a scheduler alone", n.place()).
 			WithHint("start it with ago su, or name another folder with --data")
 	}

@@ -187,6 +187,9 @@ func (r *SchedulerRouter) place(it *ans104.Item) (string, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	id := it.ID()
+	if url := r.moved[id]; url != "" {
+		return url, nil
+	}
 	if known, err := r.store.Get(routedKey(id)); err == nil {
 		return string(known), nil
 	} else if !errors.Is(err, store.ErrNotFound) {

@@ -104,7 +104,7 @@ func (s *SchedulerUnit) start(ctx context.Context, c SchedulerConfig) error {
 			return err == nil
 		}),
 		Scheduler: s.scheduler, Verifier: s.verifier, Clock: clock.System{}, Height: s.tip.height, Address: s.Address(),
-		Admit: admit, PageBytes: c.PageBytes,
+		Admit: admit, PageBytes: c.PageBytes, HandedOver: func(p message.ID) string { return s.scheduler.HandedOver(p).To },
 	}
 	if c.Redirects {
 		face.Elsewhere = newNeighbours(c, s.c.Key, clock.System{}).find

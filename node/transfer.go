@@ -12,10 +12,13 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"ago/codec/ans104"
+	"ago/commitment"
 	"ago/compute"
 	"ago/fault"
+	"ago/gateway"
 	"ago/message"
 	"ago/schedule"
 	"ago/slotlog"
@@ -24,6 +27,7 @@ import (
 // Files of an exported process.
 const (
 	manifestFile  = "manifest.json"  // what the others are, with their hashes
+	manifestPart  = "manifest.part"  // while it is written
 	processFile   = "process.item"   // the Process item
 	logFile       = "log.ndjson"     // a line for each slot
 	messagesFile  = "messages.bin"   // the messages in the order of their slots, each after its length in 4 bytes, little-endian
@@ -37,16 +41,18 @@ const (
 
 // Exported is what a folder of an exported process says of itself.
 type Exported struct {
-	Version   int                     `json:"version"`
-	Process   message.ID              `json:"process"`
-	Scheduler string                  `json:"scheduler"` // whom the process names
-	Slots     slotlog.Slot            `json:"slots"`
-	Last      message.ID              `json:"lastAssignment"`
-	HashChain message.ID              `json:"hashChain"` // of the last slot
-	Module    ExportedModule          `json:"module"`
-	State     *ExportedState          `json:"state,omitempty"`
-	Missing   []message.ID            `json:"missing,omitempty"` // assigned by their ids, and not here as items
-	Files     map[string]ExportedFile `json:"files"`
+	Version   int            `json:"version"`
+	Process   message.ID     `json:"process"`
+	Scheduler string         `json:"scheduler"` // whom the process names
+	Slots     slotlog.Slot   `json:"slots"`
+	Last      message.ID     `json:"lastAssignment"`
+	HashChain message.ID     `json:"hashChain"` // of the last slot
+	Module    ExportedModule `json:"module"`
+	State     *ExportedState `json:"state,omitempty"`
+	Missing   []message.ID   `json:"missing,omitempty"` // assigned by their ids, and not here as items
+	// HandedOver says that the scheduler gives no slots any more: whoever imports it may go on with it.
+	HandedOver *ExportedHandover       `json:"handedOver,omitempty"`
+	Files      map[string]ExportedFile `json:"files"`
 }
 
 // ExportedModule is the program of an exported process. Owner and tags are those of a module without its signature.
@@ -61,6 +67,12 @@ type ExportedState struct {
 	Slot        slotlog.Slot `json:"slot"`
 	Timestamp   int64        `json:"timestamp"`
 	BlockHeight uint64       `json:"blockHeight"`
+}
+
+// ExportedHandover is the scheduler that an exported process was handed over to, and how often the process was handed over.
+type ExportedHandover struct {
+	To   string `json:"to"`
+	Term uint64 `json:"term"`
 }
 
 // ExportedFile is what a file has to be.
@@ -108,8 +120,25 @@ func (h *hashed) finish() (ExportedFile, error) {
 	return ExportedFile{h.size, hex.EncodeToString(h.hash.Sum(nil))}, errors.Join(err, h.f.Close())
 }
 
+// transfer is what a process is exported from and imported into.
+type transfer struct {
+	scheduler *schedule.Scheduler
+	log       itemLog
+	gateway   *gateway.Gateway
+	verifier  *commitment.Verifier
+	computer  *compute.Computer // nil: nothing is evaluated
+}
+
+func (n *Node) transfer() transfer {
+	return transfer{n.scheduler, n.log, n.gateway, n.verifier, n.computer}
+}
+
 // Export writes everything about a process into a new folder, the manifest last.
 func (n *Node) Export(ctx context.Context, p message.ID, dir string) (Exported, error) {
+	return n.transfer().export(ctx, p, dir)
+}
+
+func (n transfer) export(ctx context.Context, p message.ID, dir string) (Exported, error) {
 	e := Exported{Version: exportVersion, Process: p, Files: map[string]ExportedFile{}}
 	def, err := n.scheduler.Process(ctx, p)
 	if err != nil {
@@ -123,8 +152,11 @@ func (n *Node) Export(ctx context.Context, p message.ID, dir string) (Exported, 
 		return e, err
 	}
 	e.Scheduler, e.Slots, e.Last, e.HashChain, e.Module.ID = def.Scheduler, head.Next, head.Assignment, head.HashChain, def.Module
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		return e, fault.Wrap(err, fault.Conflict, "export-unwritable", "the folder is made by the export")
+	if h := n.scheduler.HandedOver(p); h.To != "" && h.Slots == head.Next {
+		e.HandedOver = &ExportedHandover{h.To, h.Term}
+	}
+	if err := makeFolder(dir); err != nil {
+		return e, err
 	}
 	file := func(name string, fill func(io.Writer) error) error {
 		h, err := createHashed(filepath.Join(dir, name))
@@ -142,7 +174,7 @@ func (n *Node) Export(ctx context.Context, p message.ID, dir string) (Exported, 
 	if err := n.exportModule(ctx, &e, file); err != nil {
 		return e, err
 	}
-	if n.computer.Evaluated(p) > 0 {
+	if n.computer != nil && n.computer.Evaluated(p) > 0 {
 		err := file(stateFile, func(w io.Writer) error {
 			at, err := n.computer.Snapshot(ctx, p, w)
 			e.State = &ExportedState{at.Slot, at.Timestamp, at.BlockHeight}
@@ -152,13 +184,63 @@ func (n *Node) Export(ctx context.Context, p message.ID, dir string) (Exported, 
 			return e, err
 		}
 	}
+	return e, writeManifest(dir, e)
+}
+
+// exportFiles are all that an export writes.
+var exportFiles = []string{manifestFile, manifestPart, processFile, logFile, messagesFile, assignedFile, moduleItem, moduleData, stateFile}
+
+// makeFolder makes the folder of an export. One that an interrupted export left, which has no manifest, is emptied.
+func makeFolder(dir string) error {
+	err := os.Mkdir(dir, 0o700)
+	if err == nil {
+		return nil
+	}
+	left, readErr := os.ReadDir(dir)
+	for _, f := range left {
+		if f.Name() == manifestFile || !f.Type().IsRegular() || !slices.Contains(exportFiles, f.Name()) {
+			readErr = errors.Join(readErr, os.ErrExist)
+		}
+	}
+	if readErr != nil || len(left) == 0 {
+		return fault.Wrap(err, fault.Conflict, "export-unwritable", "the folder is made by the export").(*fault.Error).WithHint("name a folder that is not there yet")
+	}
+	for _, f := range left {
+		if err := os.Remove(filepath.Join(dir, f.Name())); err != nil {
+			return fault.Wrap(err, fault.Conflict, "export-unwritable", "what an interrupted export left in %s cannot be removed", dir)
+		}
+	}
+	return nil
+}
+
+// writeManifest makes a folder whole: a manifest is there as a whole or not at all.
+func writeManifest(dir string, e Exported) error {
 	text, err := json.MarshalIndent(e, "", "  ")
 	if err != nil {
-		return e, err
+		return err
 	}
-	err = file(manifestFile, func(w io.Writer) error { _, err := w.Write(append(text, '\n')); return err })
-	delete(e.Files, manifestFile)
-	return e, err
+	part := filepath.Join(dir, manifestPart)
+	h, err := createHashed(part)
+	if err != nil {
+		return err
+	}
+	_, err = h.Write(append(text, '\n'))
+	_, finishErr := h.finish()
+	if err = errors.Join(err, finishErr); err != nil {
+		return err
+	}
+	if err := os.Rename(part, filepath.Join(dir, manifestFile)); err != nil {
+		return err
+	}
+	return errors.Join(syncFolder(dir), syncFolder(filepath.Dir(dir)))
+}
+
+func syncFolder(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
 }
 
 func writeItem(w io.Writer, raw []byte) error {
@@ -166,7 +248,7 @@ func writeItem(w io.Writer, raw []byte) error {
 	return err
 }
 
-func (n *Node) exportLog(ctx context.Context, e *Exported, file func(string, func(io.Writer) error) error) error {
+func (n transfer) exportLog(ctx context.Context, e *Exported, file func(string, func(io.Writer) error) error) error {
 	return file(logFile, func(log io.Writer) error {
 		return file(messagesFile, func(messages io.Writer) error {
 			return file(assignedFile, func(assigned io.Writer) error {
@@ -204,11 +286,14 @@ func (n *Node) exportLog(ctx context.Context, e *Exported, file func(string, fun
 	})
 }
 
-func (n *Node) exportModule(ctx context.Context, e *Exported, file func(string, func(io.Writer) error) error) error {
+func (n transfer) exportModule(ctx context.Context, e *Exported, file func(string, func(io.Writer) error) error) error {
 	if raw, err := n.gateway.ItemBytes(ctx, e.Module.ID); err == nil {
 		return file(moduleItem, func(w io.Writer) error { _, err := w.Write(raw); return err })
 	}
 	rec, err := n.gateway.Record(ctx, e.Module.ID)
+	if n.computer == nil && fault.KindOf(err) == fault.NotFound {
+		return nil // who evaluates nothing needs no modules
+	}
 	if err != nil {
 		return err
 	}
@@ -231,6 +316,10 @@ type ImportOptions struct {
 // Import reads a process that Export wrote. Every file has to have its hash, and every slot is checked as if it came from a
 // scheduler. What is here already is left as it is, so that an import that was interrupted can be done again.
 func (n *Node) Import(ctx context.Context, dir string, o ImportOptions) (Exported, error) {
+	return n.transfer().take(ctx, dir, o)
+}
+
+func (n transfer) take(ctx context.Context, dir string, o ImportOptions) (Exported, error) {
 	e, err := readManifest(dir)
 	if err != nil {
 		return e, err
@@ -246,7 +335,7 @@ func (n *Node) Import(ctx context.Context, dir string, o ImportOptions) (Exporte
 	if err := n.importItems(ctx, filepath.Join(dir, assignedFile)); err != nil {
 		return e, err
 	}
-	if e.State != nil && !o.Replay && n.computer.Evaluated(e.Process) == 0 {
+	if e.State != nil && n.computer != nil && !o.Replay && n.computer.Evaluated(e.Process) == 0 {
 		// Before the log, since each slot that is there is evaluated at once.
 		f, err := os.Open(filepath.Join(dir, stateFile))
 		if err != nil {
@@ -264,7 +353,11 @@ func (n *Node) Import(ctx context.Context, dir string, o ImportOptions) (Exporte
 	if head.Next < e.Slots || head.Next == e.Slots && (head.Assignment != e.Last || head.HashChain != e.HashChain) {
 		return e, fault.New(fault.Forged, "export-incomplete", "the log in %s has %d slots, its manifest says %d with another end", dir, head.Next, e.Slots)
 	}
-	if o.Continue {
+	switch {
+	case !o.Continue:
+	case e.HandedOver != nil:
+		_, err = n.scheduler.AdoptTerm(ctx, e.Process, schedule.Handover{To: e.HandedOver.To, Slots: e.Slots, Term: e.HandedOver.Term})
+	default:
 		_, err = n.scheduler.Adopt(ctx, e.Process)
 	}
 	return e, err
@@ -281,6 +374,9 @@ func readManifest(dir string) (Exported, error) {
 	}
 	if e.Version != exportVersion {
 		return e, fault.New(fault.Unsupported, "export-version", "the export has version %d, and this node reads version %d", e.Version, exportVersion)
+	}
+	if e.HandedOver != nil && (e.HandedOver.Term == 0 || e.HandedOver.To == "" || e.Slots == 0) {
+		return e, fault.New(fault.Malformed, "export-unreadable", "the manifest in %s does not say to whom the process was handed over", dir)
 	}
 	for _, name := range []string{processFile, logFile, messagesFile, assignedFile} {
 		if _, ok := e.Files[name]; !ok {
@@ -304,7 +400,7 @@ func checkFile(path string, want ExportedFile) error {
 	return err
 }
 
-func (n *Node) importModule(ctx context.Context, e Exported, dir string) error {
+func (n transfer) importModule(ctx context.Context, e Exported, dir string) error {
 	if _, ok := e.Files[moduleItem]; ok {
 		raw, err := os.ReadFile(filepath.Join(dir, moduleItem))
 		if err != nil {
@@ -325,7 +421,7 @@ func (n *Node) importModule(ctx context.Context, e Exported, dir string) error {
 	return n.gateway.Import(ctx, e.Module.ID, e.Module.Tags, data, e.Module.Owner)
 }
 
-func (n *Node) importItem(ctx context.Context, raw []byte) error {
+func (n transfer) importItem(ctx context.Context, raw []byte) error {
 	it, err := ans104.DecodeItem(raw)
 	if err != nil {
 		return err
@@ -338,7 +434,7 @@ func (n *Node) importItem(ctx context.Context, raw []byte) error {
 	return err
 }
 
-func (n *Node) importItems(ctx context.Context, path string) error {
+func (n transfer) importItems(ctx context.Context, path string) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
@@ -380,7 +476,7 @@ func readItem(r io.Reader) ([]byte, error) {
 	return raw, nil
 }
 
-func (n *Node) importLog(ctx context.Context, e Exported, dir string, signers []string) (slotlog.Head, error) {
+func (n transfer) importLog(ctx context.Context, e Exported, dir string, signers []string) (slotlog.Head, error) {
 	head, err := n.scheduler.Head(ctx, e.Process)
 	if err != nil {
 		return head, err

@@ -2,7 +2,6 @@ package schedule
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"math"
 	"slices"
@@ -35,38 +34,27 @@ const originsMax = 4096 // processes remembered
 // origins remembers which processes are of other schedulers.
 type origins struct {
 	mu    sync.Mutex
-	known map[message.ID]slotlog.Slot
+	known map[message.ID]origin
 	turns map[message.ID]*sync.Mutex
 }
 
 func originKey(p message.ID) []byte { return append([]byte{store.TableOrigins}, p[:]...) }
 
 // ForeignUntil is the first slot of a process that this scheduler gave or will give: 0 unless another one began it, and the
-// largest number before it is adopted. A store that cannot be read counts as not adopted.
+// largest number before it is adopted and after it was handed over. A store that cannot be read counts as not adopted.
 func (s *Scheduler) ForeignUntil(p message.ID) slotlog.Slot {
-	s.origins.mu.Lock()
-	defer s.origins.mu.Unlock()
-	if at, ok := s.origins.known[p]; ok {
-		return at
-	}
-	v, err := s.c.Store.Get(originKey(p))
-	at := slotlog.Slot(0)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-	case err != nil || len(v) != 8:
+	o, err := s.origin(p)
+	if err != nil {
 		return notAdopted
-	default:
-		at = slotlog.Slot(binary.BigEndian.Uint64(v))
 	}
-	s.origins.remember(p, at)
-	return at
+	return o.first
 }
 
-func (o *origins) remember(p message.ID, at slotlog.Slot) {
+func (o *origins) remember(p message.ID, of origin) {
 	if o.known == nil || len(o.known) >= originsMax {
-		o.known = map[message.ID]slotlog.Slot{}
+		o.known = map[message.ID]origin{}
 	}
-	o.known[p] = at
+	o.known[p] = of
 }
 
 // turn lets one caller at a time change a foreign process.
@@ -146,7 +134,7 @@ func (s *Scheduler) takeIn(ctx context.Context, c *composed, before, after slotl
 		return before, fault.Wrap(err, fault.Unavailable, "log-unowned", "process %s cannot be taken over", p)
 	}
 	if before.Next == 0 {
-		c.extra.Set(originKey(p), binary.BigEndian.AppendUint64(nil, uint64(notAdopted)))
+		c.extra.Set(originKey(p), origin{first: notAdopted}.encode())
 	}
 	c.block.Head = after
 	if err := s.append(ctx, &lane{process: p}, c); err != nil {
@@ -154,7 +142,7 @@ func (s *Scheduler) takeIn(ctx context.Context, c *composed, before, after slotl
 	}
 	if before.Next == 0 {
 		s.origins.mu.Lock()
-		s.origins.remember(p, notAdopted)
+		s.origins.remember(p, origin{first: notAdopted})
 		s.origins.mu.Unlock()
 	}
 	return after, refused
@@ -278,7 +266,7 @@ func (t *taking) read(p message.ID, f Foreign) (slotlog.Entry, error) {
 		if err := t.begin(p, f); err != nil {
 			return e, err
 		}
-	} else if f.Message != nil && (!f.Message.HasTarget || f.Message.Target != p) {
+	} else if f.Message != nil && (e.Slot != 0 || e.Message != p) && (!f.Message.HasTarget || f.Message.Target != p) {
 		return bad(fault.Forged, "its message %s is one to another process", e.Message)
 	}
 	if t.def == nil {
@@ -383,24 +371,33 @@ func (s *Scheduler) Adopt(ctx context.Context, p message.ID) (slotlog.Slot, erro
 	if head.Next == 0 {
 		return 0, fault.New(fault.NotFound, "process-unknown", "the log of process %s is not here", p).WithHint("bring it here with `ago sync` or `ago import`")
 	}
-	if at := s.ForeignUntil(p); at != notAdopted {
-		return at, nil
+	o, err := s.origin(p)
+	if err != nil {
+		return 0, err
 	}
-	b := &store.Batch{}
-	b.Set(originKey(p), binary.BigEndian.AppendUint64(nil, uint64(head.Next)))
-	if err := s.c.Store.Apply(b, true); err != nil {
-		return 0, fault.Wrap(err, fault.Unavailable, "store-unwritable", "process %s could not be adopted", p)
+	if o.first != notAdopted {
+		return o.first, nil
 	}
-	s.origins.mu.Lock()
-	defer s.origins.mu.Unlock()
-	s.origins.remember(p, head.Next)
-	return head.Next, nil
+	if o.to != "" && head.Next <= o.slots {
+		return 0, fault.New(fault.Conflict, "term-over", "process %s was handed over from here to %s", p, o.to).
+			WithHint("to get it back, let that scheduler hand it over to this one")
+	}
+	return head.Next, s.setOrigin(p, origin{first: head.Next, term: o.term})
 }
 
 // elsewhere refuses a message for a process that another scheduler orders.
 func (s *Scheduler) elsewhere(p message.ID) error {
-	if !s.Followed(p) {
+	o, err := s.origin(p)
+	if err != nil {
+		return err
+	}
+	if o.first != notAdopted {
 		return nil
+	}
+	if o.to != "" {
+		// Not for good: a messenger that comes again may have been told by then.
+		return fault.New(fault.Unavailable, "process-handed-over", "process %s was handed over to the scheduler at %s", p, o.to).
+			WithHint("send the message there")
 	}
 	return fault.New(fault.Denied, "process-followed", "process %s is only followed here: another scheduler gives its slots", p).
 		WithHint("send the message there; if that scheduler is gone, `ago adopt %s` makes this node the scheduler", p)

@@ -16,7 +16,7 @@ const (
 	TableAssignments byte = 'A' // schedule: process, slot, form -> signature of an assignment that follows from its entry
 	TableHorizons    byte = 'H' // schedule: process -> time before which it gives no slot any more
 
-	TableOrigins byte = 'F' // schedule: process that another scheduler began -> first slot of this one
+	TableOrigins byte = 'F' // schedule: process that another scheduler began or continues -> first slot of this one, how it moved
 
 	TableResults     byte = 'R' // compute: process, slot -> result
 	TableCursors     byte = 'U' // compute: process -> next slot without a result

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"ago/fault"
 	"ago/message"
 	"ago/node"
+	"ago/slotlog"
 )
 
 // syncCommand follows a process of another scheduler.
@@ -182,8 +184,17 @@ type dataCommand struct {
 	Cache string `type:"path" placeholder:"DIR" env:"AGO_CACHE" help:"Folder of compiled modules." toml:"cache"`
 }
 
-// open opens the data, and fails if a node has it open.
-func (d dataCommand) open(o *out, follow ...node.Follow) (*node.Node, error) {
+// processData is the data of a node or of a scheduler alone.
+type processData interface {
+	Export(ctx context.Context, p message.ID, dir string) (node.Exported, error)
+	Import(ctx context.Context, dir string, o node.ImportOptions) (node.Exported, error)
+	Adopt(ctx context.Context, p message.ID) (slotlog.Slot, error)
+	Current(ctx context.Context, p message.ID) (slotlog.Slot, error)
+	Close() error
+}
+
+// open opens the data, and fails if a node or a scheduler has it open.
+func (d dataCommand) open(o *out) (processData, error) {
 	cache := d.Cache
 	if cache == "" {
 		cache = cacheFolder()
@@ -192,13 +203,34 @@ func (d dataCommand) open(o *out, follow ...node.Follow) (*node.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	return node.Start(o, node.Config{Dir: dir, CacheDir: cache, Clock: clock.System{}, Closed: true, Follow: follow, Log: o.log})
+	n, err := node.Start(o, node.Config{Dir: dir, CacheDir: cache, Clock: clock.System{}, Closed: true, Log: o.log})
+	if fault.CodeOf(err) == "data-of-a-scheduler" {
+		return node.OpenSchedulerData(o, dir, o.log)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return n, nil
+}
+
+// scheduler is the address that signs what the data's unit schedules; "" for a scheduler alone, which has its wallet elsewhere.
+func scheduler(d processData) string {
+	if n, ok := d.(*node.Node); ok {
+		return n.Addresses().Scheduler
+	}
+	return ""
 }
 
 // adoptCommand makes a node the scheduler of a process that it followed.
 type adoptCommand struct {
 	Process string `arg:"" help:"Id of the process."`
 	dataCommand
+}
+
+type adopted struct {
+	Process   message.ID   `json:"process"`
+	Scheduler string       `json:"scheduler,omitempty"`
+	FirstSlot slotlog.Slot `json:"firstSlot"`
 }
 
 // Help is shown by ago adopt --help.
@@ -222,10 +254,13 @@ func (c *adoptCommand) Run(o *out) error {
 	if err != nil {
 		return err
 	}
+	signer := scheduler(n)
 	if o.json {
-		return o.encode(map[string]any{"process": p, "scheduler": n.Addresses().Scheduler, "firstSlot": slot})
+		return o.encode(adopted{Process: p, Scheduler: signer, FirstSlot: slot})
 	}
-	_, err = fmt.Fprintf(o.sink(), "%s gets its slots here from %d on.\nAssignments are signed by %s: who follows the process names it with --signer.\n", p, slot, n.Addresses().Scheduler)
+	if _, err = fmt.Fprintf(o.sink(), "%s gets its slots here from %d on.\n", p, slot); err == nil && signer != "" {
+		_, err = fmt.Fprintf(o.sink(), "Assignments are signed by %s: who follows the process names it with --signer.\n", signer)
+	}
 	return err
 }
 
@@ -233,12 +268,17 @@ func (c *adoptCommand) Run(o *out) error {
 type exportCommand struct {
 	Process string `arg:"" help:"Id of the process."`
 	Folder  string `arg:"" type:"path" help:"Folder to make."`
+	// HandOver ends the process here.
+	HandOver string `name:"hand-over" placeholder:"URL" help:"Of an ago su: it takes no more messages of the process, and sends clients to the scheduler at this address, which goes on with it."`
 	dataCommand
 }
 
 // Help is shown by ago export --help.
 func (exportCommand) Help() string {
-	return `Definition, log, messages, module and state, with a manifest of their hashes. Stop the node first: it has its data open.`
+	return `Definition, log, messages, module and state, with a manifest of their hashes. Stop the node or the ago su first: it has its data open.
+
+  ago export PROCESS moved --data OLD --hand-over http://su2:9000     the scheduler of OLD takes no more messages of it
+  ago import moved --data NEW --for-su --continue                     the scheduler of NEW gives its next slots`
 }
 
 // Run exports.
@@ -255,7 +295,7 @@ func (c *exportCommand) Run(o *out) error {
 	if _, err := n.Current(o, p); err != nil {
 		return err
 	}
-	e, err := n.Export(o, p, c.Folder)
+	e, err := c.export(o, n, p)
 	if err != nil {
 		return err
 	}
@@ -267,10 +307,28 @@ func (c *exportCommand) Run(o *out) error {
 		size += f.Size
 	}
 	_, err = fmt.Fprintf(o.sink(), "%s: %d slots, %.1f MiB in %s\n", p, e.Slots, float64(size)/(1<<20), c.Folder)
+	if err == nil && e.HandedOver != nil {
+		_, err = fmt.Fprintf(o.sink(), "It was handed over: this scheduler takes no more messages of it and sends clients to %s\n", e.HandedOver.To)
+	}
 	if err == nil && len(e.Missing) > 0 {
 		_, err = fmt.Fprintf(o.sink(), "%d messages that were assigned by their ids are not in it, since they are no items: a gateway has to have them\n", len(e.Missing))
 	}
 	return err
+}
+
+func (c *exportCommand) export(o *out, d processData, p message.ID) (node.Exported, error) {
+	if c.HandOver == "" {
+		return d.Export(o, p, c.Folder)
+	}
+	if err := checkURL("--hand-over", c.HandOver); err != nil {
+		return node.Exported{}, err
+	}
+	su, ok := d.(*node.SchedulerData)
+	if !ok {
+		return node.Exported{}, fault.New(fault.Unsupported, "hand-over-unsupported", "the data in %s is that of a node, which hands no processes over", c.Data).
+			WithHint("export without --hand-over, and see to it that the node is not started again")
+	}
+	return su.HandOver(o, p, c.Folder, strings.TrimRight(c.HandOver, "/"))
 }
 
 // importCommand reads what exportCommand wrote.
@@ -279,6 +337,7 @@ type importCommand struct {
 	Signer   []string `placeholder:"ADDRESS" help:"Further address whose assignments count, for a process that was taken over."`
 	Replay   bool     `help:"Evaluate from the first message, instead of from the state in the folder."`
 	Continue bool     `help:"Become the scheduler of the process; there is no way back."`
+	ForSU    bool     `name:"for-su" help:"The data folder is new, and will be that of an ago su."`
 	dataCommand
 }
 
@@ -290,7 +349,7 @@ the folder there are no results of earlier slots; --replay evaluates all of them
 
 // Run imports.
 func (c *importCommand) Run(o *out) error {
-	n, err := c.open(o)
+	n, err := c.data(o)
 	if err != nil {
 		return err
 	}
@@ -303,11 +362,33 @@ func (c *importCommand) Run(o *out) error {
 	if err != nil {
 		return err
 	}
+	signer := scheduler(n)
 	if o.json {
-		return o.encode(map[string]any{"process": e.Process, "slots": slots, "scheduler": n.Addresses().Scheduler, "continued": c.Continue})
+		return o.encode(imported{e.Process, slots, signer, c.Continue})
+	}
+	if signer != "" {
+		signer = ", signed by " + signer
 	}
 	if _, err = fmt.Fprintf(o.sink(), "%s: %d slots\n", e.Process, slots); err == nil && c.Continue {
-		_, err = fmt.Fprintf(o.sink(), "It gets its slots here from %d on, signed by %s: see docs/taking-over.md for what clients have to be told.\n", slots, n.Addresses().Scheduler)
+		_, err = fmt.Fprintf(o.sink(), "It gets its slots here from %d on%s: see docs/taking-over.md for what clients have to be told.\n", slots, signer)
 	}
 	return err
+}
+
+type imported struct {
+	Process   message.ID   `json:"process"`
+	Slots     slotlog.Slot `json:"slots"`
+	Scheduler string       `json:"scheduler,omitempty"`
+	Continued bool         `json:"continued"`
+}
+
+func (c *importCommand) data(o *out) (processData, error) {
+	if !c.ForSU {
+		return c.open(o)
+	}
+	dir, err := filepath.Abs(c.Data)
+	if err != nil {
+		return nil, err
+	}
+	return node.OpenSchedulerData(o, dir, o.log)
 }

@@ -46,10 +46,32 @@ func (s *SU) elsewhere(r *http.Request, p message.ID, err error) string {
 	return s.Elsewhere(r.Context(), p)
 }
 
+func (s *SU) handedOver(p message.ID) string {
+	if s.HandedOver == nil || p.IsZero() {
+		return ""
+	}
+	return s.HandedOver(p)
+}
+
+// gone sends a client that asks about a process that was handed over there, and tells whether it did.
+func (s *SU) gone(w http.ResponseWriter, r *http.Request, p message.ID) bool {
+	url := s.handedOver(p)
+	if url != "" {
+		redirect(w, r, url)
+	}
+	return url != ""
+}
+
 // asked sends a client that asks for the time of a process's scheduler there, and tells whether it did.
 func (s *SU) asked(w http.ResponseWriter, r *http.Request) bool {
 	p, err := message.ParseID(r.URL.Query().Get("process-id"))
-	if s.Elsewhere == nil || err != nil {
+	if err != nil {
+		return false
+	}
+	if s.gone(w, r, p) {
+		return true
+	}
+	if s.Elsewhere == nil {
 		return false
 	}
 	if _, err = s.Scheduler.Process(r.Context(), p); err == nil {

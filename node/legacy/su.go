@@ -29,7 +29,10 @@ type SU struct {
 	Address   string        // of the scheduler's wallet
 	Admit     Admit         // nil: everything
 	Elsewhere Elsewhere     // nil: nobody is sent elsewhere
-	PageBytes int           // a page of a log ends early here; 0: 64 MB
+	// HandedOver tells the address of the scheduler that a process of this one was handed over to, "" if it was not. Every
+	// request about the process is answered with a 307 to it. nil: none was.
+	HandedOver func(process message.ID) (url string)
+	PageBytes  int // a page of a log ends early here; 0: 64 MB
 }
 
 const (
@@ -70,10 +73,16 @@ func (s *SU) post(w http.ResponseWriter, r *http.Request) {
 	var p message.ID
 	if hasQuery(r, "process-id") || hasQuery(r, "assign") {
 		p, _ = queryID(r, "process-id")
+		if s.gone(w, r, p) {
+			return
+		}
 		receipt, err = assign(r, s.Scheduler, s.Admit, "If sending assign or process-id, you must send both.")
 	} else {
 		err = takeItem(w, r, s.Verifier, s.Turn, func(v commitment.Verified, it *ans104.Item) error {
 			p = processOf(it)
+			if url := s.handedOver(p); url != "" {
+				return Moved{url}
+			}
 			if err := s.Admit.item(r, it); err != nil {
 				return err
 			}
@@ -135,6 +144,9 @@ func (s *SU) process(w http.ResponseWriter, r *http.Request, text string) {
 		Fail(w, err)
 		return
 	}
+	if s.gone(w, r, id) {
+		return
+	}
 	if _, err := s.Scheduler.Process(r.Context(), id); err != nil {
 		s.fail(w, r, id, err)
 		return
@@ -163,6 +175,9 @@ func (s *SU) latest(w http.ResponseWriter, r *http.Request, text string) {
 		Fail(w, err)
 		return
 	}
+	if s.gone(w, r, id) {
+		return
+	}
 	head, err := s.head(r.Context(), id)
 	if err != nil {
 		s.fail(w, r, id, err)
@@ -185,6 +200,9 @@ func (s *SU) read(w http.ResponseWriter, r *http.Request) {
 			Fail(w, err)
 			return
 		}
+	}
+	if s.gone(w, r, in) {
+		return
 	}
 	if in != id { // a process may be a message of another one: the one that is named decides
 		if slot, err := s.Scheduler.Find(ctx, in, id); err == nil {
@@ -209,7 +227,9 @@ func (s *SU) read(w http.ResponseWriter, r *http.Request) {
 				WithHint("this scheduler has no process, message or assignment of that id"))
 			return
 		}
-		in, slot = places[0].Process, places[0].Slot
+		if in, slot = places[0].Process, places[0].Slot; s.gone(w, r, in) {
+			return
+		}
 	}
 	s.answerSlot(w, r, in, slot)
 }
