@@ -22,6 +22,9 @@ type gated struct {
 }
 
 func (g *gated) Apply(b *store.Batch, sync bool) error {
+	if !sync {
+		return errors.New("what is told of afterwards may be gone after a crash: it was written without a sync")
+	}
 	var values []string
 	for _, op := range b.Ops {
 		values = append(values, string(op.Value))

@@ -25,7 +25,8 @@ const unfinished = "unfinished"
 
 // Blobs is a folder with up to 256 folders, one for each first byte of the hash. It is safe for concurrent use.
 type Blobs struct {
-	dir string
+	dir  string
+	sync func(*os.File) error // brings a file or folder onto the disk; tests watch it and let it fail
 
 	mu    sync.Mutex
 	known [256]bool // folders that are on disk under their name
@@ -33,7 +34,7 @@ type Blobs struct {
 
 // Open makes or opens the folder.
 func Open(dir string) (*Blobs, error) {
-	b := &Blobs{dir: dir}
+	b := &Blobs{dir: dir, sync: (*os.File).Sync}
 	if err := b.prepare(); err != nil {
 		return nil, broken(err, "the blob folder %s cannot be used", dir)
 	}
@@ -47,7 +48,7 @@ func (b *Blobs) prepare() error {
 	if err := os.MkdirAll(filepath.Join(b.dir, unfinished), 0o755); err != nil {
 		return err
 	}
-	return syncFolder(filepath.Dir(b.dir))
+	return b.syncFolder(filepath.Dir(b.dir))
 }
 
 // shard gives the folder of an id. Its own name has to be on disk before a file in it can be.
@@ -61,7 +62,7 @@ func (b *Blobs) shard(id message.ID) (string, error) {
 	if err := os.Mkdir(path, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return "", err
 	}
-	if err := syncFolder(b.dir); err != nil {
+	if err := b.syncFolder(b.dir); err != nil {
 		return "", err
 	}
 	b.known[id[0]] = true
@@ -78,7 +79,7 @@ func (b *Blobs) Put(ctx context.Context, r io.Reader) (message.ID, int64, error)
 	if err != nil {
 		return message.ID{}, 0, broken(err, "a blob cannot be written")
 	}
-	id, size, err := fill(ctx, f, r)
+	id, size, err := b.fill(ctx, f, r)
 	if err == nil {
 		err = b.name(f.Name(), id)
 	}
@@ -89,7 +90,7 @@ func (b *Blobs) Put(ctx context.Context, r io.Reader) (message.ID, int64, error)
 	return id, size, nil
 }
 
-func fill(ctx context.Context, f *os.File, r io.Reader) (id message.ID, size int64, err error) {
+func (b *Blobs) fill(ctx context.Context, f *os.File, r io.Reader) (id message.ID, size int64, err error) {
 	defer func() { err = errors.Join(err, f.Close()) }()
 	hash := sha256.New()
 	size, err = io.Copy(io.MultiWriter(f, hash), cancellable{ctx, r})
@@ -97,7 +98,7 @@ func fill(ctx context.Context, f *os.File, r io.Reader) (id message.ID, size int
 		return id, 0, err
 	}
 	hash.Sum(id[:0])
-	return id, size, f.Sync()
+	return id, size, b.sync(f)
 }
 
 // name gives a synced file its place. A file that is there already has the same bytes and is left alone; its folder is
@@ -115,7 +116,7 @@ func (b *Blobs) name(from string, id message.ID) error {
 	} else if err := os.Rename(from, to); err != nil {
 		return err
 	}
-	return syncFolder(folder)
+	return b.syncFolder(folder)
 }
 
 // Open gives the blob, or ErrNotFound.
@@ -163,12 +164,12 @@ func (c cancellable) Read(p []byte) (int, error) {
 	return c.r.Read(p)
 }
 
-func syncFolder(path string) error {
+func (b *Blobs) syncFolder(path string) error {
 	d, err := os.Open(path)
 	if err != nil {
 		return err
 	}
-	return errors.Join(d.Sync(), d.Close())
+	return errors.Join(b.sync(d), d.Close())
 }
 
 func broken(err error, format string, args ...any) error {
