@@ -120,5 +120,5 @@ func applyPrefixed(text string) bool {
 }
 
 func applyAbsent(before, name, after string) error {
-	return device.End(device.NotFound, message.Bytes(before+name+after))
+	return refused(device.NotFound, before+name+after, "message-absent", "name a key that the message has")
 }

@@ -59,7 +59,8 @@ func cacheWriter(c *device.Call, req message.Message) (signedRequest, error) {
 	if everybody(c, "cache_writers") {
 		ask = signedRequest{message: req}
 	} else if len(ask.signers) == 0 || !ask.byOperator(c) && !ask.by(listed(c, "cache_writers")...) {
-		return ask, refused(device.Forbidden, "Not authorized to write to the cache.")
+		return ask, refused(device.Forbidden, "Not authorized to write to the cache.", "writer-unknown",
+			"sign the request as one of those whom the setting cache_writers of the node lists")
 	} else if err := ask.bound(c); err != nil {
 		return ask, err
 	}
@@ -76,18 +77,18 @@ func cacheWrite(c *device.Call, _, req message.Message) (message.Value, error) {
 	}
 	body, ok := ask.message.Get(message.KeyBody)
 	if !ok {
-		return nil, refused(device.Failed, "No body to write.")
+		return nil, refused(device.Failed, "No body to write.", "argument-missing", "send what is to be kept as body")
 	}
 	switch kind := ask.message.Text("type"); kind {
 	case "", "single":
 		if _, ok := body.(message.Bytes); !ok {
-			return nil, refused(device.Failed, "Invalid write type.")
+			return nil, refused(device.Failed, "Invalid write type.", "argument-malformed", "type is single or batch")
 		}
 		return cacheKeep(c, body)
 	case "batch":
 		return cacheBatch(c, body)
 	}
-	return nil, refused(device.Failed, "Invalid write type.")
+	return nil, refused(device.Failed, "Invalid write type.", "argument-malformed", "type is single or batch")
 }
 
 func cacheBatch(c *device.Call, body message.Value) (message.Value, error) {

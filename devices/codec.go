@@ -120,7 +120,7 @@ func codecPayload(c *device.Call, base, req message.Message) ([]byte, string, er
 var codecTarget = device.Input{Name: "target", Doc: "the key that holds what is read; body is the default", Type: device.TypeText, Max: 4096}
 
 func codecMissing(what, name string) error {
-	return device.End(device.NotFound, message.Bytes(what+" payload not found in the base message. Searched for: "+name))
+	return refused(device.NotFound, what+" payload not found in the base message. Searched for: "+name, "argument-missing", "send it as body, or name its key as target")
 }
 
 // codecTyped is what an encoding writes, with its media type.

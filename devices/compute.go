@@ -74,5 +74,5 @@ func computeCommitted(c *device.Call, results message.Value, text string) (messa
 			return message.New(message.Field{Key: "commitment-for", Value: message.Bytes(text)}), nil
 		}
 	}
-	return nil, device.End(device.NotFound, message.Bytes("Requested message to commit to not in results bundle."))
+	return nil, refused(device.NotFound, "Requested message to commit to not in results bundle.", "message-unknown", "the outbox of the results has the messages")
 }

@@ -57,17 +57,21 @@ func cronAsk(c *device.Call, req message.Message) (ask signedRequest, open bool,
 	}
 	writers := listed(c, "cron_writers")
 	if len(ask.signers) == 0 || len(writers) > 0 && writers[0] != cronSigned && !ask.by(writers...) && !ask.byOperator(c) {
-		return ask, false, refused(device.Forbidden, "Tasks of this node are for those who sign for them and whom its setting cron_writers lists.")
+		return ask, false, refused(device.Forbidden, "Tasks of this node are for those who sign for them and whom its setting cron_writers lists.", "cron-denied",
+			"sign the request, path and interval with it")
 	}
 	return ask, false, nil
 }
 
 // cronUnsigned ends a call of which its signers did not say what counts.
 func cronUnsigned(key string) error {
-	return refused(device.Forbidden, "The signature does not cover "+key+".")
+	return refused(device.Forbidden, "The signature does not cover "+key+".", "argument-unsigned", "sign "+key+" with the rest of the request, in its headers")
 }
 
-const cronPathMax = 16 << 10
+const (
+	cronPathMax      = 16 << 10
+	cronIntervalHint = "give a whole number and a unit as interval, as in 5-minutes"
+)
 
 // cronUnits are the units of intervals; a name may go on after them, as in minutes.
 var cronUnits = []struct {
@@ -75,23 +79,21 @@ var cronUnits = []struct {
 	is   time.Duration
 }{{"millisecond", time.Millisecond}, {"second", time.Second}, {"minute", time.Minute}, {"hour", time.Hour}, {"day", 24 * time.Hour}}
 
-func cronRefused(text string) error { return device.End(device.Failed, message.Bytes(text)) }
-
 func cronParse(text string) (time.Duration, error) {
 	number, unit, ok := strings.Cut(strings.ToLower(text), "-")
 	n, err := strconv.ParseInt(number, 10, 64)
 	if !ok || err != nil || n <= 0 {
-		return 0, cronRefused("Invalid interval value.")
+		return 0, refused(device.Failed, "Invalid interval value.", "interval-malformed", cronIntervalHint)
 	}
 	for _, u := range cronUnits {
 		if unit == u.name || unit == u.name+"s" {
 			if n > int64(10*365*24*time.Hour/u.is) {
-				return 0, cronRefused("Invalid interval value.")
+				return 0, refused(device.Failed, "Invalid interval value.", "interval-malformed", cronIntervalHint)
 			}
 			return time.Duration(n) * u.is, nil
 		}
 	}
-	return 0, cronRefused("Invalid time unit: " + unit)
+	return 0, refused(device.Failed, "Invalid time unit: "+unit, "interval-malformed", cronIntervalHint)
 }
 
 // cronWhen is an interval, and the key and text of the request that say it; zero is once.
@@ -107,7 +109,7 @@ func cronOnce(c *device.Call, base, req message.Message) (message.Value, error) 
 func cronEvery(c *device.Call, base, req message.Message) (message.Value, error) {
 	text := first("interval", req, base)
 	if text == "" {
-		return nil, cronRefused("No interval found in message.")
+		return nil, refused(device.Failed, "No interval found in message.", "argument-missing", cronIntervalHint)
 	}
 	every, err := cronParse(text)
 	if err != nil {
@@ -130,7 +132,7 @@ func cronAdd(c *device.Call, base, req message.Message, kind string, when cronWh
 		path = first(kind, req, base)
 	}
 	if path == "" {
-		return nil, cronRefused("No cron path found in message.")
+		return nil, refused(device.Failed, "No cron path found in message.", "argument-missing", "give the path to ask for as cron-path")
 	}
 	if _, err := c.Runner.Parse(path, message.Message{}); err != nil {
 		return nil, err
@@ -145,7 +147,7 @@ func cronAdd(c *device.Call, base, req message.Message, kind string, when cronWh
 	}
 	var by []string
 	if _, ticks := cronProcess(path); ticks && when.every > 0 && when.every < cronTickMin && !open && !ask.byOperator(c) {
-		return nil, cronRefused("A process is called once a second at most.")
+		return nil, refused(device.Failed, "A process is called once a second at most.", "interval-too-short", "give an interval of 1-second or more")
 	}
 	if !open {
 		if !ask.says(c, "cron-path", path) && !ask.says(c, kind, path) {
@@ -181,7 +183,7 @@ func cronAdd(c *device.Call, base, req message.Message, kind string, when cronWh
 func cronStop(c *device.Call, base, req message.Message) (message.Value, error) {
 	id := first("task", req, base)
 	if id == "" {
-		return nil, cronRefused("No task ID found in message.")
+		return nil, refused(device.Failed, "No task ID found in message.", "argument-missing", "give the id of the task as task")
 	}
 	tasks, ok := device.Service[Tasks](c)
 	if !ok {
@@ -197,7 +199,7 @@ func cronStop(c *device.Call, base, req message.Message) (message.Value, error) 
 		}
 		all := tasks.List()
 		if i := slices.IndexFunc(all, func(t cron.Task) bool { return t.ID == id }); i >= 0 && !ask.by(all[i].By...) && !ask.byOperator(c) {
-			return nil, refused(device.Forbidden, "A task is stopped by who signed for it, or by the operator.")
+			return nil, refused(device.Forbidden, "A task is stopped by who signed for it, or by the operator.", "task-of-another", "sign the request as one of these")
 		}
 	}
 	found, err := tasks.Stop(id)
@@ -205,7 +207,7 @@ func cronStop(c *device.Call, base, req message.Message) (message.Value, error) 
 		return nil, err
 	}
 	if !found {
-		return nil, cronRefused("Task not found.")
+		return nil, refused(device.Failed, "Task not found.", "task-unknown", "/~cron@1.0/list tells which there are")
 	}
 	return message.New(message.Field{Key: "status", Value: message.Int(device.OK)}, message.Field{Key: message.KeyBody, Value: message.New(
 		message.Field{Key: "message", Value: message.Bytes("Task stopped successfully")}, message.Field{Key: "task_id", Value: message.Bytes(id)})}), nil

@@ -82,7 +82,9 @@ func localNameRegister(c *device.Call, _, req message.Message) (message.Value, e
 	}
 	if len(ask.signers) == 0 || !ask.byOperator(c) {
 		return nil, device.End(device.Forbidden, message.New(
-			message.Field{Key: "status", Value: message.Int(device.Forbidden)}, message.Field{Key: "message", Value: message.Bytes("Unauthorized.")}))
+			message.Field{Key: "status", Value: message.Int(device.Forbidden)}, message.Field{Key: "message", Value: message.Bytes("Unauthorized.")},
+			message.Field{Key: "code", Value: message.Bytes("operator-only")}, message.Field{Key: "reason", Value: message.Bytes("only an operator of the node gives names")},
+			message.Field{Key: "details", Value: message.Bytes("sign the request with the key of the node's operator")}))
 	}
 	if err := ask.bound(c); err != nil {
 		return nil, err

@@ -54,10 +54,11 @@ func metaChange(c *device.Call, req message.Message) (message.Value, error) {
 		return nil, err
 	}
 	if v, _ := c.Option("initialized"); metaPermanent(v) {
-		return nil, refused(device.Failed, "The node message of this machine is already permanent. It cannot be changed.")
+		return nil, refused(device.Failed, "The node message of this machine is already permanent. It cannot be changed.", "settings-permanent",
+			"its operator starts it with other settings")
 	}
 	if len(ask.signers) == 0 || !ask.byOperator(c) {
-		return nil, refused(device.Failed, "Unauthorized")
+		return nil, refused(device.Failed, "Unauthorized", "operator-only", "sign the request with the key of the node's operator")
 	}
 	if err := ask.bound(c); err != nil {
 		return nil, err

@@ -145,7 +145,7 @@ func signsFor(c *device.Call, req message.Message) error {
 		return err
 	}
 	if !ask.byOperator(c) {
-		return refused(device.Forbidden, "Only an operator has data items and transactions signed by the node.")
+		return refused(device.Forbidden, "Only an operator has data items and transactions signed by the node.", "operator-only", "sign the request with the key of the node's operator")
 	}
 	return ask.bound(c)
 }
@@ -177,10 +177,12 @@ func meant(m message.Message) message.Message {
 	return m
 }
 
-// refused ends a call that its signer has no right to.
-func refused(status device.Status, text string) error {
+// refused ends a call in the words that clients know, with the code of what is wrong and what to do.
+func refused(status device.Status, text, code, hint string) error {
 	return device.End(status, message.New(
-		message.Field{Key: "status", Value: message.Int(status)}, message.Field{Key: message.KeyBody, Value: message.Bytes(text)}))
+		message.Field{Key: "status", Value: message.Int(status)}, message.Field{Key: message.KeyBody, Value: message.Bytes(text)},
+		message.Field{Key: "code", Value: message.Bytes(code)}, message.Field{Key: "reason", Value: message.Bytes(text)},
+		message.Field{Key: "details", Value: message.Bytes(hint)}))
 }
 
 func unserved(what string) error {

@@ -63,7 +63,7 @@ func routerRoutes(c *device.Call, _, req message.Message) (message.Value, error)
 		return nil, err
 	}
 	if len(ask.signers) == 0 || !ask.byOperator(c) && !ask.by(listed(c, "route_owners")...) {
-		return nil, refused(device.Forbidden, "not_authorized")
+		return nil, refused(device.Forbidden, "not_authorized", "operator-only", "sign the request with the key of the node's operator")
 	}
 	if err := ask.bound(c); err != nil {
 		return nil, err
@@ -129,7 +129,9 @@ func routerMatch(_ *device.Call, base, req message.Message) (message.Value, erro
 	return nil, routeNone("no_matching_route")
 }
 
-func routeNone(text string) error { return device.End(device.NotFound, message.Bytes(text)) }
+func routeNone(text string) error {
+	return refused(device.NotFound, text, "route-unmatched", "/~router@1.0/routes tells which there are")
+}
 
 // routeMatches holds a path and the keys of a request against the template of a route.
 func routeMatches(route, req message.Message, path string) (bool, error) {

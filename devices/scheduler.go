@@ -118,12 +118,17 @@ func schedulerSubject(c *device.Call, base, req message.Message) (message.Messag
 }
 
 // schedulerRefusal is an answer with a status and a text, as clients look for it.
-func schedulerRefusal(status device.Status, text, reason string) error {
-	m := message.New(message.Field{Key: "status", Value: message.Int(status)}, message.Field{Key: "body", Value: message.Bytes(text)})
-	if reason != "" {
-		m = m.With("reason", message.Bytes(reason))
-	}
-	return device.End(status, m)
+// schedulerInvalid refuses a message that has no right to a slot.
+func schedulerInvalid(reason, code string) error {
+	return device.End(device.Failed, message.New(
+		message.Field{Key: "status", Value: message.Int(device.Failed)}, message.Field{Key: message.KeyBody, Value: message.Bytes("Message is not valid.")},
+		message.Field{Key: "code", Value: message.Bytes(code)}, message.Field{Key: "reason", Value: message.Bytes(reason)},
+		message.Field{Key: "details", Value: message.Bytes("sign the message, all of it, and send it as it was signed")}))
+}
+
+// schedulerLegacy refuses an HTTP message for a process of the legacy network.
+func schedulerLegacy() error {
+	return refused(422, "Process resides on legacy scheduler. Message must be signed with ANS-104.", "legacy-scheduler", "send the message as a signed data item")
 }
 
 func schedulerPost(c *device.Call, base, req message.Message) (message.Value, error) {
@@ -136,11 +141,11 @@ func schedulerPost(c *device.Call, base, req message.Message) (message.Value, er
 		return nil, err
 	}
 	if !isSigned(m) {
-		return nil, schedulerRefusal(device.Failed, "Message is not valid.", "Given message is invalid.")
+		return nil, schedulerInvalid("Given message is invalid.", "message-unsigned")
 	}
 	v, err := verified(c, m)
 	if err != nil {
-		return nil, schedulerRefusal(device.Failed, "Message is not valid.", err.Error())
+		return nil, schedulerInvalid(err.Error(), fault.CodeOf(err))
 	}
 	var p message.ID
 	if !process.IsDefinition(m) && m.Text("target") == "" {
@@ -169,7 +174,7 @@ func schedulerSubmit(c *device.Call, s Scheduler, p message.ID, v commitment.Ver
 			return schedulerElsewhere(c, p, v, def.Schedulers, err)
 		}
 	case "legacy-scheduler":
-		return nil, schedulerRefusal(422, "Process resides on legacy scheduler. Message must be signed with ANS-104.", "")
+		return nil, schedulerLegacy()
 	}
 	if err != nil {
 		return nil, err
@@ -187,7 +192,7 @@ func schedulerElsewhere(c *device.Call, p message.ID, v commitment.Verified, add
 		case err == nil:
 			return m, nil
 		case fault.CodeOf(err) == "legacy-scheduler":
-			return nil, schedulerRefusal(422, "Process resides on legacy scheduler. Message must be signed with ANS-104.", "")
+			return nil, schedulerLegacy()
 		case device.IsNotFound(err):
 			return nil, cause
 		}
@@ -294,7 +299,7 @@ func schedulerNext(c *device.Call, base, _ message.Message) (message.Value, erro
 	}
 	assignment, err := s.Assignment(c, p, slotlog.Slot(at+1))
 	if device.IsNotFound(err) {
-		return nil, schedulerRefusal(device.NotFound, "Requested slot not yet available in schedule.", "")
+		return nil, refused(device.NotFound, "Requested slot not yet available in schedule.", "slot-unknown", "wait for the slot: /slot/current tells the newest")
 	}
 	if err != nil {
 		return nil, err
@@ -333,7 +338,7 @@ func schedulerLocation(c *device.Call, base, req message.Message) (message.Value
 			return nil, err
 		}
 		if signers, err := c.Signers(m); err != nil || len(signers) == 0 {
-			return nil, schedulerRefusal(device.Failed, "Message is not valid.", "Given message is invalid.")
+			return nil, schedulerInvalid("Given message is invalid.", "message-unsigned")
 		}
 		record := m.OnlyCommitted()
 		if m.Text("type") == "" { // the operator has the node sign where it answers
@@ -342,7 +347,7 @@ func schedulerLocation(c *device.Call, base, req message.Message) (message.Value
 				return nil, err
 			}
 			if !ask.byOperator(c) {
-				return nil, refused(device.Forbidden, "Only the operator of the node says where it answers.")
+				return nil, refused(device.Forbidden, "Only the operator of the node says where it answers.", "operator-only", "sign the request with the key of the node's operator")
 			}
 			if err := ask.bound(c); err != nil {
 				return nil, err
@@ -365,7 +370,7 @@ func schedulerLocation(c *device.Call, base, req message.Message) (message.Value
 	}
 	record, err := places.Record(c, address)
 	if device.IsNotFound(err) {
-		return nil, schedulerRefusal(device.NotFound, "No location found for address: "+address, "")
+		return nil, refused(device.NotFound, "No location found for address: "+address, "location-unknown", "send the record that the scheduler signed, or name its node as a peer")
 	}
 	if err != nil {
 		return nil, err

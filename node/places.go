@@ -153,6 +153,8 @@ func (p *places) put(m message.Message, address string) error {
 			if known, ok := device.Whole(v); ok && known >= nonce {
 				return device.End(device.Failed, message.New(
 					message.Field{Key: "status", Value: message.Int(device.Failed)}, message.Field{Key: message.KeyBody, Value: message.Bytes("Known nonce higher than requested nonce.")},
+					message.Field{Key: "code", Value: message.Bytes("nonce-old")}, message.Field{Key: "reason", Value: message.Bytes("a newer record is known")},
+					message.Field{Key: "details", Value: message.Bytes("sign the record with a larger nonce")},
 					message.Field{Key: "requested-nonce", Value: message.Int(nonce)}, message.Field{Key: "existing-nonce", Value: message.Int(known)},
 					message.Field{Key: "signers", Value: message.List{message.Bytes(own)}}))
 			}

@@ -1,0 +1,36 @@
+package node
+
+import "testing"
+
+// TestRefusalsSayWhatToDo: every one has a code, a reason and what to do next, beside the words that clients know.
+func TestRefusalsSayWhatToDo(t *testing.T) {
+	n := startNetwork(t, func(c *Config) { c.Closed = true })
+	own := "/" + n.process.String() + "~process@1.0"
+	for _, c := range []struct {
+		method, path string
+		status       int
+		code         string
+	}{
+		{"POST", own + "/schedule", 400, "message-unsigned"},
+		{"POST", own + "/push", 400, "message-unsigned"},
+		{"POST", "/~scheduler@1.0/schedule", 400, "message-unsigned"},
+		{"POST", "/~scheduler@1.0/location?url=http://x", 400, "message-unsigned"},
+		{"GET", "/~scheduler@1.0/location?address=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", 404, "location-unknown"},
+		{"POST", "/~meta@1.0/info?a=b", 400, "operator-only"},
+		{"POST", "/~local-name@1.0/register?key=a&value=b", 403, "operator-only"},
+		{"POST", "/~router@1.0/routes?template=/x", 403, "operator-only"},
+		{"GET", "/~router@1.0/match?route-path=/x", 404, "route-unmatched"},
+		{"POST", "/~cache@1.0/write?body=x", 403, "writer-unknown"},
+		{"POST", "/~cache@1.0/link?source=a&destination=b", 403, "writer-unknown"},
+		{"POST", "/~cron@1.0/once?cron-path=/x", 403, "cron-denied"},
+		{"GET", "/~json@1.0/deserialize", 404, "argument-missing"},
+		{"GET", own + "/compute=999", 404, "slot-unknown"},
+		{"GET", "/~message@1.0/absent", 404, "key-absent"},
+		{"GET", "/~absent@1.0/x", 422, "device-unknown"},
+	} {
+		status, header, body := n.atNode(t, c.method, c.path, nil, nil)
+		if status != c.status || header.Get("code") != c.code || header.Get("reason") == "" || header.Get("details") == "" {
+			t.Errorf("%s %s: %d %v %.200s", c.method, c.path, status, header, body)
+		}
+	}
+}
