@@ -280,7 +280,7 @@ func (g *Gateway) fetchItem(ctx context.Context, host string, id message.ID, nod
 		return fault.Wrap(err, fault.Forged, "upstream-malformed", "%s described %s wrongly", host, id)
 	}
 	if len(signature) == 0 || len(owner) == 0 {
-		return fault.New(fault.Unavailable, "upstream-unsigned", "%s does not give the signature of %s, so it cannot be checked", host, id)
+		return fault.New(fault.Unavailable, "upstream-unsigned", "%s does not give the signature of %s, so it cannot be checked", host, id).WithHint("ago sync believes the gateway about a module with --trust-gateway, or takes a file with --module %s=FILE", id)
 	}
 	if message.HashOf(signature) != id {
 		return fault.New(fault.Forged, "upstream-forged", "%s described %s with another signature", host, id)

@@ -114,6 +114,9 @@ func (n *Node) Following() []Following {
 		s.Evaluated = n.computer.Evaluated(s.Process)
 		if err := n.computer.Failing(s.Process); err != nil && s.Failing == "" {
 			s.Failing = err.Error()
+			if hint := fault.HintOf(err); hint != "" {
+				s.Failing += " (" + hint + ")"
+			}
 		}
 		s.Known = max(s.Known, s.Read)
 		out = append(out, s)

@@ -28,6 +28,7 @@ const (
 	rowTip    byte = 't' // second byte in the node's table -> height, time, hash
 	tipEvery       = 20 * time.Second
 	tipFirst       = 15 * time.Second // the first one has to be there before the unit answers
+	tipAgain       = 250 * time.Millisecond
 	tipAtOnce      = 10 * time.Second
 )
 
@@ -46,11 +47,26 @@ func openTip(ctx context.Context, gateways []string, s store.Store, log *slog.Lo
 	}
 	ctx, cancel := context.WithTimeout(ctx, tipFirst)
 	defer cancel()
-	if err := t.ask(ctx); err != nil {
+	if err := t.askUntil(ctx); err != nil {
 		return nil, fault.Wrap(err, fault.Unavailable, "block-unknown", "no gateway tells the newest block, which slots are stamped with").(*fault.Error).
 			WithHint("name a gateway that answers GET /block/current with --gateway-url or --arweave-url")
 	}
 	return t, nil
+}
+
+// askUntil asks again and again: units that are started together do not wait for each other.
+func (t *chainTip) askUntil(ctx context.Context) error {
+	for {
+		err := t.ask(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(tipAgain):
+		}
+	}
 }
 
 // ask takes the first answer. Blocks never go back.

@@ -395,7 +395,7 @@ func checkFile(path string, want ExportedFile) error {
 	h := sha256.New()
 	size, err := io.Copy(h, f)
 	if err == nil && (size != want.Size || hex.EncodeToString(h.Sum(nil)) != want.SHA256) {
-		return fault.New(fault.Forged, "export-damaged", "%s is not the file that was exported: its SHA-256 is %x, and the manifest says %s", path, h.Sum(nil), want.SHA256)
+		return fault.New(fault.Forged, "export-damaged", "%s is not the file that was exported: its SHA-256 is %x, and the manifest says %s", path, h.Sum(nil), want.SHA256).WithHint("copy the folder again; nothing of it was taken")
 	}
 	return err
 }

@@ -133,6 +133,8 @@ func (s Setting) Placeholder() string {
 		return "SIZE"
 	case s.Kind == "id":
 		return "ID"
+	case s.Kind == "address":
+		return "ADDRESS"
 	case s.Kind == "module":
 		return "ID=FILE"
 	case s.Kind == "secret", s.typ.Kind() == reflect.Map:

@@ -243,6 +243,14 @@ func (l *Loaded) value(flag string) *Value {
 	return nil
 }
 
+// Source says where the value of a setting is from, as in Value.
+func (l *Loaded) Source(flag string) string {
+	if v := l.value(flag); v != nil {
+		return v.Source
+	}
+	return "default"
+}
+
 // Given tells whether a setting has a value that somebody gave.
 func (l *Loaded) Given(flag string) bool {
 	v := l.value(flag)

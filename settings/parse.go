@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"net/url"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"ago/commitment"
 	"ago/message"
 )
 
@@ -146,12 +148,28 @@ func (s Setting) checkText(text string) error {
 		if _, err := message.ParseID(text); err != nil {
 			return fmt.Errorf("is an id of %d characters: %v", message.IDLength, err)
 		}
+	case s.Kind == "address" && !isAddress(text):
+		return fmt.Errorf("is the address of a wallet, %d characters or 0x and 40 digits, not %q", message.IDLength, text)
 	case s.Kind == "secret" && !json.Valid([]byte(text)):
 		return fmt.Errorf("is a wallet as JSON (JWK); a file is named with --wallet")
+	case s.Kind == "secret":
+		if _, err := commitment.NewAgent().LoadJWK([]byte(text)); err != nil {
+			return fmt.Errorf("is no wallet: %v", err)
+		}
 	case len(s.Choices) > 0 && !slices.Contains(s.Choices, text):
 		return fmt.Errorf("is one of %s, not %q", strings.Join(s.Choices, ", "), text)
 	}
 	return nil
+}
+
+// isAddress tells addresses of wallets, in the two forms that processes see them in.
+func isAddress(text string) bool {
+	if digits, ok := strings.CutPrefix(text, "0x"); ok {
+		_, err := hex.DecodeString(digits)
+		return err == nil && len(digits) == 40
+	}
+	_, err := message.ParseID(text)
+	return err == nil
 }
 
 // IsPostgres tells the address of a PostgreSQL database.
@@ -204,7 +222,7 @@ func parseBytes(text string) (uint64, error) {
 		}
 	}
 	n, err := strconv.ParseUint(t, 10, 63)
-	if err != nil || n > 1<<62/by {
+	if err != nil || n > 1<<62/by || strings.HasPrefix(strings.TrimSpace(text), "-") { // the dash of 1-gb is none in front
 		return 0, fmt.Errorf("is a number of bytes like 1073741824, 512mb or 16gb, not %q", text)
 	}
 	return n * by, nil

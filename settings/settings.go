@@ -84,9 +84,9 @@ type Settings struct {
 	Warmup          time.Duration `flag:"warmup" units:"su" legacy:"WARMUP_DELAY@su" legacyunit:"s" help:"How long after the start messages are refused with 503; 0: not at all."`
 	LimitMessages   bool          `flag:"limit-messages" units:"su node" legacy:"ENABLE_MESSAGE_MAX_SIZE@su,node" help:"Refuse messages above --message-bytes."`
 	MessageBytes    uint64        `flag:"message-bytes" units:"su node" kind:"bytes" default:"102400" min:"1" legacy:"MAX_MESSAGE_SIZE_BYTES@su,node" help:"Largest message, if they are limited."`
-	LargeOwners     []string      `flag:"large-owners" units:"su node" legacy:"MAX_SIZE_OWNER_WHITELIST@su,node" help:"Wallets whose messages are not limited."`
+	LargeOwners     []string      `flag:"large-owners" units:"su node" kind:"address" legacy:"MAX_SIZE_OWNER_WHITELIST@su,node" help:"Wallets whose messages are not limited."`
 	LargeFrom       []string      `flag:"large-from" units:"su node" legacy:"MAX_SIZE_FROM_WHITELIST@su,node" help:"Processes (From-Process) whose messages are not limited."`
-	LargeFromOwners []string      `flag:"large-from-owners" units:"su node" legacy:"MAX_SIZE_FROM_OWNER_WHITELIST@su,node" help:"Owners of sending processes whose messages are not limited."`
+	LargeFromOwners []string      `flag:"large-from-owners" units:"su node" kind:"address" legacy:"MAX_SIZE_FROM_OWNER_WHITELIST@su,node" help:"Owners of sending processes whose messages are not limited."`
 	AllowedIPsURL   string        `flag:"allowed-ips-url" units:"su node" kind:"url" legacy:"IP_WHITELIST_URL@su,node" help:"JSON list of the addresses that may post, read every 30 s; an empty list allows all."`
 	ProcessesURL    string        `flag:"allowed-processes-url" units:"su mu node" kind:"url" legacy:"PROCESS_WHITELIST_URL@su,mu,node" help:"JSON {\"processes\":{ID:…}}, read every 10 s: only these get messages, and no new ones are made."`
 	ProcessRate     int           `flag:"process-rate" units:"su mu node" help:"Messages a second that are taken for one process; 0: any number. Further ones are answered 429."`
@@ -130,7 +130,7 @@ type Settings struct {
 	Extensions   []string `flag:"extensions" units:"cu node" legacy:"PROCESS_WASM_SUPPORTED_EXTENSIONS@cu,node" help:"Module extensions that are run; all that ago knows if empty."`
 	Restrict     []string `flag:"restrict-processes" units:"cu node" kind:"id" legacy:"RESTRICT_PROCESSES@cu,node" help:"Processes that are not evaluated."`
 	Allow        []string `flag:"allow-processes" units:"cu node" kind:"id" legacy:"ALLOW_PROCESSES@cu,node" help:"The only processes that are evaluated; empty: all."`
-	AllowOwners  []string `flag:"allow-owners" units:"cu node" legacy:"ALLOW_OWNERS@cu,node" help:"Owners whose processes are evaluated; empty: all."`
+	AllowOwners  []string `flag:"allow-owners" units:"cu node" kind:"address" legacy:"ALLOW_OWNERS@cu,node" help:"Owners whose processes are evaluated; empty: all."`
 	UnitMode     string   `flag:"unit-mode" units:"cu" default:"cu" choices:"cu ru" legacy:"UNIT_MODE@cu" help:"cu answers everything, ru dry runs only."`
 	VerifySigs   bool     `flag:"verify-signatures" units:"cu" help:"Verify both signatures of every slot; the hash chain always is."`
 	HydrationMax uint64   `flag:"hydration-max" units:"cu node" legacy:"HYDRATION_MODE_NONCE_LIMIT@cu,node" help:"Slots a process may be behind what is asked for; further behind, the answer is 503 at once. 0: no limit."`
@@ -161,8 +161,8 @@ type Settings struct {
 	CheckpointUpload   bool          `flag:"checkpoint-upload" units:"cu node" legacy:"DISABLE_PROCESS_CHECKPOINT_CREATION!@cu,node" help:"Upload checkpoints to --uploader-url."`
 	CheckpointFiles    bool          `flag:"checkpoint-files" units:"cu node" legacy:"DISABLE_PROCESS_FILE_CHECKPOINT_CREATION!@cu,node" help:"Write checkpoints of the whole memory to --checkpoint-dir."`
 	CheckpointDir      string        `flag:"checkpoint-dir" units:"cu node" legacy:"PROCESS_MEMORY_FILE_CHECKPOINTS_DIR@cu,node" help:"Folder of whole-memory checkpoints; without it file_checkpoints in the data folder."`
-	TrustedOwners      []string      `flag:"checkpoint-owners" units:"cu node" legacy:"PROCESS_CHECKPOINT_TRUSTED_OWNERS@cu,node" help:"Wallets whose checkpoints on Arweave are trusted."`
-	PreferredOwners    []string      `flag:"checkpoint-preferred-owners" units:"cu node" legacy:"PROCESS_CHECKPOINT_PREFERRED_OWNERS@cu,node" help:"Wallets among them whose checkpoints are taken first."`
+	TrustedOwners      []string      `flag:"checkpoint-owners" units:"cu node" kind:"address" legacy:"PROCESS_CHECKPOINT_TRUSTED_OWNERS@cu,node" help:"Wallets whose checkpoints on Arweave are trusted."`
+	PreferredOwners    []string      `flag:"checkpoint-preferred-owners" units:"cu node" kind:"address" legacy:"PROCESS_CHECKPOINT_PREFERRED_OWNERS@cu,node" help:"Wallets among them whose checkpoints are taken first."`
 	IgnoreCheckpoints  []string      `flag:"ignore-checkpoints" units:"cu node" kind:"id" legacy:"IGNORE_ARWEAVE_CHECKPOINTS@cu,node" help:"Checkpoints on Arweave that are not used."`
 	IgnoreArweaveFor   []string      `flag:"ignore-arweave-checkpoints-of" units:"cu node" kind:"id" legacy:"PROCESS_IGNORE_ARWEAVE_CHECKPOINTS@cu,node" help:"Processes that are not started from checkpoints on Arweave."`
 	IgnoreLocal        bool          `flag:"ignore-local-checkpoints" units:"cu node" legacy:"IGNORE_LOCAL_CHECKPOINTS@cu,node" help:"Do not start processes from whole-memory checkpoints in files."`
@@ -176,7 +176,7 @@ type Settings struct {
 	OwnerToHost   map[string]string `flag:"owner-to-host" units:"ur" legacy:"OWNER_TO_HOST@ur" help:"JSON {OWNER: URL}: owners whose processes have a unit of their own."`
 	ModuleToHost  map[string]string `flag:"module-to-host" units:"ur" legacy:"FROM_MODULE_TO_HOST@ur" help:"JSON {MODULE: URL}: the same by the From-Module of a process."`
 	SubrouterURL  string            `flag:"subrouter-url" units:"ur" kind:"url" legacy:"SUBROUTER_URL@ur" help:"Router for the processes of --subrouter-owners."`
-	SubOwners     []string          `flag:"subrouter-owners" units:"ur" legacy:"OWNERS@ur" help:"Owners whose processes --subrouter-url has."`
+	SubOwners     []string          `flag:"subrouter-owners" units:"ur" kind:"address" legacy:"OWNERS@ur" help:"Owners whose processes --subrouter-url has."`
 
 	// Blocks.
 	BlockInterval time.Duration `flag:"block-interval" units:"gateway node" default:"2m" min:"1" help:"Time between two blocks of the gateway's own clock."`

@@ -197,3 +197,29 @@ func TestMain(m *testing.M) {
 	os.Clearenv()
 	os.Exit(m.Run())
 }
+
+// TestValuesThatCannotBeAreWrong: what would be taken as another value, or would stand for nobody, is refused with its line.
+func TestValuesThatCannotBeAreWrong(t *testing.T) {
+	for line, good := range map[string]bool{
+		"PROCESS_WASM_MEMORY_MAX_LIMIT=-5":     false,
+		"PROCESS_WASM_MEMORY_MAX_LIMIT= -1-gb": false,
+		"PROCESS_WASM_MEMORY_MAX_LIMIT=1-gb":   true,
+		"ALLOW_OWNERS=vh-NTHVvlKZqRxc8LyyTNok65yQ55a_PJ1zWLb9G2JI,0x71C7656EC7ab88b098defB751B7401B5f6d8976F": true,
+		"ALLOW_OWNERS=vh-NTHVvlKZqRxc8LyyTNok65yQ55a_PJ1zWLb9G2JI,vh-NTHVvlKZqRxc8LyyTNok65yQ55a_PJ1zWLb9G2J": false,
+		"PROCESS_CHECKPOINT_TRUSTED_OWNERS=0x71C7656EC7ab88b098defB751B7401B5f6d8976":                         false,
+		"PROCESS_CHECKPOINT_TRUSTED_OWNERS=fcoN_xJeisVsPXA-trzVAuIiqO3ydLQxM-L4XbrQKzY":                       true,
+		`WALLET={"kty":"RSA"}`: false,
+		"WALLET=wallet.json":   false,
+	} {
+		env, err := ParseEnvFile(".env", "# a unit of before\n"+line+"\n")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = Load(CU, Sources{EnvFile: env, Vars: map[string]string{"home": "/data"}})
+		if (err == nil) != good {
+			t.Errorf("%s: %v", line, err)
+		} else if err != nil && !strings.Contains(err.Error(), ".env:2") {
+			t.Errorf("%s: %v does not tell the line", line, err)
+		}
+	}
+}

@@ -644,7 +644,7 @@ func ofHost(t *testing.T, w *world, e env) {
 
 func ofSubrouter(t *testing.T, w *world) {
 	ofHost(t, w, env{"SUBROUTER_URL": "http://own", "OWNERS": w.address, "SUR_URL": w.node.Addresses().SU})
-	w.start(t, settings.UR, env{"SUBROUTER_URL": "http://own", "OWNERS": "somebody", "SUR_URL": w.node.Addresses().SU, "STRATEGY": "redirect"}).
+	w.start(t, settings.UR, env{"SUBROUTER_URL": "http://own", "OWNERS": w.luaModule.String(), "SUR_URL": w.node.Addresses().SU, "STRATEGY": "redirect"}).
 		result(t, 0).is(t, http.StatusTemporaryRedirect, w.node.Addresses().CU)
 }
 

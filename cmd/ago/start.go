@@ -113,7 +113,12 @@ func unitKey(l *settings.Loaded) (*commitment.Key, error) {
 	case l.WalletText != "":
 		return commitment.NewAgent().LoadJWK([]byte(l.WalletText))
 	case l.WalletFile != "":
-		return commitment.NewAgent().Open(l.WalletFile)
+		k, err := commitment.NewAgent().Open(l.WalletFile)
+		if err != nil {
+			return nil, fault.Wrap(err, fault.Malformed, "settings-malformed", "%s names no wallet that can be used", l.Source("wallet")).(*fault.Error).
+				WithHint("name a wallet (JWK) that is there, or make one: ago wallet create FILE")
+		}
+		return k, nil
 	}
 	return nil, nil
 }

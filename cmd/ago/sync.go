@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -221,6 +222,15 @@ func scheduler(d processData) string {
 	return ""
 }
 
+// openOld is open for data that has to be there: a name that is misspelt does not become a new node.
+func (d dataCommand) openOld(o *out) (processData, error) {
+	if list, err := os.ReadDir(d.Data); err != nil || len(list) == 0 {
+		return nil, fault.New(fault.NotFound, "data-absent", "there is no data of a node or scheduler in %s", d.Data).
+			WithHint("name with --data the folder that ago sync, ago node or ago su printed")
+	}
+	return d.open(o)
+}
+
 // adoptCommand makes a node the scheduler of a process that it followed.
 type adoptCommand struct {
 	Process string `arg:"" help:"Id of the process."`
@@ -245,7 +255,7 @@ func (c *adoptCommand) Run(o *out) error {
 	if err != nil {
 		return err
 	}
-	n, err := c.open(o)
+	n, err := c.openOld(o)
 	if err != nil {
 		return err
 	}
@@ -287,7 +297,7 @@ func (c *exportCommand) Run(o *out) error {
 	if err != nil {
 		return err
 	}
-	n, err := c.open(o)
+	n, err := c.openOld(o)
 	if err != nil {
 		return err
 	}
