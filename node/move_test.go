@@ -131,7 +131,7 @@ func TestAProcessMovesToAnotherScheduler(t *testing.T) {
 	p.stop(t, 0)
 	p.stop(t, 1)
 	p.on(t, 0, func(d *SchedulerData) {
-		plain := filepath.Join(t.TempDir(), "plain")
+		plain := t.TempDir() // an empty folder may be one that an interrupted export left
 		if e, err := d.Export(ctx, id, plain); err != nil || e.HandedOver != nil || e.Slots != 7 {
 			t.Fatalf("%+v, %v", e, err)
 		}
@@ -253,6 +253,52 @@ func TestAProcessMovesToAnotherScheduler(t *testing.T) {
 		if results[0] != results[1] || results[0] != results[2] {
 			t.Errorf("results of %s differ: %q", m, results)
 		}
+	}
+}
+
+// TestASchedulerNamesItselfAsTheNext: clients are not sent in circles. What was handed over can be brought back by way of a third
+// folder.
+func TestASchedulerNamesItselfAsTheNext(t *testing.T) {
+	p := startPair(t)
+	id := p.spawn(t)
+	own, back := filepath.Join(t.TempDir(), "own"), filepath.Join(t.TempDir(), "back")
+	p.stop(t, 0)
+	p.on(t, 0, func(d *SchedulerData) {
+		if _, err := d.HandOver(t.Context(), id, own, p.urls[0]); err != nil {
+			t.Fatal(err)
+		}
+	})
+	p.start(t, 0)
+	_, msg := p.item(t, id, "")
+	if status, _, text := step(t, "GET", p.urls[0]+"/"+id.String(), nil); status != 200 {
+		t.Errorf("its log: %d %s", status, text)
+	}
+	if status, _, text := step(t, "POST", p.urls[0], msg); status != 503 || !strings.Contains(text, "process-handed-over") {
+		t.Errorf("a message: %d %s", status, text)
+	}
+	p.stop(t, 0)
+	third, err := OpenSchedulerData(t.Context(), t.TempDir(), p.configs[0].Log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	closing(t, third.Close)
+	if _, err := third.Import(t.Context(), own, ImportOptions{Continue: true}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := third.HandOver(t.Context(), id, back, p.urls[0]); err != nil {
+		t.Fatal(err)
+	}
+	p.on(t, 0, func(d *SchedulerData) {
+		if _, err := d.Import(t.Context(), back, ImportOptions{Continue: true}); err != nil {
+			t.Fatal(err)
+		}
+	})
+	p.start(t, 0)
+	if status, _, text := step(t, "POST", p.urls[0], msg); status != 200 {
+		t.Errorf("a message after it is back: %d %s", status, text)
+	}
+	if got := slotsOf(t, p.urls[0], id); len(got) != 2 {
+		t.Errorf("%d slots", len(got))
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"ago/clock"
@@ -104,7 +105,7 @@ func (s *SchedulerUnit) start(ctx context.Context, c SchedulerConfig) error {
 			return err == nil
 		}),
 		Scheduler: s.scheduler, Verifier: s.verifier, Clock: clock.System{}, Height: s.tip.height, Address: s.Address(),
-		Admit: admit, PageBytes: c.PageBytes, HandedOver: func(p message.ID) string { return s.scheduler.HandedOver(p).To },
+		Admit: admit, PageBytes: c.PageBytes, HandedOver: s.handedOver(strings.TrimRight(c.PublicURL, "/")),
 	}
 	if c.Redirects {
 		face.Elsewhere = newNeighbours(c, s.c.Key, clock.System{}).find
@@ -131,6 +132,16 @@ func (s *SchedulerUnit) start(ctx context.Context, c SchedulerConfig) error {
 
 func (s *SchedulerUnit) where(ctx context.Context, id message.ID) ([]schedule.Place, error) {
 	return s.scheduler.Where(ctx, id)
+}
+
+// handedOver tells where clients of a process are sent. An operator who names this scheduler itself sends nobody in circles.
+func (s *SchedulerUnit) handedOver(public string) func(message.ID) string {
+	return func(p message.ID) string {
+		if to := s.scheduler.HandedOver(p).To; to != cmp.Or(public, s.url) {
+			return to
+		}
+		return ""
+	}
 }
 
 // owner is who signed the process, if it is scheduled here.

@@ -190,7 +190,7 @@ func (n transfer) export(ctx context.Context, p message.ID, dir string) (Exporte
 // exportFiles are all that an export writes.
 var exportFiles = []string{manifestFile, manifestPart, processFile, logFile, messagesFile, assignedFile, moduleItem, moduleData, stateFile}
 
-// makeFolder makes the folder of an export. One that an interrupted export left, which has no manifest, is emptied.
+// makeFolder makes the folder of an export. One that an interrupted export left, which has no manifest and may be empty, is used.
 func makeFolder(dir string) error {
 	err := os.Mkdir(dir, 0o700)
 	if err == nil {
@@ -202,7 +202,7 @@ func makeFolder(dir string) error {
 			readErr = errors.Join(readErr, os.ErrExist)
 		}
 	}
-	if readErr != nil || len(left) == 0 {
+	if readErr != nil {
 		return fault.Wrap(err, fault.Conflict, "export-unwritable", "the folder is made by the export").(*fault.Error).WithHint("name a folder that is not there yet")
 	}
 	for _, f := range left {

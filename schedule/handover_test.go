@@ -72,14 +72,13 @@ func TestAProcessIsHandedOverAndBack(t *testing.T) {
 	next := slotlog.Slot(5)
 	for move := range 4 {
 		from, to := beds[move%2], beds[(move+1)%2]
-		for range 3 {
+		first := next
+		for range []int{3, 1, 0, 2}[move] { // also one that has nothing to do
 			r, err := from.s.Submit(ctx, verifiedItem(t, l.message(1000+int(next))))
 			if err != nil || r.Slot != next {
 				t.Fatalf("slot %d: %+v, %v", next, r, err)
 			}
-			if next++; move%2 == 1 && next%2 == 0 {
-				break
-			}
+			next++
 		}
 		h, err := from.s.HandOver(ctx, l.process, "http://first")
 		if err != nil || h.Term != uint64(move+1) || h.Slots != next {
@@ -105,8 +104,10 @@ func TestAProcessIsHandedOverAndBack(t *testing.T) {
 		if _, err := to.s.Take(ctx, l.process, []string{from.s.Address().String()}, slots[:len(slots)-1]); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := to.s.AdoptTerm(ctx, l.process, h); fault.CodeOf(err) != "slot-missing" {
-			t.Fatalf("it goes on before all is there: %v", err)
+		if next > first {
+			if _, err := to.s.AdoptTerm(ctx, l.process, h); fault.CodeOf(err) != "slot-missing" {
+				t.Fatalf("it goes on before all is there: %v", err)
+			}
 		}
 		if _, err := to.s.Take(ctx, l.process, []string{from.s.Address().String()}, slots); err != nil {
 			t.Fatal(err)
