@@ -101,7 +101,8 @@ func TestAProcessMovesWhileMessagesCome(t *testing.T) {
 		from, to := m%2, (m+1)%2
 		s.more(t, 60)
 		if r, err := (&client.Network{CU: cu.line["cu"]}).DryRun(context.Background(), client.Message{Process: ps[0], Tags: tag("Action", "Info")}, "nobody"); err != nil {
-			t.Errorf("the compute unit does not follow: %v, %v", r, err)
+			cu.end(syscall.SIGTERM)
+			t.Fatalf("move %d: the compute unit does not follow: %s, %v\n%s", m, r.Text(), err, cu.log.String())
 		}
 		for _, i := range random.Perm(2) {
 			su[i].end(syscall.SIGKILL)
