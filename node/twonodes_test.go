@@ -19,8 +19,10 @@ import (
 	"ago/codec/ans104"
 	"ago/codec/httpsig"
 	"ago/commitment"
+	"ago/fault"
 	"ago/message"
 	"ago/push"
+	"ago/schedule"
 	"ago/slotlog"
 )
 
@@ -296,6 +298,50 @@ func TestAMessageForAProcessElsewhereIsBroughtThere(t *testing.T) {
 		}
 		if head, err := one.scheduler.Head(t.Context(), id); err != nil || head.Next != slotlog.Slot(4+i) {
 			t.Errorf("path %q: %+v, %v", path, head, err)
+		}
+	}
+}
+
+// TestAnAssignmentOfAnotherNodeIsBelievedIfItsSchedulerSignedIt, and if it is of the message.
+func TestAnAssignmentOfAnotherNodeIsBelievedIfItsSchedulerSignedIt(t *testing.T) {
+	n := startNetwork(t, nil)
+	p, err := message.ParseID(n.spawnLua(t, n.program(t, ballProgram), "one"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.hit(t, p.String(), p.String(), 5, 0)
+	n.hit(t, p.String(), p.String(), 6, 0)
+	def, err := n.scheduler.Process(t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := n.scheduler.Assignment(t.Context(), p, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := n.scheduler.Assignment(t.Context(), p, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, _ := first.Get("body")
+	body, _ := v.(message.Message)
+	it, ok := schedule.ItemIn(body)
+	if !ok {
+		t.Fatal("the assignment holds no item")
+	}
+	if _, err := n.abroad.answered(def, it.ID(), first); err != nil {
+		t.Errorf("as it is: %v", err)
+	}
+	plain := first.Without("commitments")
+	other, err := httpsig.Commit(plain, seeded(t, "another"), httpsig.Terms{Nesting: message.Nested})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, got := range map[string]message.Message{
+		"of another message": second, "signed by another": other, "unsigned": plain, "changed": first.With("slot", message.Int(7)), "nothing": {},
+	} {
+		if _, err := n.abroad.answered(def, it.ID(), got); fault.CodeOf(err) != "assignment-malformed" {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
