@@ -7,6 +7,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,6 +24,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -53,6 +55,7 @@ type bench struct {
 	rest              time.Duration
 	port              int
 	key               *commitment.Key
+	ticks             atomic.Int64 // messages that were sent
 }
 
 const tick = `Handlers.add("tick", "tick", function(m) Count = (Count or 0) + 1; ao.send({Target = m.From, Count = tostring(Count)}) end)`
@@ -120,7 +123,7 @@ func (b *bench) run() error {
 				return err
 			}
 			answered := time.Now()
-			if err := dryRun(net, p); err != nil {
+			if err := b.dryRun(net, p); err != nil {
 				return err
 			}
 			used, err := processor(cmd.Process.Pid)
@@ -264,10 +267,12 @@ func (b *bench) send(net *client.Network, p message.ID, n int) (last message.ID,
 
 func (b *bench) one(ctx context.Context, net *client.Network, p message.ID) (message.ID, error) {
 	anchor := message.HashOf([]byte(strconv.FormatInt(time.Now().UnixNano(), 36)))
+	b.ticks.Add(1)
 	return net.Send(ctx, b.key, client.Message{Process: p, Anchor: anchor[:], Tags: []ans104.Tag{{Name: "Action", Value: "tick"}}})
 }
 
-func dryRun(net *client.Network, p message.ID) error {
+// dryRun asks for one tick more. An answer from a state that lacks a message does not count.
+func (b *bench) dryRun(net *client.Network, p message.ID) error {
 	body := `{"Id":"1","Target":"` + p.String() + `","Owner":"x","Data":"return Count","Tags":[{"name":"Action","value":"tick"}]}`
 	answer, err := http.Post(net.CU+"/dry-run?process-id="+p.String(), "application/json", strings.NewReader(body))
 	if err != nil {
@@ -277,6 +282,9 @@ func dryRun(net *client.Network, p message.ID) error {
 	text, err := io.ReadAll(answer.Body)
 	if err == nil && answer.StatusCode != http.StatusOK {
 		err = fmt.Errorf("the dry run answered %d %s", answer.StatusCode, text)
+	}
+	if want := fmt.Sprintf(`"%d"`, b.ticks.Load()+1); err == nil && !bytes.Contains(text, []byte(want)) {
+		err = fmt.Errorf("the dry run does not count to %s: %.1000s", want, text)
 	}
 	return err
 }
