@@ -237,6 +237,9 @@ func (im *image) load(m *machine, from, to uint64) {
 				continue
 			}
 			i := c*chunkLen + slot
+			if (i+1)*pageSize > len(m.mem) { // the memory was smaller in version to
+				return
+			}
 			at := m.mem[i*pageSize : (i+1)*pageSize]
 			if p := im.atVersion(i, to); p != nil {
 				copy(at, p[:])

@@ -281,8 +281,9 @@ func testForkVersion(t *testing.T, e *engine) {
 		do(t, i, p.eval("Count = Count * 2 Garbage = string.rep('g', 100000)"))
 		ask("11") // until it is refreshed
 		if k == 2 {
-			// A dry run that grows the memory is undone as well.
+			// A dry run that grows the memory is undone as well, also if the instance's memory has grown meanwhile.
 			mustEval(t, f, p.eval("Big = string.rep('x', 80 * 1024 * 1024)"))
+			do(t, i, p.eval("Big = string.rep('y', 80 * 1024 * 1024)"))
 			ask("11")
 		}
 	}
