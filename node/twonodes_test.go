@@ -333,7 +333,7 @@ func TestAnAssignmentOfAnotherNodeIsBelievedIfItsSchedulerSignedIt(t *testing.T)
 		t.Errorf("as it is: %v", err)
 	}
 	plain := first.Without("commitments")
-	other, err := httpsig.Commit(plain, seeded(t, "another"), httpsig.Terms{Nesting: message.Nested})
+	other, err := httpsig.Commit(plain, seeded(t, "3"), httpsig.Terms{Nesting: message.Nested})
 	if err != nil {
 		t.Fatal(err)
 	}
