@@ -211,8 +211,29 @@ const (
 	contentLength = "content-length"
 )
 
+// namesMax is how many bytes the names of the parts of an answer have: each is its whole path, so that a short message that is nested
+// deep under long keys could make an answer of gigabytes.
+const namesMax = 16 << 20
+
+// namesOf gives what is left of so many bytes behind the names of all that is nested; less than 0 if they are not enough.
+func namesOf(m message.Message, above, left int) int {
+	for key, v := range m.All() {
+		if left < 0 {
+			return left
+		}
+		if nested, ok := v.(message.Message); ok {
+			left = namesOf(nested, above+len(key)+1, left-above-len(key)-1)
+		}
+	}
+	return left
+}
+
 // httpsig writes a message as headers and body, signed by the node unless others have signed it.
 func (q *request) httpsig(m message.Message, status int, path *device.Hashpath, wants wants) (*answer, error) {
+	if namesOf(m, 0, namesMax) < 0 {
+		return nil, fault.New(fault.TooLarge, "answer-too-large", "the names of the parts of the answer have more than %d bytes", namesMax).
+			WithHint("ask for a part of it by its path, or for JSON")
+	}
 	if len(m.Committers()) > 0 {
 		wire, err := httpsig.Encode(httpsig.Unsteered(m), message.Nested, q.steering()...)
 		if err != nil {
