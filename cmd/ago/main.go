@@ -34,7 +34,8 @@ const (
 	exitEvaluated   = 5 // the message was evaluated and its result is an error
 )
 
-const threadsMore = 4
+// threadsMore than cores: each costs some throughput, since threads that evaluate are interrupted more often.
+const threadsMore = 1
 
 func main() {
 	// The heap is small beside the states of processes, which lie outside it: collecting it a third as often costs some
@@ -42,8 +43,8 @@ func main() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(300)
 	}
-	// What a few cores have to do beside evaluations is much and short. With some threads more than cores the system shares
-	// them in shorter turns than the runtime does: what comes for a calm process waits half as long beside a flooded one.
+	// What a few cores have to do beside evaluations is much and short. With a thread more than cores the system shares
+	// them in shorter turns than the runtime does: what comes for a calm process waits less beside a flooded one.
 	if os.Getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + threadsMore)
 	}
