@@ -14,6 +14,8 @@ func TestWhatCannotBeMovedIsRefused(t *testing.T) {
 		code string
 		args []string
 	}{
+		{"data-absent", []string{"export", process, folder + "/a", "--data", folder + "/none"}},
+		{"export-unreadable", []string{"import", folder, "--data", ofNode}}, // from here on it is data of a node
 		{"process-unknown", []string{"export", process, folder + "/a", "--data", ofNode}},
 		{"hand-over-unsupported", []string{"export", process, folder + "/a", "--data", ofNode, "--hand-over", "http://su2"}},
 		{"data-of-a-node", []string{"import", folder, "--data", ofNode, "--for-su"}},
