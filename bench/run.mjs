@@ -176,6 +176,17 @@ async function aocore () {
   await measure('distinct answers, signed with RSA-4096', ['--wallet', rsa], '150/s', distinct, [8])
 }
 
+// overhead is what a slot of a WebAssembly process costs through devices beside the engine called directly, in one process, without HTTP.
+function overhead () {
+  const out = sh('go', ['test', './devices', '-run', 'xxx', '-bench', 'BenchmarkModules', '-benchtime', quick ? '200x' : '1000x', '-count', String(runs)])
+  const ms = (name) => Number(median([...out.matchAll(new RegExp(`^BenchmarkModules/${name}\\S*\\s+\\d+\\s+(\\d+) ns/op`, 'gm'))].map((m) => m[1] / 1e6)))
+  const direct = ms('legacy')
+  for (const kind of ['genesis', 'stack']) {
+    note('S14 overhead ' + kind, { [kind]: ms(kind), direct })
+    row(`S14 a slot of aos 2.0.6 in process, by ${kind === 'genesis' ? 'genesis-wasm@1.0' : 'the stack'}, beside the engine alone`, r3(ms(kind)) + ' ms', r3(direct) + ' ms', `${r3((ms(kind) / direct - 1) * 100)} % more`, 'below 25 %')
+  }
+}
+
 async function processes () {
   const n = await dev(24500)
   try {
@@ -274,6 +285,7 @@ if (want('network')) await network()
 if (want('scheduling')) await scheduling()
 if (want('memory')) await memory()
 if (want('operators')) await operators()
-if (want('aocore')) { await aocore(); await processes() } else if (want('processes')) await processes()
+if (want('aocore')) await aocore()
+if (want('aocore') || want('processes')) { overhead(); await processes() }
 writeFileSync(join(WORK, 'results.json'), JSON.stringify({ when: new Date().toISOString(), load: loadavg(), rows, raw }, null, 1))
 process.exit(0)

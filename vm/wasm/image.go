@@ -387,6 +387,13 @@ func (im *image) unstashChunk(k *chunk, gone []*page) []*page {
 	return gone
 }
 
+// held is how many pages the image holds: whoever lets go of some does so beside commits.
+func (im *image) held() int {
+	im.mu.RLock()
+	defer im.mu.RUnlock()
+	return im.pages
+}
+
 func (im *image) close() {
 	im.mu.Lock()
 	defer im.mu.Unlock()

@@ -240,10 +240,11 @@ func (i *instance) settle() error {
 
 func (i *instance) commit() error {
 	written, err := i.image.commit(i.engine.scanner, i.machine)
+	held := i.image.held()
 	if i.machine.tracked > 0 {
-		written = i.image.pages // what is listed is only what changed; nearly all that is live has its page here
+		written = held // what is listed is only what changed; nearly all that is live has its page here
 	}
-	i.resident.Store(int64(written+i.image.pages)*pageSize + overhead)
+	i.resident.Store(int64(written+held)*pageSize + overhead)
 	return err
 }
 
