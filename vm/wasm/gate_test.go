@@ -30,6 +30,8 @@ func TestWhateverRunsOnIsStopped(t *testing.T) {
 		t.Cleanup(func() { f.Close() })
 		return f
 	}
+	over, end := context.WithCancel(context.Background())
+	end()
 	for name, body := range map[string]string{
 		"an empty loop":                   `(loop $l (br $l))`,
 		"a loop within an empty loop":     `(loop $o (loop $i (br_if $i (i64.ne (local.get $env) (i64.const 7)))) (br $o))`,
@@ -48,6 +50,9 @@ func TestWhateverRunsOnIsStopped(t *testing.T) {
 				t.Errorf("%s, cancelled: %v", name, err)
 			}
 			cancel()
+			if _, err := f.Eval(over, vm.Input{Message: []byte("1"), Env: []byte("{}")}); !errors.Is(err, vm.ErrUnfinished) || !errors.Is(err, context.Canceled) {
+				t.Errorf("%s, cancelled before it began: %v", name, err)
+			}
 			if out, err := f.Eval(context.Background(), vm.Input{Message: []byte("2"), Env: []byte("{}")}); err != nil || string(out.Response) != "hello" {
 				t.Errorf("after %s: %+v, %v", name, out, err)
 			}

@@ -135,8 +135,8 @@ func (e *engine) eval(ctx context.Context, m *machine, gasMax uint64, timeMax ti
 	if m.interpreted != nil {
 		return e.evalInterpreted(ctx, m, gasMax, in)
 	}
-	if err := ctx.Err(); err != nil {
-		return vm.Output{}, err
+	if ctx.Err() != nil { // it ended before it began: no result either
+		return vm.Output{}, fmt.Errorf("%w: %w", vm.ErrUnfinished, context.Cause(ctx))
 	}
 	metered := m.p.info.GasUsedGlobal != ""
 	out := vm.Output{Metered: m.abi.metered}

@@ -213,8 +213,8 @@ func refusal(text []byte) []byte {
 
 // evalInterpreted gives a machine one message.
 func (e *engine) evalInterpreted(ctx context.Context, m *machine, gasMax uint64, in vm.Input) (vm.Output, error) {
-	if err := ctx.Err(); err != nil {
-		return vm.Output{}, err
+	if ctx.Err() != nil { // it ended before it began: no result either
+		return vm.Output{}, fmt.Errorf("%w: %w", vm.ErrUnfinished, context.Cause(ctx))
 	}
 	out := vm.Output{Metered: true}
 	limit := m.abi.interpreter.GasMax
