@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"syscall"
@@ -38,11 +37,7 @@ const (
 const threadsMore = 1
 
 func main() {
-	// The heap is small beside the states of processes, which lie outside it: collecting it a third as often costs some
-	// tens of MB and gives a few percent of a busy node's time back.
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(300)
-	}
+	paceHeap()
 	// What a few cores have to do beside evaluations is much and short. With a thread more than cores the system shares
 	// them in shorter turns than the runtime does: what comes for a calm process waits less beside a flooded one.
 	if os.Getenv("GOMAXPROCS") == "" {
