@@ -71,10 +71,16 @@ func (l List) numbered(n Nesting) []Field {
 // put adds the types to the fields and gives all in order; a message that brings its own text of types keeps it if none are
 // added.
 func (t Types) put(fs []Field) []Field {
+	fs = sorted(fs)
 	if len(t) == 0 {
-		return sorted(fs)
+		return fs
 	}
-	return sorted(append(fs, Field{KeyTypes, Bytes(t.String())}))
+	at, own := search(fs, KeyTypes)
+	if own {
+		fs[at].Value = Bytes(t.String())
+		return fs
+	}
+	return slices.Insert(fs, at, Field{KeyTypes, Bytes(t.String())})
 }
 
 // Types is what ao-types says: the name of the type of each key that has one, in any order.
@@ -83,6 +89,9 @@ type Types []struct{ Key, Type string }
 // Note adds the type of a key; nothing for a text, whose name is "".
 func (t *Types) Note(key, name string) {
 	if name != "" {
+		if *t == nil {
+			*t = make(Types, 0, 8)
+		}
 		*t = append(*t, struct{ Key, Type string }{key, name})
 	}
 }
@@ -133,24 +142,28 @@ func (t *Types) field(f Field, n Nesting) Field {
 
 // String writes the members in the order of their escaped keys.
 func (t Types) String() string {
-	escaped := make(Types, len(t))
-	size := 0
+	size, plain := 0, true
 	for i, m := range t {
-		escaped[i].Key, escaped[i].Type = EscapeKey(m.Key), m.Type
-		size += len(escaped[i].Key) + len(m.Type) + len(`="", `)
+		size += len(m.Key) + len(m.Type) + len(`="", `)
+		plain = plain && EscapeKey(m.Key) == m.Key && (i == 0 || t[i-1].Key <= m.Key)
 	}
-	byKey := func(a, b struct{ Key, Type string }) int { return strings.Compare(a.Key, b.Key) }
-	if !slices.IsSortedFunc(escaped, byKey) {
-		slices.SortFunc(escaped, byKey)
+	if !plain {
+		t = slices.Clone(t)
+		size = 0
+		for i, m := range t {
+			t[i].Key = EscapeKey(m.Key)
+			size += len(t[i].Key) + len(m.Type) + len(`="", `)
+		}
+		slices.SortFunc(t, func(a, b struct{ Key, Type string }) int { return strings.Compare(a.Key, b.Key) })
 	}
 	b := make([]byte, 0, size)
-	for i, m := range escaped {
+	for i, m := range t {
 		if i > 0 {
 			b = append(b, ", "...)
 		}
 		b = append(append(append(append(b, m.Key...), `="`...), m.Type...), '"')
 	}
-	return string(b)
+	return textOf(b)
 }
 
 // FloatText writes a number as C does with %.20e: the only text of it that ids are computed from.

@@ -49,7 +49,7 @@ func SignatureBase(components []string, params []Param, value func(name string) 
 	for i, c := range components {
 		b = appendMember(b, i, c)
 	}
-	return string(appendParams(b, params)), true
+	return textOf(appendParams(b, params)), true
 }
 
 // SignatureParams writes components and parameters in the order given, as one inner list of RFC 8941.
@@ -105,7 +105,7 @@ func (l Laid) Components() []string {
 // ConstantMAC is the MAC that makes an id of a signature base.
 func ConstantMAC(base string) ID {
 	mac := hmac.New(sha256.New, []byte(constantKey))
-	mac.Write([]byte(base))
+	mac.Write(bytesOf(base))
 	return ID(mac.Sum(nil))
 }
 
@@ -146,7 +146,7 @@ func (l Laid) unsignedID() ID {
 func appendQuoted(b []byte, s string) []byte {
 	b = append(b, '"')
 	for {
-		i := strings.IndexAny(s, `"\`)
+		i := quoted(s)
 		if i < 0 {
 			break
 		}
@@ -154,4 +154,14 @@ func appendQuoted(b []byte, s string) []byte {
 		s = s[i+1:]
 	}
 	return append(append(b, s...), '"')
+}
+
+// quoted finds the first letter that a structured field writes behind a backslash; -1 if there is none.
+func quoted(s string) int {
+	for i := range len(s) {
+		if s[i] == '"' || s[i] == '\\' {
+			return i
+		}
+	}
+	return -1
 }

@@ -13,7 +13,11 @@ type ID [32]byte
 const IDLength = 43
 
 // String gives the 43 characters.
-func (id ID) String() string { return base64.RawURLEncoding.EncodeToString(id[:]) }
+func (id ID) String() string {
+	var text [IDLength]byte
+	base64.RawURLEncoding.Encode(text[:], id[:])
+	return string(text[:])
+}
 
 // IsZero tells the absent id.
 func (id ID) IsZero() bool { return id == ID{} }

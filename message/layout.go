@@ -165,7 +165,7 @@ func (l *layout) asPart(key, text string, top bool) bool {
 
 // flatten gives a map and the maps in it one part each.
 func (l *layout) flatten(path string, m Message, inline bool) {
-	p := part{path: path, inline: inline}
+	p := part{path: path, inline: inline, lines: make([]Header, 0, m.Len())}
 	others := false
 	for key, v := range m.All() {
 		f := Field{key, v}
@@ -193,45 +193,81 @@ func (l *layout) flatten(path string, m Message, inline bool) {
 	}
 }
 
-// multipart writes the parts.
+// multipart writes the parts, each behind a boundary that the hash of them all becomes.
 func (l *layout) multipart() (body, boundary string) {
 	slices.SortStableFunc(l.parts, func(a, b part) int { return strings.Compare(a.path, b.path) })
-	texts := make([]string, len(l.parts))
-	for i, p := range l.parts {
-		texts[i] = p.text()
+	const fence, end = len("--") + IDLength + len("\r\n"), len("\r\n")
+	size := fence
+	for i := range l.parts {
+		size += fence + l.parts[i].size() + end
 	}
+	b := make([]byte, 0, size)
 	h := sha256.New()
-	for i, t := range texts {
-		if i > 0 {
-			h.Write([]byte("\r\n"))
+	for i := range l.parts {
+		b = append(b, make([]byte, fence)...)
+		at := len(b)
+		b = append(l.parts[i].appendTo(b), "\r\n"...)
+		if i < len(l.parts)-1 {
+			h.Write(b[at:])
+		} else {
+			h.Write(b[at : len(b)-end])
 		}
-		h.Write(bytesOf(t))
 	}
-	boundary = base64.RawURLEncoding.EncodeToString(h.Sum(nil))
-	var b strings.Builder
-	for _, t := range texts {
-		b.WriteString("--" + boundary + "\r\n" + t + "\r\n")
+	var sum [sha256.Size]byte
+	boundary = base64.RawURLEncoding.EncodeToString(h.Sum(sum[:0]))
+	at := 0
+	for i := range l.parts {
+		copy(b[at:], "--")
+		copy(b[at+2:], boundary)
+		copy(b[at+2+IDLength:], "\r\n")
+		at += fence + l.parts[i].size() + end
 	}
-	b.WriteString("--" + boundary + "--")
-	return b.String(), boundary
+	b = append(append(append(b, "--"...), boundary...), "--"...)
+	return textOf(b), boundary
 }
 
-func (p part) text() string {
-	d := Header{disposition, `form-data;name="` + p.path + `"`}
+// disposed is the line that says which part it is.
+func (p *part) disposed() (before, path, after string) {
 	if p.inline {
-		d.Value = "inline"
+		return "inline", "", ""
 	}
-	lines := append(slices.Clone(p.lines), d)
-	slices.SortStableFunc(lines, func(a, b Header) int { return strings.Compare(a.Name, b.Name) })
-	var b strings.Builder
-	for i, h := range lines {
-		if i > 0 {
-			b.WriteString("\r\n")
-		}
-		b.WriteString(h.Name + ": " + h.Value)
+	return `form-data;name="`, p.path, `"`
+}
+
+// size is the number of bytes that appendTo adds.
+func (p *part) size() int {
+	before, path, after := p.disposed()
+	n := len(disposition) + len(": ") + len(before) + len(path) + len(after)
+	for _, h := range p.lines {
+		n += len(h.Name) + len(": ") + len(h.Value) + len("\r\n")
 	}
 	if p.hasBody {
-		b.WriteString("\r\n\r\n" + p.body)
+		n += len("\r\n\r\n") + len(p.body)
 	}
-	return b.String()
+	return n
 }
+
+// appendTo writes the part: its lines, which are in order, with that of the disposition among them, and its body.
+func (p *part) appendTo(b []byte) []byte {
+	at, _ := slices.BinarySearchFunc(p.lines, disposition, func(h Header, name string) int {
+		if h.Name <= name { // behind one of the same name
+			return -1
+		}
+		return 1
+	})
+	for _, h := range p.lines[:at] {
+		b = append(append(append(append(b, h.Name...), ": "...), h.Value...), "\r\n"...)
+	}
+	before, path, after := p.disposed()
+	b = append(append(append(append(append(b, disposition...), ": "...), before...), path...), after...)
+	for _, h := range p.lines[at:] {
+		b = append(append(append(append(b, "\r\n"...), h.Name...), ": "...), h.Value...)
+	}
+	if p.hasBody {
+		b = append(append(b, "\r\n\r\n"...), p.body...)
+	}
+	return b
+}
+
+// textOf gives bytes that do not change any more as a text, without copying them.
+func textOf(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

@@ -59,7 +59,7 @@ func ContentOfMessage(m message.Message) Content {
 func (c Content) Message() message.Message {
 	switch {
 	case c.item != nil:
-		return c.whole.of(c.item)
+		return c.item.Committing()
 	case c.message.Len() > 0:
 		return c.message
 	}

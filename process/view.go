@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"slices"
-	"sync"
 	"unicode/utf8"
 
 	"ago/codec/ans104"
@@ -25,26 +24,12 @@ type Content struct {
 	Data      []byte
 
 	item    *ans104.Item    // what it was taken from, if that is a data item
-	whole   *whole          // that item as a message
 	message message.Message // or any other message
-}
-
-// whole is a data item as a message with its commitment, made when somebody asks for it.
-type whole struct {
-	once    sync.Once
-	message message.Message
-}
-
-func (w *whole) of(it *ans104.Item) message.Message {
-	w.once.Do(func() {
-		w.message = it.Message().With(message.KeyCommitments, message.New(message.Field{Key: it.ID().String(), Value: it.Commitment()}))
-	})
-	return w.message
 }
 
 // ContentOf gives the content of a data item.
 func ContentOf(it *ans104.Item) Content {
-	c := Content{item: it, whole: &whole{}, ID: it.ID(), Signature: it.Signature, OwnerKey: it.Owner, Owner: it.ProcessAddress(), Tags: it.Tags, Data: it.Data}
+	c := Content{item: it, ID: it.ID(), Signature: it.Signature, OwnerKey: it.Owner, Owner: it.ProcessAddress(), Tags: it.Tags, Data: it.Data}
 	if it.HasTarget {
 		c.Target = it.Target.String()
 	}

@@ -173,8 +173,11 @@ func (s *Scheduler) compose(ctx context.Context, l *lane, batch []*request) (*co
 		}
 		l.head = &h
 	}
-	c := &composed{block: slotlog.Block{Process: l.process, Epoch: epoch, First: l.head.Next, Head: *l.head}, extra: &store.Batch{}, placed: map[message.ID]bool{}}
-	fresh := map[message.ID]int{} // message id or dedup key -> position in the block
+	const changes = 12 // of a slot, mostly
+	c := &composed{block: slotlog.Block{Process: l.process, Epoch: epoch, First: l.head.Next, Head: *l.head, Entries: make([]slotlog.Entry, 0, len(batch))},
+		extra: &store.Batch{Ops: make([]store.Op, 0, changes*len(batch))}, placed: make(map[message.ID]bool, len(batch)),
+		receipts: make([]answer, 0, len(batch)), slots: make([]recent, 0, len(batch))}
+	fresh := make(map[message.ID]int, len(batch)) // message id or dedup key -> position in the block
 	var repeats []answer
 	for _, r := range batch {
 		if r.horizon {
@@ -276,19 +279,20 @@ func (s *Scheduler) extend(c *composed, r *request, floor int64) error {
 		return err
 	}
 	next.HashChain = e.HashChain
-	var index store.Batch
+	before := len(c.extra.Ops)
 	for _, it := range items {
 		if it == nil || s.c.Index == nil {
 			continue
 		}
-		if err := s.c.Index.Index(&index, it, message.ID{}); err != nil {
+		if err := s.c.Index.Index(c.extra, it, message.ID{}); err != nil {
+			c.extra.Ops = c.extra.Ops[:before]
 			return err
 		}
 	}
 	if err := s.place(c, e, r, next.Assignment); err != nil {
+		c.extra.Ops = c.extra.Ops[:before]
 		return err
 	}
-	c.extra.Add(&index)
 	c.block.Entries = append(c.block.Entries, e)
 	*h = next
 	if !e.ByID {

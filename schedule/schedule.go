@@ -152,6 +152,10 @@ func (s *Scheduler) Process(ctx context.Context, id message.ID) (process.Definit
 	if ok {
 		return d, nil
 	}
+	return s.readProcess(ctx, id)
+}
+
+func (s *Scheduler) readProcess(ctx context.Context, id message.ID) (d process.Definition, err error) {
 	for e, err := range s.c.Log.Range(ctx, id, 0, 1) {
 		if err != nil {
 			return d, fault.Wrap(err, fault.Unavailable, "log-unreadable", "the log of process %s cannot be read", id)

@@ -3,6 +3,7 @@ package ans104
 import (
 	"encoding/binary"
 	"strconv"
+	"sync"
 
 	"ago/arweave"
 	"ago/commitment"
@@ -33,6 +34,9 @@ type Item struct {
 	Data      []byte
 	Raw       []byte
 	id        message.ID
+
+	once struct{ message, whole sync.Once }
+	said struct{ message, whole message.Message } // when somebody asked for it
 }
 
 // ID is the SHA-256 of the signature; of an unsigned item, its UnsignedID.

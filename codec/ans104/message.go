@@ -47,11 +47,22 @@ func ItemOf(m message.Message) (*Item, bool) {
 
 // Message gives the item as the message it stands for.
 func (it *Item) Message() message.Message {
-	id := it.id
-	if !it.Signed() {
-		id = message.ID{}
-	}
-	return message.New(it.content().Fields()...).Decoded(id, Codec, it.Raw, it)
+	it.once.message.Do(func() {
+		id := it.id
+		if !it.Signed() {
+			id = message.ID{}
+		}
+		it.said.message = message.New(it.content().Fields()...).Decoded(id, Codec, it.Raw, it)
+	})
+	return it.said.message
+}
+
+// Committing gives Message with the commitment that the signature of the item makes, as messages of other encodings have it.
+func (it *Item) Committing() message.Message {
+	it.once.whole.Do(func() {
+		it.said.whole = it.Message().With(message.KeyCommitments, message.New(message.Field{Key: it.ID().String(), Value: it.Commitment()}))
+	})
+	return it.said.whole
 }
 
 // Committed lists the keys of the message that the signature covers: the keys of the data, those of the tags in their order,

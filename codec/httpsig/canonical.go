@@ -10,14 +10,26 @@ import (
 // canonical lays out what a commitment covers of a message: the keys given, all if nil, with nested messages linked or in
 // place.
 func canonical(m message.Message, keys []string, n message.Nesting) message.Laid {
-	wanted := setOf(keys)
-	var fs []message.Field
+	wanted := oneOf(keys)
+	fs := make([]message.Field, 0, m.Len())
 	for key, v := range m.All() {
-		if key != message.KeyCommitments && (keys == nil || wanted[key]) {
+		if key != message.KeyCommitments && (keys == nil || wanted(key)) {
 			fs = append(fs, message.Field{Key: key, Value: v})
 		}
 	}
 	return annotate(message.New(fs...), n).Lay(nil)
+}
+
+// oneOf tells whether a key is among these, which mostly are in order.
+func oneOf(keys []string) func(string) bool {
+	if slices.IsSorted(keys) {
+		return func(key string) bool {
+			_, ok := slices.BinarySearch(keys, key)
+			return ok
+		}
+	}
+	set := setOf(keys)
+	return func(key string) bool { return set[key] }
 }
 
 func setOf(keys []string) map[string]bool {
@@ -41,16 +53,28 @@ func annotate(m message.Message, n message.Nesting) message.Message {
 // eachNested gives the message with every message in it, in lists too but not in those messages, replaced by what change makes
 // of it. Commitments are left alone, those of the message as well: what is replaced says the same as before.
 func eachNested(m message.Message, change func(message.Message) (message.Message, bool)) (message.Message, bool) {
-	changed := false
-	fs := make([]message.Field, 0, m.Len())
+	var fs []message.Field // from the first that changes
+	n := 0
 	for key, v := range m.All() {
 		if key != message.KeyCommitments {
-			out, c := changeValue(v, change)
-			v, changed = out, changed || c
+			out, changed := changeValue(v, change)
+			if changed && fs == nil {
+				fs = make([]message.Field, 0, m.Len())
+				for key, v := range m.All() {
+					if len(fs) == n {
+						break
+					}
+					fs = append(fs, message.Field{Key: key, Value: v})
+				}
+			}
+			v = out
 		}
-		fs = append(fs, message.Field{Key: key, Value: v})
+		if fs != nil {
+			fs = append(fs, message.Field{Key: key, Value: v})
+		}
+		n++
 	}
-	if !changed {
+	if fs == nil {
 		return m, false
 	}
 	return message.New(fs...), true
@@ -61,13 +85,17 @@ func changeValue(v message.Value, change func(message.Message) (message.Message,
 	case message.Message:
 		return change(v)
 	case message.List:
-		changed := false
-		out := make(message.List, len(v))
+		var out message.List
 		for i, e := range v {
-			inner, c := changeValue(e, change)
-			out[i], changed = inner, changed || c
+			inner, changed := changeValue(e, change)
+			if changed && out == nil {
+				out = slices.Clone(v)
+			}
+			if changed {
+				out[i] = inner
+			}
 		}
-		if changed {
+		if out != nil {
 			return out, true
 		}
 	}

@@ -177,6 +177,7 @@ func (t Terms) cover(m message.Message) ([]string, error) {
 		}
 	}
 	if keys == nil {
+		keys = make([]string, 0, m.Len())
 		for key := range m.All() {
 			if key != message.KeyCommitments && !message.IsPrivate(key) {
 				keys = append(keys, key)
@@ -194,10 +195,10 @@ func (t Terms) cover(m message.Message) ([]string, error) {
 
 // coveredBy lists what a commitment to the layout says it covers: its keys, and the types if it has any.
 func coveredBy(laid message.Laid, m message.Message, keys []string) []string {
-	var out []string
-	wanted := setOf(keys)
+	out := make([]string, 0, len(keys)+1)
+	wanted := oneOf(keys)
 	for key := range m.All() {
-		if wanted[key] && key != message.KeyCommitments && !message.IsPrivate(key) {
+		if wanted(key) && key != message.KeyCommitments && !message.IsPrivate(key) {
 			out = append(out, key)
 		}
 	}

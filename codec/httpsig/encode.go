@@ -57,8 +57,24 @@ func unfit(key, text string, top bool) bool {
 	if name := message.EscapeKey(key); len(key) == 32 || len(key) == 42 || len(key) == 43 {
 		key = name
 	}
-	return key == hdrSignature || key == hdrSignatureInput || strings.Trim(key, "abcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~") != "" ||
-		unescapeID(key) != key && !strings.Contains(key, "%")
+	return key == hdrSignature || key == hdrSignatureInput || !isToken(key) || unescapeID(key) != key && !strings.Contains(key, "%")
+}
+
+// tokens are the letters that names of headers have, without capitals.
+var tokens = func() (set [256]bool) {
+	for _, c := range []byte("abcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~") {
+		set[c] = true
+	}
+	return set
+}()
+
+func isToken(key string) bool {
+	for i := range len(key) {
+		if !tokens[key[i]] {
+			return false
+		}
+	}
+	return true
 }
 
 func unfitText(text string) bool {
@@ -144,50 +160,68 @@ type covering struct {
 	nesting message.Nesting
 	laid    message.Laid
 	done    bool
+	list    []byte // the components as an inner list, if they are in the order of the layout
 }
 
 func (c *covering) of(m message.Message, keys []string, n message.Nesting) message.Laid {
 	if !c.done || c.nesting != n || !slices.Equal(c.keys, keys) {
-		c.keys, c.nesting, c.laid, c.done = keys, n, canonical(m, keys, n), true
+		*c = covering{keys: keys, nesting: n, laid: canonical(m, keys, n), done: true}
 	}
 	return c.laid
 }
 
 // input writes components and parameters of a commitment.
 func (c *covering) input(m, entry message.Message) string {
-	committed := committedKeys(entry)
-	components := componentsOf(c.of(m, committed, nestingOf(entry)), committed, entry.Text(keyDevice) != Codec)
-	quoted := make([]string, len(components))
-	for i, c := range components {
-		quoted[i] = sfv.Quote(c)
-	}
-	var b strings.Builder
-	b.WriteString("(" + strings.Join(quoted, " ") + ")")
-	names := slices.Clone(wireParams)
-	for key := range entry.All() {
-		if !slices.Contains(names, key) && !slices.Contains(noParams, key) {
-			names = append(names, key)
+	b := append(make([]byte, 0, 512), c.components(m, entry)...)
+	param := func(name string, v message.Value) {
+		switch v := v.(type) {
+		case message.Bytes:
+			b = sfv.AppendQuoted(append(append(append(b, ';'), name...), '='), string(v))
+		case message.Int:
+			b = strconv.AppendInt(append(append(append(b, ';'), name...), '='), int64(v), 10)
+		case message.Message:
+			if name == keyOriginalTags {
+				b = sfv.AppendQuoted(append(append(append(b, ';'), name...), '='), tagsText(v))
+			}
 		}
 	}
-	for _, name := range names {
-		v, ok := entry.Get(name)
+	for _, name := range wireParams {
+		v, _ := entry.Get(name)
 		if name == "alg" {
 			alg := entry.Text(keyType)
 			if device := entry.Text(keyDevice); device != Codec {
 				alg = device + "/" + alg
 			}
-			v, ok = message.Bytes(alg), true
+			v = message.Bytes(alg)
 		}
-		switch v := v.(type) {
-		case message.Bytes:
-			b.WriteString(";" + name + "=" + sfv.Quote(string(v)))
-		case message.Int:
-			b.WriteString(";" + name + "=" + strconv.FormatInt(int64(v), 10))
-		case message.Message:
-			if ok && name == keyOriginalTags {
-				b.WriteString(";" + name + "=" + sfv.Quote(tagsText(v)))
-			}
+		param(name, v)
+	}
+	for key, v := range entry.All() {
+		if !slices.Contains(wireParams, key) && !slices.Contains(noParams, key) {
+			param(key, v)
 		}
 	}
-	return b.String()
+	return string(b)
+}
+
+// components writes the components of a commitment as an inner list.
+func (c *covering) components(m, entry message.Message) []byte {
+	committed := committedKeys(entry)
+	laid := c.of(m, committed, nestingOf(entry))
+	asOfEntry := entry.Text(keyDevice) != Codec || len(laid.Headers) > sortedMax
+	if c.list != nil && !asOfEntry {
+		return c.list
+	}
+	list := []byte{'('}
+	for i, name := range componentsOf(laid, committed, asOfEntry) {
+		if i > 0 {
+			list = append(list, ' ')
+		}
+		list = sfv.AppendQuoted(list, name)
+	}
+	list = append(list, ')')
+	if !asOfEntry {
+		c.list = list
+	}
+	return list
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 
 	"ago/device"
 	"ago/devices/running"
@@ -69,12 +70,27 @@ type Thrown struct {
 
 func (e *Thrown) Error() string { return ThrownText(e.Value) }
 
+// lists are buffers for arguments: what a process is called with has about the size of what it was called with before.
+var lists = sync.Pool{New: func() any {
+	b := make([]byte, 0, 8<<10)
+	return &b
+}}
+
+const listMax = 1 << 20 // bytes of one that is used again
+
 // Call calls a global function. Results that equal the arguments at their place are those: the first is compared with the first.
 func Call(ctx context.Context, on running.Evaluator, hosts map[string]lua.Host, function string, args []message.Value) ([]message.Value, error) {
-	values, err := AppendList(make([]byte, 0, 1024), args)
+	b := lists.Get().(*[]byte)
+	values, err := AppendList((*b)[:0], args)
 	if err != nil {
 		return nil, err
 	}
+	defer func() {
+		if cap(values) <= listMax {
+			*b = values
+			lists.Put(b)
+		}
+	}()
 	r, err := lua.EvalRaw(ctx, on, hosts, function, values)
 	var thrown *lua.Uncaught
 	if errors.As(err, &thrown) {

@@ -13,7 +13,6 @@ import (
 	"ago/codec/flat"
 	"ago/codec/httpsig"
 	"ago/codec/json"
-	"ago/codec/structured/sfv"
 	"ago/commitment"
 	"ago/device"
 	"ago/fault"
@@ -400,7 +399,13 @@ func (q *request) once(k *commitment.Key, name string, make func() (*answer, err
 
 // answerOf makes the answer of headers and a body.
 func answerOf(status int, wire httpsig.Wire) *answer {
-	a := &answer{status: status, body: wire.Body}
+	const more = 4 // the length, and what tag adds
+	a := &answer{status: status, body: wire.Body, header: make([]line, 0, len(wire.Headers)+more)}
+	values := make([]string, 0, len(wire.Headers)+1)
+	add := func(name, value string) {
+		values = append(values, value)
+		a.header = append(a.header, line{name, values[len(values)-1 : len(values) : len(values)]})
+	}
 	for _, h := range wire.Headers {
 		if h.Name == contentLength {
 			continue
@@ -409,10 +414,28 @@ func answerOf(status int, wire httpsig.Wire) *answer {
 		if h.Name == hdrSignature || h.Name == hdrSignatureInput {
 			value = plainNames(value)
 		}
-		a.header = append(a.header, line{http.CanonicalHeaderKey(h.Name), []string{value}})
+		add(canonicalName(h.Name), value)
 	}
-	a.header = append(a.header, line{"Content-Length", []string{strconv.Itoa(len(a.body))}})
+	add("Content-Length", strconv.Itoa(len(a.body)))
 	return a
+}
+
+// usual are names that answers often have, and the standard library does not know.
+var usual = func() map[string]string {
+	names := map[string]string{}
+	for name := range strings.FieldsSeq(`action ao-body-key ao-result ao-types assignment at-slot base-hashpath block-hash block-height block-timestamp
+		content-digest data-protocol device epoch hash-chain path process signature signature-input slot status target timestamp type variant`) {
+		names[name] = http.CanonicalHeaderKey(name)
+	}
+	return names
+}()
+
+// canonicalName is the form in which net/http keeps the name of a header.
+func canonicalName(name string) string {
+	if n, ok := usual[name]; ok {
+		return n
+	}
+	return http.CanonicalHeaderKey(name)
 }
 
 // plainNames writes the names of signatures with letters, digits and hyphens only. No signature covers its name and readers take
@@ -421,15 +444,26 @@ func plainNames(text string) string {
 	if !strings.Contains(text, "_") {
 		return text
 	}
-	members, err := sfv.ParseDictionary(text)
-	if err != nil {
-		return text
+	b := []byte(text)
+	name, quoted := true, false
+	for i := 0; i < len(b); i++ {
+		switch c := b[i]; {
+		case quoted:
+			if c == '\\' {
+				i++
+			}
+			quoted = c != '"'
+		case c == '"':
+			quoted = true
+		case c == '=':
+			name = false
+		case c == ',':
+			name = true
+		case name && c == '_':
+			b[i] = '-'
+		}
 	}
-	out := make([]string, 0, len(members))
-	for _, m := range members {
-		out = append(out, strings.ReplaceAll(m.Name, "_", "-")+"="+m.Raw)
-	}
-	return strings.Join(out, ", ")
+	return string(b)
 }
 
 // tag gives the answer a name by which clients and caches know it again.

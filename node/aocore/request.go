@@ -202,8 +202,7 @@ func item(raw []byte) (message.Message, error) {
 	if !it.Signed() {
 		return message.Message{}, fault.New(fault.Unauthorized, "item-unsigned", "the data item carries no signature").WithHint("sign the item before it is sent")
 	}
-	m := it.Message().With(message.KeyCommitments, message.New(message.Field{Key: it.ID().String(), Value: it.Commitment()}))
-	return m.Decoded(it.ID(), ans104.Codec, it.Raw, it), nil
+	return it.Committing().Decoded(it.ID(), ans104.Codec, it.Raw, it), nil
 }
 
 func without(hs []message.Header, name string) []message.Header {

@@ -60,7 +60,14 @@ func (l *Log) AppendWith(ctx context.Context, extra *store.Batch, blocks ...slot
 // join makes one batch of what is not stored yet, and gives the heads of the processes that it changes. The caller has the
 // turns.
 func (l *Log) join(writes []store.Batch, extra *store.Batch, blocks []slotlog.Block) (*store.Batch, map[message.ID]slotlog.Head, error) {
-	b := &store.Batch{}
+	size := 0
+	for i := range writes {
+		size += writes[i].Len()
+	}
+	if extra != nil {
+		size += extra.Len()
+	}
+	b := &store.Batch{Ops: make([]store.Op, 0, size+len(blocks))}
 	before := make(map[message.ID]slotlog.Head, len(blocks))
 	fresh := len(blocks) == 0
 	for i := range blocks {
@@ -87,6 +94,7 @@ func (l *Log) join(writes []store.Batch, extra *store.Batch, blocks []slotlog.Bl
 
 // write encodes a block.
 func (l *Log) write(ctx context.Context, b *store.Batch, block *slotlog.Block) error {
+	b.Ops = make([]store.Op, 0, 3*len(block.Entries)+1)
 	for i := range block.Entries {
 		e := &block.Entries[i]
 		b.Set(entryKey(e.Process, e.Slot), encodeEntry(e))

@@ -123,11 +123,19 @@ func ParseList(s string) ([]Item, error) {
 }
 
 // Quote writes a text as a string of a structured field. Bytes that the standard does not allow in one stay as they are.
-func Quote(s string) string {
-	if !strings.ContainsAny(s, `"\`) {
-		return `"` + s + `"`
+func Quote(s string) string { return string(AppendQuoted(make([]byte, 0, len(s)+2), s)) }
+
+// AppendQuoted appends what Quote writes.
+func AppendQuoted(b []byte, s string) []byte {
+	b = append(b, '"')
+	from := 0
+	for i := range len(s) {
+		if s[i] == '"' || s[i] == '\\' {
+			b = append(append(b, s[from:i]...), '\\')
+			from = i
+		}
 	}
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
+	return append(append(b, s[from:]...), '"')
 }
 
 type reader struct {
