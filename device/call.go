@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"ago/budget"
 	"ago/clock"
 	"ago/codec/httpsig"
 	"ago/commitment"
@@ -195,7 +196,13 @@ func (c *Call) Load(v message.Value) (message.Value, error) {
 
 // Loader is Load for what works on whole messages: message.Find, message.Merge, message.Bundle.
 func (c *Call) Loader() message.Loader {
-	return func(l message.Link) (message.Value, error) { return c.Load(l) }
+	return func(l message.Link) (message.Value, error) {
+		v, err := c.Load(l)
+		if err == nil {
+			err = c.Charge(func(limit int64) int64 { return message.Footprint(v, limit) })
+		}
+		return v, err
+	}
 }
 
 // Read gives what is kept under an id or a path. It fails with NotFound ("message-absent").
@@ -277,6 +284,17 @@ func (c *Call) Sign(m message.Message, t httpsig.Terms) (message.Message, error)
 		return m, fault.New(fault.Unsupported, "node-has-no-key", "this node has no key to sign with")
 	}
 	return httpsig.Commit(m, c.Node.Key, t)
+}
+
+// Charge accounts for memory that the call is about to take, on behalf of the request that it is part of: cost tells it, and may
+// stop counting at the limit. Within the evaluation of a process it does nothing, since results follow from messages alone. It
+// fails as budget.Account.Grow does.
+func (c *Call) Charge(cost func(limit int64) int64) error {
+	a := budget.Of(c)
+	if a == nil {
+		return nil
+	}
+	return a.Grow(cost(a.Limit()))
 }
 
 // Event reports something of interest to whoever watches the node.

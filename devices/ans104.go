@@ -28,6 +28,9 @@ const ans104Type = "application/ans104"
 
 // ans104Item is the item that a message stands for: the one it was signed as, or an unsigned one.
 func ans104Item(c *device.Call, base message.Message) (*ans104.Item, error) {
+	if err := codecReads(c, base); err != nil {
+		return nil, err
+	}
 	if it, ok := ans104.ItemOf(base); ok {
 		return it, nil
 	}
@@ -67,12 +70,18 @@ func ans104From(c *device.Call, base, req message.Message) (message.Value, error
 	if raw == nil {
 		return nil, codecMissing("ANS-104", name)
 	}
+	if err := codecReadsText(c, codecItemCost, raw); err != nil {
+		return nil, err
+	}
 	return ans104.Decode(raw)
 }
 
 func ans104Commit(c *device.Call, base, req message.Message) (message.Value, error) {
 	unsigned, err := codecUnsigned(req, "unsigned-sha256", "rsa-pss-sha256", "ed25519-sha512", "ethereum")
 	if err != nil {
+		return nil, err
+	}
+	if err := codecReads(c, base); err != nil {
 		return nil, err
 	}
 	d, err := ans104.DraftOf(base)

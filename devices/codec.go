@@ -129,3 +129,28 @@ func codecTyped(contentType string, text []byte) message.Message {
 		message.Field{Key: message.KeyContentType, Value: message.Bytes(contentType)},
 		message.Field{Key: message.KeyBody, Value: message.Bytes(text)})
 }
+
+// codecReads charges for turning the texts of a message into what they stand for, or back.
+func codecReads(c *device.Call, base message.Message) error {
+	return c.Charge(func(limit int64) int64 { return 3 * message.Footprint(base, limit) })
+}
+
+// codecWrites charges for writing a message, or committing to it, with what is nested in place if nested says so.
+func codecWrites(c *device.Call, base message.Message, nesting message.Nesting) error {
+	if nesting == message.Linked {
+		return codecReads(c, base)
+	}
+	cost, err := httpsig.Fits(base)
+	if err != nil {
+		return err
+	}
+	return c.Charge(func(int64) int64 { return cost })
+}
+
+// codecReadsText charges for reading a text, by what it costs.
+func codecReadsText(c *device.Call, cost func([]byte) int64, text []byte) error {
+	return c.Charge(func(int64) int64 { return cost(text) })
+}
+
+// codecItemCost is what reading a data item or a transaction takes: its bytes, those of its data, and its tags.
+func codecItemCost(raw []byte) int64 { return 3*int64(len(raw)) + 64<<10 }

@@ -23,15 +23,24 @@ var _ = device.Register(device.Device{
 	},
 })
 
-func flatTo(_ *device.Call, base, _ message.Message) (message.Value, error) {
-	return flat.Encode(base), nil
+func flatTo(c *device.Call, base, _ message.Message) (message.Value, error) {
+	if err := c.Charge(func(limit int64) int64 { return flat.Cost(base, limit) }); err != nil {
+		return nil, err
+	}
+	return flat.Encode(base)
 }
 
-func flatFrom(_ *device.Call, base, _ message.Message) (message.Value, error) {
+func flatFrom(c *device.Call, base, _ message.Message) (message.Value, error) {
+	if err := codecReads(c, base); err != nil {
+		return nil, err
+	}
 	return flat.Decode(base)
 }
 
-func flatSerialize(_ *device.Call, base, _ message.Message) (message.Value, error) {
+func flatSerialize(c *device.Call, base, _ message.Message) (message.Value, error) {
+	if err := c.Charge(func(limit int64) int64 { return 2 * flat.Cost(base, limit) }); err != nil {
+		return nil, err
+	}
 	text, err := flat.Serialize(base)
 	return message.Bytes(text), err
 }
@@ -43,6 +52,9 @@ func flatDeserialize(c *device.Call, base, req message.Message) (message.Value, 
 	}
 	if text == nil {
 		return nil, codecMissing("Flat", name)
+	}
+	if err := codecReadsText(c, flat.ReadCost, text); err != nil {
+		return nil, err
 	}
 	return flat.Deserialize(text)
 }

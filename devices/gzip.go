@@ -5,7 +5,9 @@ import (
 	"compress/gzip"
 	"errors"
 	"io"
+	"strings"
 
+	"ago/budget"
 	"ago/device"
 	"ago/fault"
 	"ago/message"
@@ -25,6 +27,7 @@ var _ = device.Register(device.Device{
 
 const (
 	gzipMax      = 64 << 20 // bytes of a body unpacked: a small one may stand for any size
+	gzipStep     = 64 << 10 // bytes unpacked at a time
 	gzipEncoding = "content-encoding"
 )
 
@@ -54,7 +57,10 @@ func gzipUnzip(c *device.Call, base, _ message.Message) (message.Value, error) {
 	if err != nil {
 		return nil, fault.Wrap(err, fault.Malformed, "gzip-malformed", "the body is not packed by gzip")
 	}
-	text, err := io.ReadAll(io.LimitReader(r, gzipMax+1))
+	text, err := gzipRead(c, io.LimitReader(r, gzipMax+1))
+	if budget.Crowded(err) {
+		return nil, err
+	}
 	if err != nil {
 		return nil, fault.Wrap(err, fault.Malformed, "gzip-malformed", "the body cannot be unpacked")
 	}
@@ -78,4 +84,21 @@ func gzipBody(c *device.Call, base message.Message) (message.Bytes, error) {
 		return "", fault.New(fault.Malformed, "body-malformed", "the body is a %s; bytes are packed", device.KindOf(v))
 	}
 	return body, nil
+}
+
+// gzipRead reads all there is, and charges for it as it grows.
+func gzipRead(c *device.Call, r io.Reader) (string, error) {
+	var b strings.Builder
+	for {
+		if err := c.Charge(func(int64) int64 { return gzipStep }); err != nil {
+			return "", err
+		}
+		switch _, err := io.CopyN(&b, r, gzipStep); err {
+		case nil:
+		case io.EOF:
+			return b.String(), nil
+		default:
+			return "", err
+		}
+	}
 }

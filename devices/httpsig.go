@@ -23,7 +23,10 @@ var _ = device.Register(device.Device{
 	Examples: []device.Example{{Path: "/~httpsig@1.0&a+integer=1/to", Want: `{"a":"1","ao-types":"a=\"integer\"","device":"httpsig@1.0"}`}},
 })
 
-func httpsigTo(_ *device.Call, base, req message.Message) (message.Value, error) {
+func httpsigTo(c *device.Call, base, req message.Message) (message.Value, error) {
+	if err := codecWrites(c, base, codecTerms(req).Nesting); err != nil {
+		return nil, err
+	}
 	w, err := httpsig.Encode(base, codecTerms(req).Nesting)
 	if err != nil {
 		return nil, err
@@ -41,7 +44,10 @@ func httpsigTo(_ *device.Call, base, req message.Message) (message.Value, error)
 	return message.New(fs...), nil
 }
 
-func httpsigFrom(_ *device.Call, base, _ message.Message) (message.Value, error) {
+func httpsigFrom(c *device.Call, base, _ message.Message) (message.Value, error) {
+	if err := c.Charge(func(limit int64) int64 { return httpsigReads(base, limit) }); err != nil {
+		return nil, err
+	}
 	var headers []message.Header
 	var body []byte
 	for key, v := range base.All() {
@@ -61,11 +67,21 @@ func httpsigFrom(_ *device.Call, base, _ message.Message) (message.Value, error)
 	return httpsig.DecodeUpTo(httpsig.NewWire(headers, body), codecKeysMax)
 }
 
+// httpsigReads is what reading a message of headers and a body takes.
+func httpsigReads(base message.Message, limit int64) int64 {
+	body, _ := base.Get(message.KeyBody)
+	text, _ := body.(message.Bytes)
+	return 3*message.Footprint(base, limit) + httpsig.ReadCost([]byte(text))
+}
+
 // tagCommit is the tag of what the node signs for whoever asks, which therefore gives nobody its rights.
 const tagCommit = "commit"
 
 func httpsigCommit(c *device.Call, base, req message.Message) (message.Value, error) {
 	terms := codecTerms(req)
+	if err := codecWrites(c, base, terms.Nesting); err != nil {
+		return nil, err
+	}
 	if secret := req.Text("secret"); secret != "" {
 		return httpsig.CommitSecret(base, []byte(secret), terms)
 	}

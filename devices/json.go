@@ -34,6 +34,9 @@ func jsonText(c *device.Call, base, req message.Message) ([]byte, error) {
 		}
 		base = whole
 	}
+	if err := codecReads(c, base); err != nil {
+		return nil, err
+	}
 	return json.Encode(base)
 }
 
@@ -57,6 +60,9 @@ func jsonDeserialize(c *device.Call, base, req message.Message) (message.Value, 
 	}
 	if text == nil {
 		return nil, codecMissing("JSON", name)
+	}
+	if err := codecReadsText(c, json.ReadCost, text); err != nil {
+		return nil, err
 	}
 	return json.DecodeUpTo(text, codecKeysMax)
 }

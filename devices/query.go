@@ -125,6 +125,9 @@ func queryReturn(c *device.Call, ids []message.ID, as string) (message.Value, er
 		out := make(message.List, len(ids))
 		for i, id := range ids {
 			v, err := c.Read(id.String())
+			if err == nil {
+				err = c.Charge(func(limit int64) int64 { return message.Footprint(v, limit) })
+			}
 			if err != nil {
 				return nil, err
 			}

@@ -17,10 +17,16 @@ var _ = device.Register(device.Device{
 	Examples: []device.Example{{Path: "/~structured@1.0&n+integer=1/from", Want: `{"ao-types":"n=\"integer\"","device":"structured@1.0","n":"1"}`}},
 })
 
-func structuredTo(_ *device.Call, base, _ message.Message) (message.Value, error) {
+func structuredTo(c *device.Call, base, _ message.Message) (message.Value, error) {
+	if err := codecReads(c, base); err != nil {
+		return nil, err
+	}
 	return structured.Decode(base, structured.GenB)
 }
 
-func structuredFrom(_ *device.Call, base, _ message.Message) (message.Value, error) {
+func structuredFrom(c *device.Call, base, _ message.Message) (message.Value, error) {
+	if err := codecReads(c, base); err != nil {
+		return nil, err
+	}
 	return structured.Encode(base, structured.GenB, message.Nested), nil
 }

@@ -25,6 +25,9 @@ func txTo(c *device.Call, base, _ message.Message) (message.Value, error) {
 	if base.Commitments().Len() == 0 {
 		base = codecPlain(c, base)
 	}
+	if err := codecReads(c, base); err != nil {
+		return nil, err
+	}
 	t, err := tx.Encode(base)
 	if err != nil {
 		return nil, err
@@ -40,11 +43,17 @@ func txFrom(c *device.Call, base, req message.Message) (message.Value, error) {
 	if raw == nil {
 		return nil, codecMissing("Transaction", name)
 	}
+	if err := codecReadsText(c, codecItemCost, raw); err != nil {
+		return nil, err
+	}
 	return tx.Decode(raw)
 }
 
 func txCommit(c *device.Call, base, req message.Message) (message.Value, error) {
 	unsigned, err := codecUnsigned(req, "unsigned-sha256", "rsa-pss-sha256")
+	if err == nil {
+		err = codecReads(c, base)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -160,6 +161,9 @@ const hintLarge = "send large data as a transaction in chunks, or in several ite
 // readAll reads a body of at most limit bytes.
 func readAll(r io.Reader, limit int64, what string) ([]byte, error) {
 	b, err := io.ReadAll(io.LimitReader(r, limit+1))
+	if refused := (*fault.Error)(nil); errors.As(err, &refused) {
+		return nil, refused
+	}
 	if err != nil {
 		return nil, fault.Wrap(err, fault.Unavailable, "body-broken", "the %s broke off", what)
 	}

@@ -54,7 +54,7 @@ func (n *Node) core() (http.Handler, error) {
 		return err
 	}
 	close(ready)
-	f := aocore.New(aocore.Config{Node: d, KeysMax: n.c.Requests.Keys, Resolver: resolver, PeerKey: n.c.CoreKey, Verify: n.verifier.Verify, Hook: devices.RunHook, Streams: newStreams(n)})
+	f := aocore.New(aocore.Config{Node: d, KeysMax: n.c.Requests.Keys, Resolver: resolver, PeerKey: n.c.CoreKey, Verify: n.verifier.Verify, Hook: devices.RunHook, Streams: newStreams(n), StreamsMax: n.c.Requests.orDefault().Streams})
 	keep(f)
 	return f, nil
 }

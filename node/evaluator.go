@@ -25,6 +25,7 @@ import (
 // EvaluatorConfig says what a compute unit alone stands on: another network's gateway and schedulers.
 type EvaluatorConfig struct {
 	Addresses Rate            // of requests from one address of the network
+	Bodies    int64           // bytes of the bodies of requests that are in memory at a time; 0 is 1 GiB
 	Dir       string          // folder of results and checkpoints; "" keeps them in memory
 	Database  Database        // instead of the folder
 	CacheDir  string          // folder of compiled modules
@@ -148,7 +149,8 @@ func (e *Evaluator) start(c EvaluatorConfig) error {
 	if host == "" {
 		host = "127.0.0.1"
 	}
-	if e.server, err = listen("cu", host, c.Port, guard("cu", limitAddresses(askers(mux, newAskers(clock.System{})), newMeter(c.Addresses, clock.System{})), usualLimits, metrics, c.Log), usualLimits, c.Log); err != nil {
+	limits := unitLimits(c.Bodies, metrics)
+	if e.server, err = listen("cu", host, c.Port, guard("cu", limitAddresses(askers(mux, newAskers(clock.System{})), newMeter(c.Addresses, clock.System{})), limits, metrics, c.Log), limits, c.Log); err != nil {
 		var f *fault.Error
 		if errors.As(err, &f) && f.Code == "port-taken" {
 			f.Hint = "stop the other program, or choose another port with --port"

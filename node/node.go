@@ -20,6 +20,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"ago/budget"
 	"ago/builtin"
 	"ago/clock"
 	"ago/commitment"
@@ -461,7 +462,9 @@ func (n *Node) listen(context.Context) error {
 		return d.Owner, err
 	})
 	n.door = door
-	n.c.limits.bodies = &bodies{most: n.c.Requests.orDefault().Bodies}
+	n.c.limits.bodies, n.c.limits.memory = budget.New(n.c.Requests.orDefault().Bodies), budget.New(n.c.Requests.orDefault().Memory)
+	n.metrics.gauge("ao_bodies_bytes", "Bodies of requests in memory, in bytes.", func() float64 { return float64(n.c.limits.bodies.Used()) })
+	n.metrics.gauge("ao_requests_bytes", "Memory that requests take beside their bodies, as it is counted, in bytes.", func() float64 { return float64(n.c.limits.memory.Used()) })
 	crowd := newCrowd(clock.System{}, crowdShare)
 	su.Turn = crowd.turn(n.scheduled)
 	mu.Turn = su.Turn

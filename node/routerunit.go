@@ -134,6 +134,10 @@ func (u *RouterUnit) by(key func(*http.Request, []byte) (string, error)) http.Ha
 		if r.ContentLength != 0 {
 			var err error
 			if body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, routedBody)); err != nil {
+				if refused := (*fault.Error)(nil); errors.As(err, &refused) {
+					legacy.Fail(w, refused)
+					return
+				}
 				legacy.Fail(w, fault.Wrap(err, fault.TooLarge, "body-too-large", "the body cannot be handed on"))
 				return
 			}

@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"ago/budget"
 	"ago/fault"
 	"ago/node/legacy"
 )
@@ -27,7 +28,9 @@ type limits struct {
 	write  time.Duration // for each writeWindow of an answer
 	idle   time.Duration // between two requests
 	conns  int           // of one address; further ones wait in the system's queue
-	bodies *bodies       // in memory; nil counts none
+
+	bodies *budget.Budget // bytes of bodies in memory; nil counts none
+	memory *budget.Budget // bytes that requests take beside; nil counts none
 }
 
 var usualLimits = limits{
@@ -186,14 +189,21 @@ func guard(face string, h http.Handler, lim limits, m *Metrics, log *slog.Logger
 		start := time.Now()
 		rc := http.NewResponseController(w)
 		var held *heldBody
+		if lim.memory != nil {
+			account := lim.memory.Open(networkOf(clientIP(r)))
+			defer account.Close()
+			r = r.WithContext(budget.With(r.Context(), account))
+		}
 		if r.ContentLength != 0 {
 			rc.SetReadDeadline(start.Add(lim.body))
 			rc.SetWriteDeadline(start.Add(lim.body + lim.write))
 			// A copy, since the server looks at its own request's body when the answer leaves.
-			r = r.WithContext(r.Context())
+			if lim.memory == nil {
+				r = r.WithContext(r.Context())
+			}
 			r.Body = &timedBody{ReadCloser: r.Body, rc: rc}
 			if lim.bodies != nil {
-				held = &heldBody{ReadCloser: r.Body, of: lim.bodies}
+				held = &heldBody{ReadCloser: r.Body, of: lim.bodies, who: networkOf(clientIP(r))}
 				defer held.release()
 				r.Body = held
 			}

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"ago/budget"
 	"ago/clock"
 	"ago/commitment"
 	"ago/fault"
@@ -24,6 +25,7 @@ type UnitConfig struct {
 	Name      string          // host in the address told to others; "" is Host if that is one address, else loopback
 	Port      int             // 0 is a free one
 	Addresses Rate            // of requests from one address of the network
+	Bodies    int64           // bytes of the bodies of requests that are in memory at a time; 0 is 1 GiB
 	Key       *commitment.Key // the unit signs with; nil: the one in Dir, made on first use
 
 	Metrics   bool // serve /metrics
@@ -44,6 +46,7 @@ type unit struct {
 	condition func() (reasons, notes []string)
 	stopping  atomic.Bool
 
+	limits     limits
 	servers    []*server
 	url        string
 	failed     chan error
@@ -73,6 +76,14 @@ func (u *unit) open(ctx context.Context, c UnitConfig) error {
 	return err
 }
 
+// unitLimits are those of a unit that runs alone.
+func unitLimits(bodies int64, m *Metrics) limits {
+	out := usualLimits
+	out.bodies = budget.New(Requests{Bodies: bodies}.orDefault().Bodies)
+	m.gauge("ao_bodies_bytes", "Bodies of requests in memory, in bytes.", func() float64 { return float64(out.bodies.Used()) })
+	return out
+}
+
 func (u *unit) host() string {
 	if u.c.Host != "" {
 		return u.c.Host
@@ -96,7 +107,10 @@ func (u *unit) listen(face string, port int, h http.Handler) (string, error) {
 	}
 	mux.Handle("/", h)
 	host := u.host()
-	s, err := listen(face, host, port, guard(face, limitAddresses(askers(mux, newAskers(clock.System{})), newMeter(u.c.Addresses, clock.System{})), usualLimits, u.metrics, u.c.Log), usualLimits, u.c.Log)
+	if u.limits.bodies == nil { // of both addresses, if the unit has two
+		u.limits = unitLimits(u.c.Bodies, u.metrics)
+	}
+	s, err := listen(face, host, port, guard(face, limitAddresses(askers(mux, newAskers(clock.System{})), newMeter(u.c.Addresses, clock.System{})), u.limits, u.metrics, u.c.Log), u.limits, u.c.Log)
 	if err != nil {
 		var f *fault.Error
 		if errors.As(err, &f) && f.Code == "port-taken" {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 
+	"ago/budget"
 	"ago/fault"
 )
 
@@ -69,8 +70,8 @@ func (fs *flights) share(ctx context.Context, q *question, name string) (at, int
 		if err := ctx.Err(); err != nil {
 			return at{}, 0, overtime(err)
 		}
-		if fault.CodeOf(fl.err) == "resolve-given-up" {
-			continue // whoever worked it out went away; that is not our end
+		if fault.CodeOf(fl.err) == "resolve-given-up" || budget.Crowded(fl.err) {
+			continue // whoever worked it out went away, or had no memory left; that is not our end
 		}
 		q.stage.Shared = true
 		q.shared.Add(1)

@@ -94,9 +94,11 @@ type Settings struct {
 	AddressRate     int           `flag:"address-rate" help:"Requests a second that are answered to one address of the network; 0: any number."`
 	RateBurst       int           `flag:"rate-burst" help:"How many may come at once under these rates; 0: what comes in ten seconds."`
 	RequestKeys     int           `flag:"request-keys" units:"node" default:"65536" min:"1" help:"Keys and members of lists that an AO-Core request may have."`
-	BodyMemory      uint64        `flag:"body-memory" units:"node" kind:"bytes" default:"1gb" min:"1" help:"Bodies of requests that are in memory at a time, together; further ones are answered 503."`
-	Programs        int           `flag:"programs" units:"node" help:"Programs (lua@5.3a) that requests run outside of processes at a time; 0: half of the cores, and two at least."`
-	ProgramQueue    int           `flag:"program-queue" units:"node" default:"64" min:"1" help:"Calls of such programs that may wait, for ten seconds; further ones are answered 429."`
+	BodyMemory      uint64        `flag:"body-memory" kind:"bytes" default:"1gb" min:"1" help:"Bodies of requests that are in memory at a time, together; further ones are answered 503. One address has half of it at most."`
+	RequestMemory   uint64        `flag:"request-memory" units:"node" kind:"bytes" default:"512mb" min:"1" help:"Memory that AO-Core requests take at a time beside their bodies, together; further ones are answered 503. One address has half of it at most."`
+	Programs        int           `flag:"programs" units:"node" help:"Programs (lua@5.3a) that requests run outside of processes at a time, half of them from one address; 0: half of the cores, and two at least."`
+	ProgramQueue    int           `flag:"program-queue" units:"node" default:"256" min:"1" help:"Calls of such programs that may wait, for ten seconds, half of them from one address; further ones are answered 429."`
+	Streams         int           `flag:"streams" units:"node" default:"256" min:"1" help:"Streams of events that are open at a time, half of them at most of one address; further ones are answered 429."`
 	UploadBatch     int           `flag:"upload-batch" units:"su node" default:"1" min:"1" help:"Scheduled messages and assignments that are uploaded together, as one bundle; 1: each by itself."`
 	UploadBytes     uint64        `flag:"upload-bytes" units:"su node" kind:"bytes" default:"4mb" min:"1" help:"Largest bundle that is made of them."`
 	UploadConfirm   time.Duration `flag:"upload-confirm" units:"su node" help:"Time after which the bundler is asked whether it still has what it took, and gets it again if not; 0: it is not asked."`

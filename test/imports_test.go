@@ -23,6 +23,7 @@ var levels = []struct {
 	{"ago/fault", 0, "the one error type"},
 	{"ago/clock", 0, "time is a parameter"},
 	{"ago/codec/js", 0, "text as JavaScript reads and writes it: bytes in, bytes out"},
+	{"ago/budget", 1, "amounts and who holds them; knows nothing of what they are of"},
 	{"ago/arweave", 1, "gives the bytes to sign, and never signs"},
 	{"ago/commitment", 1, "alone touches private keys"},
 	{"ago/settings", 2, "what operators may set; knows no unit"},

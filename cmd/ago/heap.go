@@ -18,10 +18,16 @@ const (
 	heapFloor   = 192 << 20
 	heapPart    = 16 // the floor is at most this part of the machine's memory
 	heapBusy    = 2 * time.Second
+	// heapLimit is where the heap is collected as often as need be, so that what requests take for a moment does not grow to many
+	// times of that. It lies beyond what bodies and requests may take together.
+	heapLimit = 2 << 30
 )
 
-// paceHeap sets how often the heap is collected, unless the operator said that by GOGC. A limit by GOMEMLIMIT holds beside it.
+// paceHeap sets how often the heap is collected, unless the operator said that by GOGC, and the limit unless GOMEMLIMIT does.
 func paceHeap() {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(heapLimit)
+	}
 	if os.Getenv("GOGC") != "" {
 		return
 	}

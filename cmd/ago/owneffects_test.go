@@ -31,7 +31,9 @@ var ownEffects = map[string]func(*testing.T, *world){
 	"su/memory-log-interval": ofMemoryLog(settings.SU), "mu/memory-log-interval": ofMemoryLog(settings.MU),
 	"su/address-rate": ofAddressRate(settings.SU), "mu/address-rate": ofAddressRate(settings.MU), "cu/address-rate": ofAddressRate(settings.CU), "gateway/address-rate": ofAddressRate(settings.Gateway),
 	"ur/address-rate": ofAddressRate(settings.UR),
-	"su/rate-burst":   ofBurst(settings.SU), "mu/rate-burst": ofBurst(settings.MU), "cu/rate-burst": ofBurst(settings.CU), "gateway/rate-burst": ofBurst(settings.Gateway), "ur/rate-burst": ofBurst(settings.UR),
+	"su/body-memory":  ofBodyMemory(settings.SU, "/"), "mu/body-memory": ofBodyMemory(settings.MU, "/"), "cu/body-memory": ofBodyMemory(settings.CU, "/dry-run?process-id="), "gateway/body-memory": ofBodyMemory(settings.Gateway, "/tx"),
+	"ur/body-memory": ofBodyMemory(settings.UR, "/dry-run?process-id="),
+	"su/rate-burst":  ofBurst(settings.SU), "mu/rate-burst": ofBurst(settings.MU), "cu/rate-burst": ofBurst(settings.CU), "gateway/rate-burst": ofBurst(settings.Gateway), "ur/rate-burst": ofBurst(settings.UR),
 	"su/db-name": ofDBName(settings.SU), "mu/db-name": ofDBName(settings.MU), "cu/db-name": ofDBName(settings.CU),
 
 	"su/public-url": func(t *testing.T, w *world) {
@@ -223,6 +225,16 @@ func ofAddressRate(u settings.Unit) func(*testing.T, *world) {
 	return func(t *testing.T, w *world) {
 		r := w.start(t, u, env{"AGO_ADDRESS_RATE": "1", "AGO_RATE_BURST": "1"})
 		eventually(t, "a refusal", func() bool { return r.ask(t, "GET", "/", nil).status == 429 })
+	}
+}
+
+// ofBodyMemory: half of it is for one address.
+func ofBodyMemory(u settings.Unit, path string) func(*testing.T, *world) {
+	return func(t *testing.T, w *world) {
+		if strings.HasSuffix(path, "=") {
+			path += w.counting.String()
+		}
+		w.start(t, u, env{"AGO_BODY_MEMORY": "1kb"}).ask(t, "POST", path, make([]byte, 1000)).is(t, 429, "bodies-share-taken")
 	}
 }
 

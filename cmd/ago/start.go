@@ -152,7 +152,7 @@ func runNode(o *out, l *settings.Loaded) error {
 		Dir: dir, Database: unitDatabase(l), CacheDir: unitCache(l), Host: l.Listen, Name: l.Name, Ports: node.PortsDefault, Upstream: l.ArweaveURL, BlockInterval: l.BlockInterval,
 		Patience: l.Patience, Busy: l.Busy, Profiling: l.Profiling, NewKey: l.NewKey, LiveMax: int64(l.LiveMax), Log: o.log,
 		Clock: clock.System{}, Closed: true, Push: pushLimits(l), Door: doorOf(l), Addresses: rateOf(l, l.AddressRate), PageBytes: pageBytes(l), CacheMax: l.ProcessCache,
-		Requests: node.Requests{Keys: l.RequestKeys, Bodies: int64(l.BodyMemory), Programs: l.Programs, Waiting: l.ProgramQueue},
+		Requests: node.Requests{Keys: l.RequestKeys, Bodies: int64(l.BodyMemory), Memory: int64(l.RequestMemory), Programs: l.Programs, Waiting: l.ProgramQueue, Streams: l.Streams},
 		Bundler:  l.UploaderURL, Uploads: uploadsOf(l), PublicURL: l.PublicURL, LocationTTL: l.LocationTTL, UpstreamGraphQL: ownGraphQL(l), Delegate: l.DelegateURL, NoMetrics: !l.Metrics, NoTraces: !l.Traces,
 	}
 	if c.Limits, err = computeLimits(l); err != nil {
@@ -221,7 +221,7 @@ func runCU(o *out, l *settings.Loaded) error {
 		Dir: dir, Database: unitDatabase(l), CacheDir: unitCache(l), Host: l.Listen, Port: l.Port, Gateway: first(l.ArweaveURL), SU: l.SchedulerURL,
 		VerifySignatures: l.VerifySigs, Profiling: l.Profiling, LiveMax: int64(l.LiveMax), Log: o.log, Address: key.Address().String(), Key: key,
 		GraphQL: graphQL(l), ReadOnly: l.UnitMode == "ru", Busy: l.Busy, Patience: l.Patience, PageSize: l.PageSize, HeadAge: l.HeadAge, ModuleCache: l.ModuleCache, NoMetrics: !l.Metrics,
-		Addresses: rateOf(l, l.AddressRate),
+		Addresses: rateOf(l, l.AddressRate), Bodies: int64(l.BodyMemory),
 	}
 	if cfg.HeadAge == 0 {
 		cfg.HeadAge = -1
@@ -335,7 +335,7 @@ func runGateway(o *out, l *settings.Loaded) error {
 
 func runUR(o *out, l *settings.Loaded) error {
 	r, err := node.StartRouter(o, node.RouterConfig{
-		UnitConfig: node.UnitConfig{Host: l.Listen, Port: l.Port, Metrics: l.Metrics, Log: o.log, Addresses: rateOf(l, l.AddressRate)},
+		UnitConfig: node.UnitConfig{Host: l.Listen, Port: l.Port, Metrics: l.Metrics, Log: o.log, Addresses: rateOf(l, l.AddressRate), Bodies: int64(l.BodyMemory)},
 		Unit:       l.RouterUnit, Hosts: l.Hosts, Redirect: l.Strategy == "redirect", ProcessToHost: l.ProcessToHost, OwnerToHost: l.OwnerToHost,
 		ModuleToHost: l.ModuleToHost, Lookup: l.LookupURL, Subrouter: l.SubrouterURL, SubOwners: l.SubOwners,
 	})
@@ -353,7 +353,7 @@ func nothing() error { return nil }
 // unitConfig is what every unit that runs alone is given.
 func unitConfig(o *out, l *settings.Loaded) (node.UnitConfig, error) {
 	c := node.UnitConfig{Database: unitDatabase(l), Host: l.Listen, Name: l.Name, Port: l.Port, Metrics: l.Metrics, Profiling: l.Profiling, Log: o.log,
-		Addresses: rateOf(l, l.AddressRate)}
+		Addresses: rateOf(l, l.AddressRate), Bodies: int64(l.BodyMemory)}
 	var err error
 	if c.Dir, err = unitDir(l); err != nil {
 		return c, err

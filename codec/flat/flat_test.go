@@ -25,7 +25,7 @@ func TestFormsOfAnotherImplementation(t *testing.T) {
 		for _, c := range f.Cases {
 			n++
 			m, want := messagetest.Message(t, c.Message), messagetest.Message(t, c.Flat)
-			if got := Encode(m); !message.Equal(got, want) {
+			if got, err := Encode(m); err != nil || !message.Equal(got, want) {
 				t.Errorf("%s: %v, want %v", c.Name, got, want)
 			}
 			back, err := Decode(want)
@@ -54,7 +54,7 @@ func TestFormsOfTheFirstGeneration(t *testing.T) {
 		}
 	}
 	for _, c := range f.Flat["to"] {
-		if got := Encode(messagetest.Message(t, c.Tabm)); !message.Equal(got, messagetest.Message(t, c.Flat)) {
+		if got, err := Encode(messagetest.Message(t, c.Tabm)); err != nil || !message.Equal(got, messagetest.Message(t, c.Flat)) {
 			t.Errorf("%v, want %v", got, c.Flat)
 		}
 	}
@@ -90,7 +90,11 @@ func TestMessagesComeBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := messagetest.Messages(3).Draw(t, "message")
 		want, _ := pruned(m)
-		got, err := Decode(Encode(m))
+		flat, err := Encode(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := Decode(flat)
 		if err != nil || !message.Equal(got, want) {
 			t.Fatalf("%v, %v, want %v", got, err, want)
 		}
@@ -165,4 +169,29 @@ func must(b []byte, err error) []byte {
 		panic(err)
 	}
 	return b
+}
+
+// TestPathsAreBounded: what is nested deep under long keys is far longer as lines.
+func TestPathsAreBounded(t *testing.T) {
+	var m message.Message
+	for i := range 1000 {
+		m = m.With(strconv.Itoa(i), message.Int(i))
+	}
+	for range 100 {
+		m = message.New(message.Field{Key: strings.Repeat("k", 100), Value: m})
+		m = message.New(message.Field{Key: "l", Value: message.List{m}})
+	}
+	if _, err := Encode(m); fault.CodeOf(err) != "flat-too-large" || fault.KindOf(err) != fault.TooLarge {
+		t.Errorf("%v", err)
+	}
+	if _, err := Serialize(m); fault.CodeOf(err) != "flat-too-large" {
+		t.Errorf("%v", err)
+	}
+	if cost := Cost(m, 1<<40); cost < 10<<20 || cost > 1<<30 {
+		t.Errorf("it costs %d", cost)
+	}
+	text := []byte(strings.Repeat("a/b/c: 1\n", 1000))
+	if cost := ReadCost(text); cost < int64(len(text)) || cost > int64(500*len(text)) {
+		t.Errorf("%d bytes of lines cost %d", len(text), cost)
+	}
 }

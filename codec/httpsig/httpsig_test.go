@@ -104,7 +104,11 @@ func TestEveryEncodingNamesAMessageAlike(t *testing.T) {
 			check(json.Codec, got, err)
 		}
 		if !some(m, emptyMap) {
-			got, err := flat.Decode(flat.Encode(m))
+			lines, err := flat.Encode(m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := flat.Decode(lines)
 			check(flat.Codec, got, err)
 		}
 		if d, err := ans104.DraftOf(m); err == nil && m.Text("data") != "" {

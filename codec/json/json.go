@@ -175,6 +175,12 @@ func DecodeUpTo(text []byte, most int) (message.Message, error) {
 	return structured.Decode(m, structured.GenB)
 }
 
+// ReadCost tells, before a text is read, about how many bytes of memory that takes.
+func ReadCost(text []byte) int64 { return 3*int64(len(text)) + valueCost*int64(count(text)) }
+
+// valueCost are the bytes of a value beside its text, as it is read and as it is kept.
+const valueCost = 384
+
 // count gives how many values a text holds, or more if it is not JSON: each begins the text or stands after a bracket or a comma.
 func count(text []byte) int {
 	n, quoted := 0, false

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"ago/budget"
 	"ago/codec/ans104"
 	"ago/codec/flat"
 	"ago/codec/httpsig"
@@ -55,6 +56,9 @@ func (q *request) encode(r *http.Request, res device.Result, wants wants) (*answ
 		codec = httpsig.Codec
 	}
 	if codec != httpsig.Codec {
+		if err := q.account.Grow(writeCost(codec, m, q.account.Limit())); err != nil {
+			return nil, err
+		}
 		if m, err = inCodec(m, codec, q.steering()...); err != nil {
 			return nil, err
 		}
@@ -92,17 +96,27 @@ func encodeFailure(status int, m message.Message, wants wants) *answer {
 // nested gives the message with what it links to in it, or linked, as the client asks.
 func (q *request) nested(r *http.Request, m message.Message, wants wants) (message.Message, error) {
 	contents := q.node.Contents
-	load := func(l message.Link) (message.Value, error) { return contents.Read(r.Context(), l.To.String()) }
+	load := func(l message.Link) (message.Value, error) {
+		v, err := contents.Read(r.Context(), l.To.String())
+		if err == nil && q.account != nil {
+			err = q.account.Grow(message.Footprint(v, q.account.Limit()))
+		}
+		return v, err
+	}
 	switch {
 	case contents == nil:
 		return m, nil
 	case wants.bundle == "true":
 		return m.Bundle(load)
 	case wants.bundle != "false" && inPlace(m): // or the signatures would not hold for what is sent
-		if whole, err := m.Bundle(load); err == nil {
-			return whole, nil
+		whole, err := m.Bundle(load)
+		if budget.Crowded(err) {
+			return m, err
 		}
-		return m, nil
+		if err != nil {
+			return m, nil
+		}
+		return whole, nil
 	case len(m.Committers()) > 0:
 		return m, nil
 	case wants.bundle == "false":
@@ -139,7 +153,7 @@ func inCodec(m message.Message, codec string, steering ...string) (message.Messa
 		text, err = json.Encode(m)
 	case flat.Codec:
 		kind = "application/flat"
-		text, err = flat.Serialize(flat.Encode(m))
+		text, err = flat.Serialize(m)
 	case ans104.Codec:
 		kind = "application/ans104"
 		text, err = itemOf(m)
@@ -210,28 +224,22 @@ const (
 	contentLength = "content-length"
 )
 
-// namesMax is how many bytes the names of the parts of an answer have: each is its whole path, so that a short message that is nested
-// deep under long keys could make an answer of gigabytes.
-const namesMax = 16 << 20
-
-// namesOf gives what is left of so many bytes behind the names of all that is nested; less than 0 if they are not enough.
-func namesOf(m message.Message, above, left int) int {
-	for key, v := range m.All() {
-		if left < 0 {
-			return left
-		}
-		if nested, ok := v.(message.Message); ok {
-			left = namesOf(nested, above+len(key)+1, left-above-len(key)-1)
-		}
+// writeCost tells about how many bytes of memory it takes to write a message in a codec.
+func writeCost(codec string, m message.Message, limit int64) int64 {
+	if codec == flat.Codec {
+		return 2 * flat.Cost(m, limit)
 	}
-	return left
+	return 3 * message.Footprint(m, limit)
 }
 
 // httpsig writes a message as headers and body, signed by the node unless others have signed it.
 func (q *request) httpsig(m message.Message, status int, path *device.Hashpath, wants wants) (*answer, error) {
-	if namesOf(m, 0, namesMax) < 0 {
-		return nil, fault.New(fault.TooLarge, "answer-too-large", "the names of the parts of the answer have more than %d bytes", namesMax).
-			WithHint("ask for a part of it by its path, or for JSON")
+	cost, err := httpsig.Fits(m)
+	if err != nil {
+		return nil, err
+	}
+	if err := q.account.Grow(cost); err != nil {
+		return nil, err
 	}
 	if len(m.Committers()) > 0 {
 		wire, err := httpsig.Encode(httpsig.Unsteered(m), message.Nested, q.steering()...)

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"ago/budget"
 	"ago/commitment"
 	"ago/device"
 	"ago/fault"
@@ -44,6 +45,8 @@ type Config struct {
 	Hook func(c *device.Call, name string, m message.Message) (message.Message, error)
 	// Streams are what goes on in processes. Nil streams nothing.
 	Streams Streams
+	// StreamsMax are those that are open at a time, half of them at most for one address; 0 is 256.
+	StreamsMax int
 }
 
 // Face is the HTTP handler of a node. It is safe for concurrent use.
@@ -52,8 +55,8 @@ type Face struct {
 	now      atomic.Pointer[settings]
 	requests atomic.Uint64 // counts those that failed, for their names
 	signed   *kept
-	streams  chan struct{} // a place for each that is open
-	signing  chan struct{} // a place for each processor, so that signatures do not hold up everything else
+	streams  *budget.Budget // a place for each that is open
+	signing  chan struct{}  // a place for each processor, so that signatures do not hold up everything else
 }
 
 // settings are what a node works with at a time, and the answers that follow from them.
@@ -72,10 +75,13 @@ func New(c Config) *Face {
 	if c.KeysMax == 0 {
 		c.KeysMax = KeysMax
 	}
+	if c.StreamsMax == 0 {
+		c.StreamsMax = streamsMax
+	}
 	if c.Verify == nil {
 		c.Verify = commitment.Verify
 	}
-	f := &Face{c: c, signed: newKept(keptBytes), streams: make(chan struct{}, streamsMax), signing: make(chan struct{}, min(runtime.GOMAXPROCS(0), runtime.NumCPU()))}
+	f := &Face{c: c, signed: newKept(keptBytes), streams: budget.New(int64(c.StreamsMax)), signing: make(chan struct{}, min(runtime.GOMAXPROCS(0), runtime.NumCPU()))}
 	f.Use(c.Node, c.Resolver)
 	return f
 }
@@ -111,7 +117,7 @@ func (f *Face) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	wants := wantsOf(r)
-	q := &request{Face: f, settings: f.now.Load(), r: r, wants: wants}
+	q := &request{Face: f, settings: f.now.Load(), r: r, wants: wants, account: budget.Of(r.Context())}
 	if wants.stream && q.stream(w) {
 		return
 	}
@@ -139,6 +145,8 @@ type request struct {
 	r     *http.Request
 	wants wants
 	in    incoming
+
+	account *budget.Account // of the memory that it takes
 
 	redirects bool // the answer sends the client elsewhere
 }

@@ -1,8 +1,8 @@
 package aocore
 
 import (
-	"bytes"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"slices"
@@ -56,6 +56,9 @@ func (q *request) read(w http.ResponseWriter, r *http.Request, wants *wants) (in
 	if err != nil {
 		return incoming{}, err
 	}
+	if err := q.account.Grow(readCost(wants.sent, body)); err != nil {
+		return incoming{}, err
+	}
 	m, err := f.decode(r, wants, body)
 	if err != nil {
 		return incoming{}, err
@@ -77,6 +80,19 @@ func (q *request) read(w http.ResponseWriter, r *http.Request, wants *wants) (in
 		}
 	}
 	return in, nil
+}
+
+// readCost tells about how many bytes of memory it takes to read a body in a codec.
+func readCost(codec string, body []byte) int64 {
+	switch codec {
+	case json.Codec:
+		return json.ReadCost(body)
+	case flat.Codec:
+		return flat.ReadCost(body)
+	case httpsig.Codec:
+		return httpsig.ReadCost(body)
+	}
+	return 3 * int64(len(body))
 }
 
 // peerOf is where a node that asks answers itself, if it tells its port.
@@ -103,9 +119,8 @@ func (f *Face) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if r.ContentLength > f.c.BodyMax {
 		return nil, tooLarge()
 	}
-	var b bytes.Buffer
-	b.Grow(int(min(max(r.ContentLength, 0), 64<<10)) + bytes.MinRead) // a promised length is not yet a sent one
-	if _, err := b.ReadFrom(http.MaxBytesReader(w, r.Body, f.c.BodyMax)); err != nil {
+	body, err := readAll(http.MaxBytesReader(w, r.Body, f.c.BodyMax), r.ContentLength)
+	if err != nil {
 		var over *http.MaxBytesError
 		if errors.As(err, &over) {
 			return nil, tooLarge()
@@ -115,7 +130,31 @@ func (f *Face) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 		}
 		return nil, fault.Wrap(err, fault.Malformed, "body-unreadable", "the body ended before it was complete")
 	}
-	return b.Bytes(), nil
+	return body, nil
+}
+
+// readAll reads what was promised to have so many bytes, less than 0 if nothing was. A promised length is not yet a sent one: room
+// is made for eight times what has come at most.
+func readAll(r io.Reader, promised int64) ([]byte, error) {
+	b := make([]byte, 0, min(max(promised, 0), 64<<10)+1)
+	for {
+		if len(b) == cap(b) {
+			room := 2 * cap(b)
+			if promised >= int64(len(b)) {
+				room = int(min(promised, 8*int64(cap(b)))) + 1 // one more, to see the end
+			}
+			b = append(make([]byte, 0, room), b...)
+		}
+		n, err := r.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		switch err {
+		case nil:
+		case io.EOF:
+			return b, nil
+		default:
+			return b, err
+		}
+	}
 }
 
 // decode reads headers and body by the codec that the request names.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"ago/budget"
 	"ago/clock"
 	"ago/codec/json"
 	"ago/fault"
@@ -55,13 +56,16 @@ func streamed(r *http.Request) (process message.ID, results, ok bool) {
 }
 
 func (q *request) run(w http.ResponseWriter, process message.ID, results bool) error {
-	select {
-	case q.streams <- struct{}{}:
-		defer func() { <-q.streams }()
-	default:
-		return fault.New(fault.TooMany, "streams-too-many", "%d streams are open, which is all that this node has", streamsMax).
+	who := q.account.Who()
+	switch q.streams.Take(who, 1) {
+	case budget.ShareTaken:
+		return fault.New(fault.TooMany, "streams-too-many", "your address has %d streams open, which is its share of those that this node has", q.streams.Share()).
+			WithHint("close one, or ask for GET /%s/slot from time to time", process)
+	case budget.AllTaken:
+		return fault.New(fault.TooMany, "streams-too-many", "%d streams are open, which is all that this node has", q.streams.Most()).
 			WithHint("ask again later, or ask for GET /%s/slot from time to time", process)
 	}
+	defer q.streams.Give(who, 1)
 	from, err := q.from(process)
 	if err != nil {
 		return err

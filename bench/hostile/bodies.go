@@ -1,0 +1,91 @@
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"strings"
+)
+
+// flatLines are lines of paths that share nothing, so many keys deep.
+func flatLines(n, deep int) []byte {
+	var b bytes.Buffer
+	below := strings.Repeat("/a", deep-1)
+	for i := range n {
+		fmt.Fprintf(&b, "k%d%s: 1\n", i, below)
+	}
+	return b.Bytes()
+}
+
+func bigLines(n, size int) []byte {
+	var b bytes.Buffer
+	value := strings.Repeat("v", size)
+	for i := range n {
+		fmt.Fprintf(&b, "k%d/a: %s\n", i, value)
+	}
+	return b.Bytes()
+}
+
+// jsonObjects is an object of so many small objects.
+func jsonObjects(n int) []byte {
+	var b bytes.Buffer
+	b.WriteString(`{"n":{`)
+	for i := range n {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, `"k%d":{"a":1}`, i)
+	}
+	b.WriteString("}}")
+	return b.Bytes()
+}
+
+func jsonList(n int) []byte {
+	return []byte(`{"n":[` + strings.Repeat("1,", n-1) + `1]}`)
+}
+
+func jsonDeep(n, deep int) []byte {
+	one := strings.Repeat("[", deep) + strings.Repeat("]", deep)
+	return []byte(`{"n":[` + strings.Repeat(one+",", n-1) + one + `]}`)
+}
+
+func jsonBig(size int) []byte {
+	return []byte(`{"n":"` + strings.Repeat("v", size) + `"}`)
+}
+
+// jsonDeepKeys is nested deep under long keys, with many values at the bottom: each is written with its whole path.
+func jsonDeepKeys(deep, leaves int) []byte {
+	var b bytes.Buffer
+	key := strings.Repeat("x", 200)
+	for range deep {
+		b.WriteString(`{"` + key + `":`)
+	}
+	b.WriteByte('{')
+	for i := range leaves {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, `"k%d":"1"`, i)
+	}
+	b.WriteString(strings.Repeat("}", deep+1))
+	return b.Bytes()
+}
+
+func parts(n, deep int) []byte {
+	var b bytes.Buffer
+	below := strings.Repeat("/a", deep-1)
+	for i := range n {
+		fmt.Fprintf(&b, "--b\r\ncontent-disposition: form-data;name=\"k%d%s\"\r\na: 1\r\nb: 2\r\n", i, below)
+	}
+	b.WriteString("--b--")
+	return b.Bytes()
+}
+
+// bomb is so many bytes of nothing, packed.
+func bomb(size int) []byte {
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	w.Write(make([]byte, size))
+	w.Close()
+	return b.Bytes()
+}
