@@ -174,7 +174,7 @@ func must(b []byte, err error) []byte {
 // TestPathsAreBounded: what is nested deep under long keys is far longer as lines.
 func TestPathsAreBounded(t *testing.T) {
 	var m message.Message
-	for i := range 1000 {
+	for i := range 2000 {
 		m = m.With(strconv.Itoa(i), message.Int(i))
 	}
 	for range 100 {
