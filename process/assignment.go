@@ -3,6 +3,7 @@ package process
 import (
 	"crypto/sha256"
 
+	"ago/codec/ans104"
 	"ago/codec/httpsig"
 	"ago/message"
 )
@@ -70,7 +71,10 @@ func Chain(previous *message.ID, scheduled string) message.ID {
 // IDs gives every id that a message is known under: the one it is scheduled by, that of its content, and those of its
 // commitments.
 func IDs(m message.Message) []message.ID {
-	ids := []message.ID{ContentOfMessage(m).ID}
+	ids := []message.ID{m.SignedID()} // as ContentOfMessage says
+	if it, ok := ans104.ItemOf(m); ok {
+		ids[0] = it.ID()
+	}
 	add := func(id message.ID) {
 		for _, have := range ids {
 			if have == id {

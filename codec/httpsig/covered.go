@@ -20,13 +20,26 @@ func Covered(w Wire) (Wire, error) {
 	if err != nil {
 		return Wire{}, err
 	}
+	return coveredBySome(w, ms), nil
+}
+
+// DecodeCovered is DecodeUpTo of what Covered gives.
+func DecodeCovered(w Wire, most int) (message.Message, error) {
+	ms, err := members(w)
+	if err != nil {
+		return message.Message{}, err
+	}
+	return decode(coveredBySome(w, ms), bounds{keys: most}, func(Wire) ([]member, error) { return ms, nil }) // whose headers stay as they were
+}
+
+func coveredBySome(w Wire, ms []member) Wire {
 	signed := map[string]bool{}
 	for _, s := range ms {
 		for _, c := range s.components {
 			signed[strings.TrimPrefix(c, "@")] = true
 		}
 	}
-	out := Wire{}
+	out := Wire{Headers: make([]message.Header, 0, len(w.Headers))}
 	body := signed[message.KeyContentDigest] || signed["content-length"] || signed[message.KeyContentType]
 	for _, h := range w.Headers {
 		ofBody := h.Name == message.KeyContentType || h.Name == message.KeyContentDigest
@@ -37,7 +50,7 @@ func Covered(w Wire) (Wire, error) {
 	if body {
 		out.Body = w.Body
 	}
-	return out, nil
+	return out
 }
 
 // Tagged tells whether a commitment says what its signature is for: answers do, and what was signed for whoever asked. It reads

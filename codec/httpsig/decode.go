@@ -36,7 +36,7 @@ func Decode(w Wire) (message.Message, error) { return DecodeUpTo(w, math.MaxInt)
 
 // DecodeUpTo is Decode of at most so many keys in headers and parts together, for what strangers send. Beyond that it fails with
 // TooLarge ("keys-too-many").
-func DecodeUpTo(w Wire, most int) (message.Message, error) { return decode(w, bounds{keys: most}) }
+func DecodeUpTo(w Wire, most int) (message.Message, error) { return decode(w, bounds{keys: most}, members) }
 
 // bounds are what a message may have, and where it is.
 type bounds struct {
@@ -46,8 +46,10 @@ type bounds struct {
 
 var unbounded = bounds{keys: math.MaxInt}
 
-func decode(w Wire, to bounds) (message.Message, error) {
-	if _, err := w.Bytes(); err != nil {
+// decode reads a message with the signatures that the last argument reads in its headers.
+func decode(w Wire, to bounds, signatures func(Wire) ([]member, error)) (message.Message, error) {
+	raw, err := w.Bytes()
+	if err != nil {
 		return message.Message{}, err
 	}
 	if err := w.checkDigest(); err != nil {
@@ -59,7 +61,7 @@ func decode(w Wire, to bounds) (message.Message, error) {
 	}
 	m = settle(m)
 	f := &form{wire: w}
-	ms, err := members(w)
+	ms, err := signatures(w)
 	if err != nil {
 		return message.Message{}, err
 	}
@@ -72,7 +74,7 @@ func decode(w Wire, to bounds) (message.Message, error) {
 		}
 		m = m.With(message.KeyCommitments, message.New(entries...))
 	}
-	return f.carry(m), nil
+	return f.carried(m, raw), nil
 }
 
 // Read is Decode of the bytes a message kept.

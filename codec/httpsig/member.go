@@ -101,17 +101,37 @@ func members(w Wire) ([]member, error) {
 			return nil, fault.New(fault.TooLarge, "signatures-too-many", "a message has at most %d signatures", signaturesMax)
 		}
 		s := member{name: in.Name, signature: []byte(signatures[i].Value.Text), params: in.Value.Params, raw: in.Raw}
-		seen := make(map[string]bool, len(in.Value.Items))
+		s.components = make([]string, 0, len(in.Value.Items))
 		for _, c := range in.Value.Items {
-			if seen[c.Text] || len(c.Params) > 0 {
-				return nil, malformed("signature-malformed", "the component %.60q comes twice or has parameters", c.Text)
-			}
-			seen[c.Text] = true
 			s.components = append(s.components, c.Text)
+			if len(c.Params) > 0 {
+				return nil, malformed("signature-malformed", "the component %.60q has parameters", c.Text)
+			}
+		}
+		if c, again := repeated(s.components); again {
+			return nil, malformed("signature-malformed", "the component %.60q comes twice", c)
 		}
 		out = append(out, s)
 	}
 	return out, nil
+}
+
+// repeated finds a text that comes twice.
+func repeated(texts []string) (string, bool) {
+	const few = 16
+	var seen map[string]bool
+	for i, t := range texts {
+		if seen == nil && i == few {
+			seen = setOf(texts[:i])
+		}
+		if seen == nil && slices.Contains(texts[:i], t) || seen[t] {
+			return t, true
+		}
+		if seen != nil {
+			seen[t] = true
+		}
+	}
+	return "", false
 }
 
 // entry gives the commitment that the signature makes.

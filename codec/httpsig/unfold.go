@@ -65,7 +65,7 @@ func unfolded(annotated message.Message, to bounds) (message.Message, bool) {
 
 func decodeFolded(annotated message.Message, w Wire, macs map[string]member, to bounds) (message.Message, bool) {
 	to.depth++
-	m, err := decode(w, to)
+	m, err := decode(w, to, members)
 	if err != nil {
 		return annotated, false
 	}

@@ -51,10 +51,29 @@ const checksMax = 256
 func Holding(m message.Message) (message.Message, []commitment.Signer) {
 	left := checksMax
 	out, signers, dropped := holding(m, &left)
-	if f, ok := m.Form().(*form); ok && m.Codec() == Codec && !message.Equal(out, m) {
-		return f.without(dropped).carry(out), signers
+	return reformed(m, out, dropped), signers
+}
+
+// HoldingNested is Holding of a message whose own commitments were found to hold.
+func HoldingNested(m message.Message) message.Message {
+	left := checksMax - m.Commitments().Len()
+	if left < 0 {
+		out, _ := Holding(m)
+		return out
 	}
-	return out, signers
+	out, changed := holdingNested(m, &left)
+	if !changed {
+		return m
+	}
+	return reformed(m, out, nil)
+}
+
+// reformed gives what is left of a message with the form that belongs to it.
+func reformed(m, out message.Message, dropped []message.ID) message.Message {
+	if f, ok := m.Form().(*form); ok && m.Codec() == Codec && !message.Equal(out, m) {
+		return f.without(dropped).carry(out)
+	}
+	return out
 }
 
 // holding also gives the ids of the message's own commitments that do not hold.
@@ -76,11 +95,15 @@ func holding(m message.Message, left *int) (out message.Message, signers []commi
 	if out = m; len(dropped) > 0 {
 		out = committedAs(m, kept)
 	}
-	out, _ = eachNested(out, func(inner message.Message) (message.Message, bool) {
+	out, _ = holdingNested(out, left)
+	return out, signers, dropped
+}
+
+func holdingNested(m message.Message, left *int) (message.Message, bool) {
+	return eachNested(m, func(inner message.Message) (message.Message, bool) {
 		held, _, _ := holding(inner, left)
 		return held, !message.Equal(held, inner)
 	})
-	return out, signers, dropped
 }
 
 // without gives the form without the signatures of these ids.
@@ -104,6 +127,11 @@ func (f *form) carry(m message.Message) message.Message {
 	if err != nil {
 		return m
 	}
+	return f.carried(m, raw)
+}
+
+// carried is carry of bytes that were written before.
+func (f *form) carried(m message.Message, raw []byte) message.Message {
 	var id message.ID
 	if len(m.Committers()) > 0 {
 		id = m.SignedID()

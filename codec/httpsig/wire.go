@@ -101,16 +101,29 @@ func (w Wire) with(name, value string) Wire {
 // Bytes writes the wire as HTTP does after the first line: "name: value" lines, an empty line, the body. It is what a message
 // keeps as the bytes it came in. It fails with Malformed ("header-malformed") for headers that HTTP cannot carry.
 func (w Wire) Bytes() ([]byte, error) {
-	var b bytes.Buffer
+	size := len("\r\n") + len(w.Body)
 	for _, h := range w.Headers {
-		if h.Name == "" || strings.ContainsAny(h.Name, ": \t\r\n\x00") || strings.ContainsAny(h.Value, "\r\n\x00") {
+		if !carries(h) {
 			return nil, malformed("header-malformed", "%.60q is no header that HTTP can carry", h.Name)
 		}
-		b.WriteString(h.Name + ": " + h.Value + "\r\n")
+		size += len(h.Name) + len(": ") + len(h.Value) + len("\r\n")
 	}
-	b.WriteString("\r\n")
-	b.Write(w.Body)
-	return b.Bytes(), nil
+	b := make([]byte, 0, size)
+	for _, h := range w.Headers {
+		b = append(append(append(append(b, h.Name...), ": "...), h.Value...), "\r\n"...)
+	}
+	return append(append(b, "\r\n"...), w.Body...), nil
+}
+
+// carries tells whether HTTP can carry a header.
+func carries(h message.Header) bool {
+	for i := range len(h.Name) {
+		switch h.Name[i] {
+		case ':', ' ', '\t', '\r', '\n', 0:
+			return false
+		}
+	}
+	return h.Name != "" && strings.IndexByte(h.Value, '\r') < 0 && strings.IndexByte(h.Value, '\n') < 0 && strings.IndexByte(h.Value, 0) < 0
 }
 
 // ParseWire reads what Bytes writes. The body is part of the bytes given.

@@ -203,12 +203,8 @@ func (f *Face) decode(r *http.Request, wants *wants, body []byte) (message.Messa
 			hs = append(hs, h)
 		}
 	}
-	wire, err := httpsig.Covered(httpsig.NewWire(hs, body))
-	if err != nil {
-		return message.Message{}, err
-	}
 	wants.old = strings.Contains(r.Header.Get("Signature-Input"), "http-sig-")
-	m, err := httpsig.DecodeUpTo(wire, f.c.KeysMax)
+	m, err := httpsig.DecodeCovered(httpsig.NewWire(hs, body), f.c.KeysMax)
 	if err == nil && !reads(r) && m.Commitments().Len() == 0 {
 		return m, fault.New(fault.Malformed, "signature-unknown", "none of the signatures is one of a message").
 			WithHint("the names of signatures begin with comm-, or with http-sig- in the first generation")
@@ -281,15 +277,28 @@ func (f *Face) verified(m message.Message) (message.Message, error) {
 	if m.Commitments().Len() == 0 {
 		return clean(m), nil
 	}
-	signers, err := commitment.VerifyEntries(m)
+	signed, err := f.signedBy(m)
 	if err != nil {
 		return message.Message{}, err
 	}
-	held, _ := httpsig.Holding(m)
-	if len(signers) > 0 {
+	held := httpsig.HoldingNested(m)
+	if signed {
 		held = held.OnlyCommitted()
 	}
 	return clean(held), nil
+}
+
+// signedBy tells whether somebody signed a message, all of whose commitments hold. Who asks for the same message later need not
+// check it again.
+func (f *Face) signedBy(m message.Message) (bool, error) {
+	if m.Codec() == httpsig.Codec && len(m.Committers()) > 0 {
+		_, err := f.c.Verify(m)
+		if err == nil || fault.CodeOf(err) != "not-signed" {
+			return err == nil, err
+		}
+	}
+	signers, err := commitment.VerifyEntries(m)
+	return len(signers) > 0, err
 }
 
 // clean gives a message without what is private: only nodes themselves say that.

@@ -65,7 +65,7 @@ func malformed(format string, args ...any) *fault.Error {
 func ParseDictionary(s string) ([]Member, error) {
 	r := reader{s: strings.Trim(s, " \t")}
 	var out []Member
-	at := map[string]int{} // only looked up
+	var at map[string]int // only looked up, and only if there are many
 	for r.more() {
 		name, err := r.name()
 		if err != nil {
@@ -84,19 +84,44 @@ func ParseDictionary(s string) ([]Member, error) {
 		}
 		value.Params = params
 		raw := r.s[min(start, r.i):r.i]
-		if i, again := at[name]; again {
+		if i := place(out, at, name); i >= 0 {
 			out[i].Value, out[i].Raw = value, raw
 		} else if len(out) == MembersMax {
 			return nil, fault.New(fault.TooLarge, "field-too-large", "a field has at most %d members", MembersMax)
 		} else {
-			at[name] = len(out)
 			out = append(out, Member{name, value, raw})
+			if at != nil {
+				at[name] = len(out) - 1
+			} else if len(out) == fewMembers {
+				at = make(map[string]int, 2*fewMembers)
+				for i, m := range out {
+					at[m.Name] = i
+				}
+			}
 		}
 		if err := r.comma(); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
+}
+
+const fewMembers = 16
+
+// place finds a member, by the map if there is one; it is -1 if there is none of the name.
+func place(members []Member, at map[string]int, name string) int {
+	if at != nil {
+		if i, ok := at[name]; ok {
+			return i
+		}
+		return -1
+	}
+	for i := range members {
+		if members[i].Name == name {
+			return i
+		}
+	}
+	return -1
 }
 
 // ParseList reads items apart from each other by commas.
@@ -197,7 +222,8 @@ func (r *reader) itemOrList() (Item, error) {
 	if !r.take('(') {
 		return r.item()
 	}
-	list := Item{Kind: Inner, Items: []Item{}}
+	const usual = 8
+	list := Item{Kind: Inner, Items: make([]Item, 0, usual)}
 	for {
 		r.spaces()
 		if r.take(')') {
@@ -251,7 +277,7 @@ func (r *reader) item() (Item, error) {
 
 func (r *reader) text() (Item, error) {
 	r.i++
-	if n := strings.IndexAny(r.s[r.i:], `"\`); n >= 0 && r.s[r.i+n] == '"' {
+	if n := strings.IndexByte(r.s[r.i:], '"'); n >= 0 && strings.IndexByte(r.s[r.i:r.i+n], '\\') < 0 {
 		r.i += n + 1
 		return Item{Text: r.s[r.i-n-1 : r.i-1]}, nil
 	}
@@ -316,6 +342,10 @@ func (r *reader) params() ([]Param, error) {
 		}
 		if len(out) == MembersMax {
 			return nil, fault.New(fault.TooLarge, "field-too-large", "a field has at most %d parameters", MembersMax)
+		}
+		if out == nil {
+			const usual = 4
+			out = make([]Param, 0, usual)
 		}
 		out = append(out, Param{name, value})
 	}
