@@ -54,8 +54,11 @@ func (i items) Item(ctx context.Context, id message.ID) ([]byte, error) {
 	}
 	at := places[0]
 	for e, err := range i.log.Range(ctx, at.Process, at.Slot, at.Slot+1) {
-		if err != nil || e.Assignment != nil {
-			return e.Assignment, err
+		if err != nil {
+			return nil, err
+		}
+		if _, written := (process.Assigned{Entry: e}).Written(); e.Assignment != nil && !written {
+			return e.Assignment, nil
 		}
 	}
 	return nil, err

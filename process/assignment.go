@@ -1,11 +1,13 @@
 package process
 
 import (
+	"bytes"
 	"crypto/sha256"
 
 	"ago/codec/ans104"
 	"ago/codec/httpsig"
 	"ago/message"
+	"ago/slotlog"
 )
 
 // pathCompute is the key that an assignment asks an execution device for.
@@ -14,8 +16,12 @@ const pathCompute = "compute"
 // Core gives the slot as the AO-Core message that assigns it, without commitments: type, data-protocol, variant, process,
 // slot, epoch, path, block-height, block-hash, block-timestamp (seconds), timestamp (milliseconds), hash-chain, base-hashpath (in
 // AO-Core processes), and as body the scheduled message. It follows from the entry alone, so that it is the same whenever it is
-// read. A message that does not carry its id with it, such as a transaction known by its fields, stands there as a link.
+// read. A message that does not carry its id with it, such as a transaction known by its fields, stands there as a link. An
+// assignment that another scheduler wrote in a form of its own has the keys that it has.
 func (a Assigned) Core() message.Message {
+	if m, ok := a.Written(); ok {
+		return m.Without(message.KeyCommitments).With(message.KeyBody, a.Content.Message())
+	}
 	if body := a.Content.Message(); body.SignedID() == a.Entry.Message {
 		return a.assignment(body)
 	}
@@ -27,7 +33,35 @@ func (a Assigned) CoreID() message.ID { return a.CoreLinked().UnsignedID() }
 
 // CoreLinked is Core with the scheduled message by its id: what ids and signatures are computed from.
 func (a Assigned) CoreLinked() message.Message {
+	if m, ok := a.Written(); ok {
+		return m.Without(message.KeyCommitments).With(message.KeyBody, message.Link{To: a.Entry.Message})
+	}
 	return a.assignment(message.Link{To: a.Entry.Message})
+}
+
+// writtenHead begins the bytes of an assignment that another scheduler wrote in a form of its own; the form that Keep gives follows. No
+// data item begins with it.
+const writtenHead = "kc"
+
+// WriteAssignment gives the bytes in which the log keeps an assignment of another scheduler that does not follow from its entry, with
+// its commitments and the scheduled message as they came. It fails as Keep does.
+func WriteAssignment(m message.Message) ([]byte, error) {
+	form, raw, _, err := Keep(m)
+	if err != nil {
+		return nil, err
+	}
+	return append(append([]byte(writtenHead), byte(form)), raw...), nil
+}
+
+// Written gives the assignment that another scheduler wrote in a form of its own, with its commitments; false if it follows from the
+// entry.
+func (a Assigned) Written() (message.Message, bool) {
+	rest, ok := bytes.CutPrefix(a.Entry.Assignment, []byte(writtenHead))
+	if !ok || len(rest) == 0 {
+		return message.Message{}, false
+	}
+	m, err := Kept(slotlog.Form(rest[0]), rest[1:])
+	return m, err == nil
 }
 
 func (a Assigned) assignment(body message.Value) message.Message {

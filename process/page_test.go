@@ -183,7 +183,7 @@ func TestWhatARealNodeSignedCanBeKept(t *testing.T) {
 			}
 		}
 	}
-	if forms[slotlog.FormWire] != 149 || len(forms) != 1 {
+	if forms[slotlog.FormWire] != 159 || len(forms) != 1 {
 		t.Errorf("kept in forms %v", forms)
 	}
 }

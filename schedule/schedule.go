@@ -264,7 +264,7 @@ func (s *Scheduler) assigned(ctx context.Context, e slotlog.Entry) (process.Assi
 	}
 	if as, err := ans104.DecodeItem(e.Assignment); err == nil {
 		a.AssignmentID = as.ID()
-	} else if e.Assignment == nil {
+	} else if _, written := a.Written(); e.Assignment == nil || written {
 		a.AssignmentID = a.CoreID()
 	}
 	return a, nil
@@ -272,7 +272,7 @@ func (s *Scheduler) assigned(ctx context.Context, e slotlog.Entry) (process.Assi
 
 // assignmentID gives the id of a slot's assignment: of the item, or of the content of the AO-Core message.
 func (s *Scheduler) assignmentID(ctx context.Context, e slotlog.Entry) (message.ID, error) {
-	if e.Assignment != nil {
+	if _, written := (process.Assigned{Entry: e}).Written(); e.Assignment != nil && !written {
 		as, err := ans104.DecodeItem(e.Assignment)
 		if err != nil {
 			return message.ID{}, err

@@ -84,7 +84,7 @@ func (s *Scheduler) Page(ctx context.Context, p message.ID, from, to slotlog.Slo
 // Item gives the assignment of a slot as the item of legacy units. That of an AO-Core process is made when it is asked for;
 // its message need not be a data item.
 func (s *Scheduler) Item(ctx context.Context, a process.Assigned) (*ans104.Item, error) {
-	if a.Assignment != nil {
+	if _, written := a.Written(); a.Assignment != nil && !written {
 		it, err := ans104.DecodeItem(a.Assignment)
 		return it, fault.Wrap(err, fault.Internal, "assignment-unreadable", "slot %d of %s", a.Slot, a.Process)
 	}
@@ -122,6 +122,10 @@ func (s *Scheduler) signed(ctx context.Context, as []process.Assigned) ([]messag
 	errs := make([]error, len(as))
 	var wg sync.WaitGroup
 	for i, a := range as {
+		if m, ok := a.Written(); ok {
+			out[i] = m
+			continue
+		}
 		kept, err := s.keptSignature(a)
 		if err != nil {
 			return nil, err

@@ -3,6 +3,7 @@ package schedule
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 
 	"ago/codec/ans104"
@@ -67,20 +68,29 @@ func readAll(assignments []message.Message) []coreSlot {
 	return out
 }
 
+// readCore reads what all schedulers write. Those of HyperBEAM leave the type, and either the hash-chain or the base-hashpath, out.
 func readCore(m message.Message) (slotlog.Entry, *request, error) {
+	m = m.OnlyCommitted()
 	e := slotlog.Entry{Hashpath: m.Text("base-hashpath")}
 	bad := func(key string) (slotlog.Entry, *request, error) {
 		return e, nil, fault.New(fault.Malformed, "assignment-malformed", "its assignment has no %s that can be read", key)
 	}
-	if m.Text("type") != "Assignment" {
+	if kind := m.Text("type"); kind != "Assignment" && kind != "" {
 		return bad("type")
 	}
-	for key, to := range map[string]*message.ID{"process": &e.Process, "hash-chain": &e.HashChain, "block-hash": &e.BlockHash} {
+	ids := map[string]*message.ID{"process": &e.Process}
+	if m.Text("hash-chain") != "" || e.Hashpath == "" {
+		ids["hash-chain"] = &e.HashChain
+	}
+	for key, to := range ids {
 		id, err := message.ParseID(m.Text(key))
 		if err != nil {
 			return bad(key)
 		}
 		*to = id
+	}
+	if id, err := message.ParseID(m.Text("block-hash")); err == nil { // those of real blocks are longer
+		e.BlockHash = id
 	}
 	var slot, height, seconds int64
 	for key, to := range map[string]*int64{"slot": &slot, "timestamp": &e.Timestamp, "block-height": &height, "block-timestamp": &seconds} {
@@ -161,28 +171,35 @@ func (t *takingCore) add(ctx context.Context, slot coreSlot, m message.Message) 
 			return err
 		}
 	}
-	if e.Slot > 0 && e.Timestamp <= t.head.Timestamp {
-		return fault.New(fault.Conflict, "time-goes-back", "it is of %d ms, and the slot before of %d ms", e.Timestamp, t.head.Timestamp)
-	}
-	said, next := e, slotlog.Head{Next: e.Slot + 1, Timestamp: e.Timestamp}
 	r.def = *t.def
+	said, next := e, slotlog.Head{Next: e.Slot + 1, Timestamp: e.Timestamp}
 	if err := extendCore(&e, &t.head, &next, r); err != nil {
 		return err
 	}
-	if said.HashChain != e.HashChain {
-		return fault.New(fault.Forged, "hash-chain-invalid", "its hash-chain is %s, and %s follows from the slots before", said.HashChain, e.HashChain)
-	}
-	if said.Hashpath != e.Hashpath {
-		return fault.New(fault.Forged, "hashpath-invalid", "its base-hashpath is %.100q, and %q follows from the slots before", said.Hashpath, e.Hashpath)
-	}
-	signed, err := t.signed(&e, r, m)
+	signed, own, err := t.derived(&e, r, m)
 	if err != nil {
 		return err
 	}
-	if e.ByID { // its id was that of another assignment
+	if e.Slot > 0 && (e.Timestamp < t.head.Timestamp || e.Timestamp == t.head.Timestamp && own) {
+		return fault.New(fault.Conflict, "time-goes-back", "it is of %d ms, and the slot before of %d ms", e.Timestamp, t.head.Timestamp)
+	}
+	if err := t.follows(&said, &e, own); err != nil {
+		return err
+	}
+	if own {
+		signed, err = t.signed(signed, m)
+	} else if signed, err = t.signed(m.OnlyCommitted(), m); err == nil {
+		e.Assignment, err = process.WriteAssignment(signed)
+	}
+	if err != nil {
+		return err
+	}
+	if e.ByID || !own { // its id is that of what the scheduler wrote
+		chain := e.HashChain
 		if err := extendCore(&e, &t.head, &next, r); err != nil {
 			return err
 		}
+		e.HashChain = chain
 	}
 	next.HashChain = e.HashChain
 	if err := t.find(ctx, &e, r, signed, next.Assignment); err != nil {
@@ -215,24 +232,59 @@ func (t *takingCore) begin(r *request) error {
 // commitmentsMax bounds the signatures of one assignment that are checked.
 const commitmentsMax = 32
 
-// signed gives the assignment that follows from an entry with the commitments that came with it, if they are over it and one is
-// of a scheduler of the process.
-func (t *takingCore) signed(e *slotlog.Entry, r *request, m message.Message) (message.Message, error) {
+// derived gives the assignment that follows from an entry, and whether that is what the scheduler wrote.
+func (t *takingCore) derived(e *slotlog.Entry, r *request, m message.Message) (message.Message, bool, error) {
+	if n := m.Commitments().Len(); n > commitmentsMax {
+		return m, false, fault.New(fault.TooLarge, "signatures-too-many", "its assignment has %d commitments, and up to %d are read", n, commitmentsMax)
+	}
 	linked := process.Assigned{Entry: *e, Content: r.content}.CoreLinked()
 	if m.Text("path") != linked.Text("path") {
 		e.ByID = true // then the message's own path does not count
 		linked = process.Assigned{Entry: *e, Content: r.content}.CoreLinked()
 	}
-	if n := m.Commitments().Len(); n > commitmentsMax {
-		return linked, fault.New(fault.TooLarge, "signatures-too-many", "its assignment has %d commitments, and up to %d are read", n, commitmentsMax)
+	for key, v := range linked.All() {
+		switch said, ok := m.Get(key); {
+		case !ok:
+			e.ByID = false
+			return linked, false, nil
+		case key == message.KeyBody, key == "hash-chain", key == "base-hashpath": // compared elsewhere
+		case !message.Equal(said, v):
+			e.ByID = false
+			return linked, false, nil
+		}
 	}
+	return linked, true, nil
+}
+
+// follows checks that a slot follows from those before it: by the hash chain, the hashpath, or both.
+//
+// RATIONALE: nodes of HyperBEAM chain the text of the previous value, after they have read it from their store, or its bytes, while they
+// remember it; and ids in lower case, where clients had written them so. Each proves the same of what came before.
+func (t *takingCore) follows(said, e *slotlog.Entry, own bool) error {
+	if !said.HashChain.IsZero() && said.HashChain != e.HashChain {
+		before, id := t.head.HashChain, e.Message.String()
+		if own || e.Slot == 0 && said.HashChain != process.Chain(nil, strings.ToLower(id)) ||
+			e.Slot > 0 && said.HashChain != process.Chain(&before, strings.ToLower(id)) &&
+				said.HashChain != process.Chain(nil, before.String()+id) && said.HashChain != process.Chain(nil, before.String()+strings.ToLower(id)) {
+			return fault.New(fault.Forged, "hash-chain-invalid", "its hash-chain is %s, and %s follows from the slots before", said.HashChain, e.HashChain)
+		}
+		e.HashChain = said.HashChain
+	}
+	if said.Hashpath != "" && said.Hashpath != e.Hashpath {
+		return fault.New(fault.Forged, "hashpath-invalid", "its base-hashpath is %.100q, and %q follows from the slots before", said.Hashpath, e.Hashpath)
+	}
+	return nil
+}
+
+// signed gives an assignment with the commitments that came with it, if they are over it and one is of a scheduler of the process.
+func (t *takingCore) signed(as, m message.Message) (message.Message, error) {
 	var entries []message.Field
 	trusted := false
 	for id, v := range m.Commitments().All() {
 		entry, _ := v.(message.Message)
-		signer, err := commitment.VerifyEntry(linked, id, entry)
+		signer, err := commitment.VerifyEntry(as, id, entry)
 		if err != nil {
-			return linked, fault.Wrap(err, fault.Forged, "assignment-forged", "its assignment is not what was signed")
+			return as, fault.Wrap(err, fault.Forged, "assignment-forged", "its assignment is not what was signed")
 		}
 		entries = append(entries, message.Field{Key: id, Value: entry})
 		if signer.Owner == nil {
@@ -242,10 +294,13 @@ func (t *takingCore) signed(e *slotlog.Entry, r *request, m message.Message) (me
 		trusted = trusted || slices.Contains(t.def.Schedulers, owner) || slices.Contains(t.signers, owner)
 	}
 	if !trusted {
-		return linked, fault.New(fault.Forged, "scheduler-is-another", "its assignment is signed by %q, and the process names %s", m.Committers(), t.def.Scheduler).
+		return as, fault.New(fault.Forged, "scheduler-is-another", "its assignment is signed by %q, and the process names %s", m.Committers(), t.def.Scheduler).
 			WithHint("if that one took the process over, name it as a signer")
 	}
-	signed := linked.With(message.KeyCommitments, message.New(entries...))
+	if as.Commitments().Len() == len(entries) {
+		return as, nil
+	}
+	signed := as.With(message.KeyCommitments, message.New(entries...))
 	if signed.OnlyCommitted().Len() != signed.Len() {
 		return signed, fault.New(fault.Forged, "assignment-forged", "its assignment has keys that the scheduler did not sign")
 	}
@@ -280,6 +335,10 @@ func (t *takingCore) find(ctx context.Context, e *slotlog.Entry, r *request, sig
 			return err
 		}
 	}
+	if e.Assignment != nil { // its signatures are kept with it
+		t.c.extra.Set(placeKey(signed.SignedID(), e.Process), encodePlace(e.Slot, e.Timestamp))
+		return nil
+	}
 	return keepSignature(t.c.extra, process.Assigned{Entry: *e, AssignmentID: assignment}, signed)
 }
 
@@ -288,6 +347,12 @@ func (t *takingCore) same(ctx context.Context, e slotlog.Entry) error {
 	for have, err := range t.s.c.Log.Range(ctx, e.Process, e.Slot, e.Slot+1) {
 		if err != nil {
 			return err
+		}
+		if e.Hashpath == "" {
+			e.Hashpath = have.Hashpath
+		}
+		if e.HashChain.IsZero() {
+			e.HashChain = have.HashChain
 		}
 		if e.Repeats(&have) {
 			return nil

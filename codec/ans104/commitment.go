@@ -28,6 +28,9 @@ const (
 	keyIDPrefix     = "publickey:"
 	typeRSA         = "rsa-pss-sha256"
 	typeUnsigned    = "unsigned-sha256"
+	keyAlgA         = "alg" // of the first generation, as the following
+	keyOwnerA       = "owner"
+	algRSAA         = "rsa-pss"
 )
 
 // Commitment gives the entry that the item makes in the commitments of its message, under the item's id.
@@ -96,6 +99,9 @@ func commitmentType(it *Item) string {
 // came. Where the commitment leaves a choice, the signature decides; otherwise it is not checked. It fails with Malformed
 // ("commitment-malformed") if the commitment does not tell how, and with Unsupported for other types of signature.
 func FromCommitment(m, c message.Message) (*Item, error) {
+	if c.Text(keyType) == "" && c.Text(keyAlgA) == algRSAA {
+		return fromCommitmentA(m, c)
+	}
 	kind, signature, owner, err := signatureOf(c)
 	if err != nil {
 		return nil, err
@@ -130,6 +136,27 @@ func FromCommitment(m, c message.Message) (*Item, error) {
 		}
 	}
 	return first, nil
+}
+
+// fromCommitmentA is FromCommitment for nodes of the first generation. They say owner, signature and target in bytes, and always have
+// the tags; that a target was one of the header shows by its bytes.
+func fromCommitmentA(m, c message.Message) (*Item, error) {
+	v, _ := c.Get(keyOriginalTags)
+	tags, err := originalTags(v)
+	if err != nil {
+		return nil, err
+	}
+	d := Draft{Tags: tags}
+	target := m.Text(keyTarget)
+	if d.HasTarget = len(target) == len(d.Target); d.HasTarget {
+		copy(d.Target[:], target)
+	}
+	key := keyData
+	if _, steering := tagFields(tags); steering[keyDataKey] != "" {
+		key = steering[keyDataKey]
+	}
+	d.Data = []byte(m.Text(key))
+	return Rebuild(commitment.RSA, []byte(c.Text(keySignature)), []byte(c.Text(keyOwnerA)), d)
 }
 
 // Layouts gives the tags and data that a commitment may have been made over, from the message that carries it: at least one,

@@ -69,6 +69,34 @@ func laidA(m message.Message, toPart func(key string) bool) message.Laid {
 	return laid
 }
 
+// laidByNodeA lays out a message as nodes of the first generation did when they signed it: a line holds every text without the
+// end of a line in it, be it bytes, and commitments of nested messages do not list what they cover. Clients name these in lower case, and nodes left
+// them so.
+func laidByNodeA(m message.Message, lower bool) message.Laid {
+	m, _ = eachNested(m, func(inner message.Message) (message.Message, bool) { return asSentA(inner, lower) })
+	a := structured.Encode(m.Without(message.KeyCommitments), structured.GenA, message.Nested)
+	return a.Lay(func(_, text string, _ bool) bool { return strings.Contains(text, "\r\n") })
+}
+
+// asSentA gives a nested message with its commitments as a client of the first generation sent them.
+func asSentA(m message.Message, lower bool) (message.Message, bool) {
+	m, changed := eachNested(m, func(inner message.Message) (message.Message, bool) { return asSentA(inner, lower) })
+	if m.Commitments().Len() == 0 {
+		return m, changed
+	}
+	entries := message.New()
+	for id, v := range m.Commitments().All() {
+		if entry, ok := v.(message.Message); ok && generationOf(entry) == structured.GenA {
+			v = entry.Without(keyCommitted)
+			if lower {
+				id = strings.ToLower(id)
+			}
+		}
+		entries = entries.With(id, v)
+	}
+	return committedAs(m, entries), true
+}
+
 func unfitKeys(a message.Message) []string {
 	var keys []string
 	for key, v := range a.All() {

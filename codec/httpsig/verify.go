@@ -250,17 +250,7 @@ func verifyA(m message.Message, id string, entry message.Message) (commitment.Si
 		if !isMAC && s.id().String() != id {
 			continue
 		}
-		type source struct {
-			value func(name string) (string, bool)
-			wire  func() Wire
-		}
-		canonical := sync.OnceValue(func() message.Laid { return layA(m) }) // costs a copy of the body
-		sources := []source{{func(name string) (string, bool) { return canonical().Get(name) },
-			func() Wire { return NewWire(canonical().Headers, []byte(canonical().Body)) }}}
-		if f, ok := m.Form().(*form); ok && m.Codec() == Codec && !s.steered(f.wire, committedKeys(entry)) {
-			sources = append([]source{{f.wire.signed, func() Wire { return f.wire }}}, sources...)
-		}
-		for _, from := range sources {
+		for _, from := range sourcesA(m, entry, s) {
 			if isMAC {
 				if mac, ok := macA(s.components, from.value); ok && mac.String() == id && s.signed(entry, from.wire(), m) {
 					return commitment.Signer{}, nil
@@ -284,6 +274,48 @@ func verifyA(m message.Message, id string, entry message.Message) (commitment.Si
 		}
 	}
 	return commitment.Signer{}, forged("the signature %.60s does not hold for what it covers", id)
+}
+
+// sourceA is a layout that a signature of the first generation may be over.
+type sourceA struct {
+	value func(name string) (string, bool)
+	wire  func() Wire
+}
+
+// sourcesA gives what a signature may be over: the headers that the message came in, and what clients and nodes of the generation make
+// of what it says. Each is laid out when it is looked at, which costs a copy of the body.
+func sourcesA(m, entry message.Message, s member) []sourceA {
+	laid := func(lay func() message.Laid) sourceA {
+		once := sync.OnceValue(lay)
+		return sourceA{func(name string) (string, bool) { return once().Get(name) }, func() Wire { return NewWire(once().Headers, []byte(once().Body)) }}
+	}
+	var sources []sourceA
+	if f, ok := m.Form().(*form); ok && m.Codec() == Codec && !s.steered(f.wire, committedKeys(entry)) {
+		sources = append(sources, sourceA{f.wire.signed, func() Wire { return f.wire }})
+		if w, ok := untypedStatus(f.wire, s); ok {
+			sources = append(sources, sourceA{w.signed, func() Wire { return w }})
+		}
+	}
+	sources = append(sources, laid(func() message.Laid { return layA(m) }))
+	if s.covers(message.KeyContentDigest) { // what is nested is in the body
+		covered := m.OnlyCommitted()
+		for _, lower := range []bool{false, true} {
+			sources = append(sources, laid(func() message.Laid { return laidByNodeA(covered, lower) }))
+		}
+	}
+	return sources
+}
+
+// untypedStatus gives headers without the type of the status of an answer, if a signature covers types and no status: nodes of the first
+// generation added it after they had signed.
+func untypedStatus(w Wire, s member) (Wire, bool) {
+	const status, added = "status", `status="integer"`
+	types, ok := w.Get(message.KeyTypes)
+	if !ok || !s.covers(message.KeyTypes) || s.covers(status) || !strings.Contains(types, added) {
+		return w, false
+	}
+	kept := slices.DeleteFunc(strings.Split(types, ", "), func(member string) bool { return member == added })
+	return w.with(message.KeyTypes, strings.Join(kept, ", ")), true
 }
 
 // signed tells whether a signature covers all that its commitment says it does: what it signed stands beside that in the commitment,
