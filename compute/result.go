@@ -7,6 +7,7 @@ import (
 	"sort"
 	"time"
 
+	"ago/budget"
 	"ago/fault"
 	"ago/message"
 	"ago/process"
@@ -286,6 +287,9 @@ type Query struct {
 	Ticks      bool // ticks only
 }
 
+// resultsBytes is after how many bytes a page of results ends early.
+const resultsBytes = 64 << 20
+
 // Page is a run of results. More tells that the range holds further ones.
 type Page struct {
 	Evaluations []Evaluation
@@ -313,6 +317,7 @@ func (u *Computer) Results(ctx context.Context, p message.ID, q Query) (Page, er
 		}
 		upper = key
 	}
+	size := 0
 	for kv, err := range u.c.Store.Scan(lower, upper, q.Descending) {
 		if err != nil {
 			return page, fault.Wrap(err, fault.Unavailable, "store-unreadable", "the results of process %s cannot be read", p)
@@ -326,6 +331,17 @@ func (u *Computer) Results(ctx context.Context, p message.ID, q Query) (Page, er
 		}
 		if len(page.Evaluations) == q.Limit {
 			page.More = true
+			break
+		}
+		if size += len(kv.Value); size > resultsBytes && len(page.Evaluations) > 0 {
+			page.More = true
+			break
+		}
+		if err := budget.Grow(ctx, 4*int64(len(kv.Value))); err != nil {
+			if len(page.Evaluations) == 0 {
+				return page, err
+			}
+			page.More = true // as much as there is memory for
 			break
 		}
 		page.Evaluations = append(page.Evaluations, e)

@@ -79,7 +79,8 @@ func (u *unit) open(ctx context.Context, c UnitConfig) error {
 // unitLimits are those of a unit that runs alone.
 func unitLimits(bodies int64, m *Metrics) limits {
 	out := usualLimits
-	out.bodies = budget.New(Requests{Bodies: bodies}.orDefault().Bodies)
+	r := Requests{Bodies: bodies}.orDefault()
+	out.bodies, out.memory = budget.New(r.Bodies), budget.New(r.Memory)
 	m.gauge("ao_bodies_bytes", "Bodies of requests in memory, in bytes.", func() float64 { return float64(out.bodies.Used()) })
 	return out
 }

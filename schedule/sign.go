@@ -8,6 +8,7 @@ import (
 	"errors"
 	"sync"
 
+	"ago/budget"
 	"ago/codec/ans104"
 	"ago/codec/httpsig"
 	"ago/fault"
@@ -30,7 +31,8 @@ const (
 // pageMax and pageBytes bound a page of a schedule.
 const (
 	pageMax   = 1000
-	pageBytes = 64 << 20
+	pageBytes = 16 << 20
+	pageCost  = 8 << 10 // bytes of memory for a slot, beside three times those of its message
 )
 
 // Assignment gives a slot as the AO-Core message that assigns it, signed by the scheduler. It fails with NotFound
@@ -72,6 +74,13 @@ func (s *Scheduler) Page(ctx context.Context, p message.ID, from, to slotlog.Slo
 		more := max(len(a.Item), len(a.Content.Data))
 		if len(page.Slots) == pageMax || size > 0 && size+more > pageBytes {
 			page.Continues = true
+			break
+		}
+		if err := budget.Grow(ctx, int64(3*more+pageCost)); err != nil {
+			if size == 0 {
+				return page, err
+			}
+			page.Continues = true // as much as there is memory for
 			break
 		}
 		size += more

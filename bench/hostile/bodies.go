@@ -3,7 +3,10 @@ package main
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
 	"strings"
 )
 
@@ -88,4 +91,41 @@ func bomb(size int) []byte {
 	w.Write(make([]byte, size))
 	w.Close()
 	return b.Bytes()
+}
+
+// links keeps so many bytes, and so many messages above them that each link twice to the one below: read with what is linked in
+// place, that is all of them twice as often at each level. It needs a node that lets everybody write, as ago dev does.
+func links(deep, size int) func(string) (string, error) {
+	return func(node string) (string, error) {
+		write := func(fields string) (string, error) {
+			r, err := http.NewRequest(http.MethodPost, node+"/~cache@1.0/write", strings.NewReader(`{"type":"batch","body":{"x":{`+fields+`}}}`))
+			if err != nil {
+				return "", err
+			}
+			r.Header.Set("Codec-Device", "json@1.0")
+			r.Header.Set("Accept", "application/json")
+			answer, err := http.DefaultClient.Do(r)
+			if err != nil {
+				return "", err
+			}
+			defer answer.Body.Close()
+			text, err := io.ReadAll(answer.Body)
+			if err != nil {
+				return "", err
+			}
+			var kept struct{ X struct{ Path string } }
+			if err := json.Unmarshal(text, &kept); err != nil || kept.X.Path == "" {
+				return "", fmt.Errorf("nothing was kept: %d %.300s", answer.StatusCode, text)
+			}
+			return kept.X.Path, nil
+		}
+		id, err := write(`"data":"` + strings.Repeat("v", size) + `"`)
+		for range deep {
+			if err != nil {
+				return "", err
+			}
+			id, err = write(fmt.Sprintf(`"a+link":%q,"b+link":%q`, id, id))
+		}
+		return "/" + id + "~message@1.0", err
+	}
 }

@@ -13,7 +13,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,6 +38,12 @@ func run() error {
 		if *only != "" && !slices.Contains(strings.Split(*only, ","), k.name) {
 			continue
 		}
+		if k.prepare != nil {
+			var err error
+			if k.path, err = k.prepare(*node); err != nil {
+				return err
+			}
+		}
 		text, err := json.Marshal(k.measure(*node, *pid, *clients, *each))
 		if err != nil {
 			return err
@@ -53,6 +58,7 @@ type kind struct {
 	name, path string
 	header     map[string]string
 	body       []byte
+	prepare    func(node string) (path string, err error) // makes what is asked for; nil for nothing
 }
 
 // outcome is what a kind did to a node.
@@ -175,29 +181,30 @@ func processor(pid int) float64 {
 }
 
 func kinds() []kind {
-	runtime.GC()
 	plain := map[string]string{"Content-Type": "text/plain"}
 	asJSON := map[string]string{"Content-Type": "application/json", "Codec-Device": "json@1.0"}
 	asFlat := map[string]string{"Codec-Device": "flat@1.0"}
 	return []kind{
-		{"flat-lines", "/~flat@1.0/deserialize", plain, flatLines(6000, 20)},
-		{"flat-long-lines", "/~flat@1.0/deserialize", plain, flatLines(1000, 127)},
-		{"flat-wide", "/~flat@1.0/deserialize", plain, flatLines(60_000, 1)},
-		{"flat-body", "/~message@1.0/keys", asFlat, flatLines(6000, 20)},
-		{"flat-big-values", "/~flat@1.0/deserialize", plain, bigLines(1000, 8<<10)},
-		{"json-body", "/~message@1.0/keys", asJSON, jsonObjects(30_000)},
-		{"json-lists", "/~json@1.0/deserialize", plain, jsonList(250_000)},
-		{"json-deep", "/~json@1.0/deserialize", plain, jsonDeep(2000, 100)},
-		{"json-big", "/~json@1.0/deserialize", plain, jsonBig(8 << 20)},
-		{"json-out", "/~json@1.0/serialize", asJSON, jsonObjects(30_000)},
-		{"json-to-flat", "/~flat@1.0/serialize", asJSON, jsonDeepKeys(120, 16_000)},
-		{"json-to-httpsig", "/~httpsig@1.0/to&bundle=true", asJSON, jsonObjects(20_000)},
-		{"structured-from", "/~structured@1.0/from", asJSON, jsonList(60_000)},
-		{"multipart", "/~message@1.0/keys", map[string]string{"Content-Type": "multipart/form-data; boundary=b"}, parts(8000, 10)},
-		{"bytes", "/~message@1.0/keys", plain, bytes.Repeat([]byte("a"), 30<<20)},
-		{"bytes-back", "/~message@1.0/body", plain, bytes.Repeat([]byte("a"), 30<<20)},
-		{"id", "/~message@1.0/id", asJSON, jsonObjects(30_000)},
-		{"commit", "/~message@1.0/commit", asJSON, jsonObjects(30_000)},
-		{"gzip-bomb", "/~gzip@1.0/unzip", plain, bomb(64 << 20)},
+		{name: "flat-lines", path: "/~flat@1.0/deserialize", header: plain, body: flatLines(6000, 20)},
+		{name: "flat-long-lines", path: "/~flat@1.0/deserialize", header: plain, body: flatLines(1000, 127)},
+		{name: "flat-wide", path: "/~flat@1.0/deserialize", header: plain, body: flatLines(60_000, 1)},
+		{name: "flat-body", path: "/~message@1.0/keys", header: asFlat, body: flatLines(6000, 20)},
+		{name: "flat-big-values", path: "/~flat@1.0/deserialize", header: plain, body: bigLines(1000, 8<<10)},
+		{name: "json-body", path: "/~message@1.0/keys", header: asJSON, body: jsonObjects(30_000)},
+		{name: "json-lists", path: "/~json@1.0/deserialize", header: plain, body: jsonList(250_000)},
+		{name: "json-deep", path: "/~json@1.0/deserialize", header: plain, body: jsonDeep(2000, 100)},
+		{name: "json-big", path: "/~json@1.0/deserialize", header: plain, body: jsonBig(8 << 20)},
+		{name: "json-out", path: "/~json@1.0/serialize", header: asJSON, body: jsonObjects(30_000)},
+		{name: "json-to-flat", path: "/~flat@1.0/serialize", header: asJSON, body: jsonDeepKeys(120, 16_000)},
+		{name: "json-to-httpsig", path: "/~httpsig@1.0/to&bundle=true", header: asJSON, body: jsonObjects(20_000)},
+		{name: "structured-from", path: "/~structured@1.0/from", header: asJSON, body: jsonList(60_000)},
+		{name: "multipart", path: "/~message@1.0/keys", header: map[string]string{"Content-Type": "multipart/form-data; boundary=b"}, body: parts(8000, 10)},
+		{name: "bytes", path: "/~message@1.0/keys", header: plain, body: bytes.Repeat([]byte("a"), 30<<20)},
+		{name: "bytes-back", path: "/~message@1.0/body", header: plain, body: bytes.Repeat([]byte("a"), 30<<20)},
+		{name: "id", path: "/~message@1.0/id", header: asJSON, body: jsonObjects(30_000)},
+		{name: "commit", path: "/~message@1.0/commit", header: asJSON, body: jsonObjects(30_000)},
+		{name: "gzip-bomb", path: "/~gzip@1.0/unzip", header: plain, body: bomb(64 << 20)},
+		{name: "links", header: map[string]string{"Accept-Bundle": "true"}, prepare: links(14, 1<<20)},
+		{name: "links-json", header: map[string]string{"Accept-Bundle": "true", "Require-Codec": "json@1.0"}, prepare: links(14, 1<<20)},
 	}
 }
