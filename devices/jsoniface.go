@@ -63,19 +63,22 @@ func jsonIfaceCompute(c *device.Call, base, req message.Message) (message.Value,
 	}
 	switch answer.Text("type") {
 	case "ok":
-		if !json.Valid([]byte(text)) && !json.Valid([]byte(js.Text([]byte(text)))) {
+		said := jsonabi.AnswerOf(c, answer, func() jsonabi.Answer {
+			out := vm.Output{Response: []byte(text)}
+			if v, ok := answer.Get("gas"); ok {
+				gas, _ := device.Whole(v)
+				out.Gas, out.Metered = uint64(gas), true
+			}
+			return jsonabi.Answer{JSON: json.Valid(out.Response) || json.Valid([]byte(js.Text(out.Response))), Result: process.ResultOf(out)}
+		})
+		if !said.JSON {
 			return base.With("results", message.New(message.Field{Key: message.KeyBody, Value: message.Bytes("JSON error parsing result output.")})), nil
-		}
-		out := vm.Output{Response: []byte(text)}
-		if v, ok := answer.Get("gas"); ok {
-			gas, _ := device.Whole(v)
-			out.Gas, out.Metered = uint64(gas), true
 		}
 		def, err := jsonabi.Definition(c, base)
 		if err != nil {
 			return nil, err
 		}
-		return base.With("results", jsonabi.Results(process.ResultOf(out), jsonabi.From(def))), nil
+		return base.With("results", jsonabi.Results(said.Result, jsonabi.From(def))), nil
 	case "error":
 		return nil, device.End(device.Failed, base.With("results", message.New(
 			message.Field{Key: message.KeyBody, Value: message.Bytes("WASM execution error.")}, message.Field{Key: "error", Value: message.Bytes(text)})))

@@ -2,6 +2,7 @@ package devices
 
 import (
 	"bytes"
+	"encoding/json"
 
 	"ago/device"
 	"ago/devices/jsonabi"
@@ -71,7 +72,7 @@ func wasmCompute(c *device.Call, base, req message.Message) (message.Value, erro
 	if err != nil {
 		return nil, err
 	}
-	out, _, err := jsonabi.Eval(c, p, vm.Input{Message: []byte(msg), Env: []byte(env)})
+	out, r, err := jsonabi.Eval(c, p, vm.Input{Message: []byte(msg), Env: []byte(env)})
 	if err != nil {
 		return nil, err
 	}
@@ -82,9 +83,16 @@ func wasmCompute(c *device.Call, base, req message.Message) (message.Value, erro
 	if out.Metered {
 		fs = append(fs, message.Field{Key: "gas", Value: message.Int(int64(out.Gas))})
 	}
+	answer := message.New(fs...)
+	if out.Failure == "" && json.Valid(out.Response) {
+		if !out.Metered {
+			r.Gas = 0 // which the answer does not say
+		}
+		jsonabi.AnswerOf(c, answer, func() jsonabi.Answer { return jsonabi.Answer{JSON: true, Result: r} })
+	}
 	results, _ := base.Get("results")
 	m, _ := results.(message.Message)
-	return base.With("results", m.With(wasmPrefix(base), message.New(fs...))), nil
+	return base.With("results", m.With(wasmPrefix(base), answer)), nil
 }
 
 // wasmPrefix is where under results the output stands.

@@ -3,6 +3,7 @@ package process
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"strings"
 
 	"ago/codec/js"
@@ -41,15 +42,15 @@ func ResultOf(out vm.Output) Result {
 	if out.Failure != "" {
 		return Failed(out.Failure)
 	}
-	text := out.Response
-	if !json.Valid(text) {
-		text = []byte(js.Text(text))
-	}
 	var answer struct {
 		OK       bool            `json:"ok"`
 		Response json.RawMessage `json:"response"`
 	}
-	if err := json.Unmarshal(text, &answer); err != nil {
+	err := json.Unmarshal(out.Response, &answer)
+	if bad := (*json.SyntaxError)(nil); errors.As(err, &bad) { // which is found before anything is read
+		err = json.Unmarshal([]byte(js.Text(out.Response)), &answer)
+	}
+	if err != nil {
 		return Failed("the module's answer is not JSON: " + err.Error())
 	}
 	if !answer.OK {

@@ -265,6 +265,26 @@ func Eval(c *device.Call, p running.Evaluator, in vm.Input) (vm.Output, process.
 	return out, r, err
 }
 
+// Answer is what a module answered.
+type Answer struct {
+	JSON   bool // it is one
+	Result process.Result
+}
+
+// AnswerOf reads the answer that a message holds, by read. In a process it is read once as long as it is the very same message,
+// of which all of the answer follows.
+func AnswerOf(c *device.Call, holds message.Message, read func() Answer) Answer {
+	s := c.Session()
+	if s == nil {
+		return read()
+	}
+	v, err := s.Derived("answer", holds, func() (any, error) { return read(), nil })
+	if a, ok := v.(Answer); ok && err == nil {
+		return a
+	}
+	return read()
+}
+
 // Results are those of an answer, with who sends the messages in the outbox.
 func Results(r process.Result, from message.Message) message.Message {
 	results := r.Results()
