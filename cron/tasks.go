@@ -2,6 +2,7 @@ package cron
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"strings"
@@ -22,6 +23,7 @@ type Task struct {
 	Keys  message.Message // what goes with the path
 	Every time.Duration   // from the end of one to the next; 0 is once
 	By    []string        // addresses of those who signed for it
+	Asked []string        // ids of their signatures: what they made begins one task, and none again when that has ended
 	Due   time.Time       // of the next run, in ms; zero is at once
 }
 
@@ -101,7 +103,8 @@ func (t Task) message() message.Message {
 	return message.New(
 		message.Field{Key: "id", Value: message.Bytes(t.ID)}, message.Field{Key: "path", Value: message.Bytes(t.Path)},
 		message.Field{Key: "keys", Value: keys}, message.Field{Key: "every", Value: message.Int(t.Every)},
-		message.Field{Key: "by", Value: message.Bytes(strings.Join(t.By, " "))}, message.Field{Key: "due", Value: message.Int(t.DueMS())})
+		message.Field{Key: "by", Value: message.Bytes(strings.Join(t.By, " "))}, message.Field{Key: "asked", Value: message.Bytes(strings.Join(t.Asked, " "))},
+		message.Field{Key: "due", Value: message.Int(t.DueMS())})
 }
 
 // wireOf gives the keys in the form in which messages in them keep what they were signed as, if they can be written so.
@@ -148,7 +151,7 @@ func readTask(b []byte) (Task, error) {
 	}
 	n, _ := every.(message.Int)
 	t.Every = time.Duration(n)
-	t.By = strings.Fields(m.Text("by"))
+	t.By, t.Asked = strings.Fields(m.Text("by")), strings.Fields(m.Text("asked"))
 	due, _ := m.Get("due")
 	if ms, _ := due.(message.Int); ms > 0 {
 		t.Due = time.UnixMilli(int64(ms))
@@ -158,34 +161,60 @@ func readTask(b []byte) (Task, error) {
 
 func taskKey(id string) []byte { return append([]byte{store.TableCronTasks}, id...) }
 
-// Add stores a task and begins it. One that is there already stays as it is. It fails with TooMany, and with Malformed for an
-// interval that is too short.
-func (t *Tasks) Add(task Task) error {
+func endedKey(signature string) []byte { return append([]byte{store.TableCronEnded}, signature...) }
+
+// Add stores a task and begins it, and gives its id. One that is there already stays as it is, and so does one that was asked for
+// by one of the same signatures. It fails with TooMany, with Malformed for an interval that is too short, and with Conflict
+// ("request-repeated") if a task that was asked for by one of the signatures has ended: whoever saw that request could begin it again.
+func (t *Tasks) Add(task Task) (id string, err error) {
 	if task.Every < 0 || task.Every > 0 && task.Every < taskMin {
-		return fault.New(fault.Malformed, "interval-malformed", "an interval is at least %v", taskMin)
+		return "", fault.New(fault.Malformed, "interval-malformed", "an interval is at least %v", taskMin)
 	}
 	b, err := message.AppendValue(nil, task.message())
 	if err != nil {
-		return fault.Wrap(err, fault.TooLarge, "message-too-deep", "the request of the task is nested too deep")
+		return "", fault.Wrap(err, fault.TooLarge, "message-too-deep", "the request of the task is nested too deep")
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
-		return fault.New(fault.Unavailable, "stopping", "the node is stopping")
+		return "", fault.New(fault.Unavailable, "stopping", "the node is stopping")
 	}
-	if t.running[task.ID] != nil {
-		return nil
+	if id, err := t.asked(task); id != "" || err != nil {
+		return id, err
 	}
 	if len(t.running) >= tasksMax {
-		return fault.New(fault.TooMany, "tasks-too-many", "a node has up to %d tasks", tasksMax).WithHint("stop one with /~cron@1.0/stop?task=")
+		return "", fault.New(fault.TooMany, "tasks-too-many", "a node has up to %d tasks", tasksMax).WithHint("stop one with /~cron@1.0/stop?task=")
 	}
 	var batch store.Batch
 	batch.Set(taskKey(task.ID), b)
 	if err := t.c.Store.Apply(&batch, true); err != nil {
-		return err
+		return "", err
 	}
 	t.start(task)
-	return nil
+	return task.ID, nil
+}
+
+// asked gives the task that there is already for what is asked, "" if there is none, and refuses what was asked for a task that has
+// ended. The lock is held.
+func (t *Tasks) asked(task Task) (id string, err error) {
+	if t.running[task.ID] != nil {
+		return task.ID, nil
+	}
+	for _, r := range t.running {
+		if slices.ContainsFunc(r.Asked, func(a string) bool { return slices.Contains(task.Asked, a) }) {
+			return r.ID, nil
+		}
+	}
+	for _, signature := range task.Asked {
+		switch _, err := t.c.Store.Get(endedKey(signature)); {
+		case err == nil:
+			return "", fault.New(fault.Conflict, "request-repeated", "the task that this request asked for has ended or was stopped").
+				WithHint("sign the request anew, with another nonce if your key always signs alike")
+		case !errors.Is(err, store.ErrNotFound):
+			return "", fault.Wrap(err, fault.Unavailable, "store-unreadable", "which tasks have ended")
+		}
+	}
+	return "", nil
 }
 
 // start runs a task; the lock is held.
@@ -268,6 +297,9 @@ func (t *Tasks) Stop(id string) (found bool, err error) {
 	}
 	var batch store.Batch
 	batch.Delete(taskKey(id))
+	for _, signature := range r.Asked {
+		batch.Set(endedKey(signature), nil)
+	}
 	if err := t.c.Store.Apply(&batch, true); err != nil {
 		return true, err
 	}

@@ -43,7 +43,7 @@ func TestTasksRunAndGoOnAfterARestart(t *testing.T) {
 		tasks := open()
 		keys := message.New(message.Field{Key: "k", Value: message.Bytes("v")})
 		for _, task := range []Task{{ID: "once", Path: "/a"}, {ID: "every", Path: "/b", Keys: keys, Every: time.Minute, By: []string{"somebody"}}, {ID: "every", Path: "/c", Every: time.Second}} {
-			if err := tasks.Add(task); err != nil {
+			if _, err := tasks.Add(task); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -57,7 +57,7 @@ func TestTasksRunAndGoOnAfterARestart(t *testing.T) {
 			t.Error(l[0].By)
 		}
 		tasks.Close()
-		if err := tasks.Add(Task{ID: "late"}); fault.KindOf(err) != fault.Unavailable {
+		if _, err := tasks.Add(Task{ID: "late"}); fault.KindOf(err) != fault.Unavailable {
 			t.Error(err)
 		}
 		tasks = open()
@@ -92,13 +92,55 @@ func TestTasksAreBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer tasks.Close()
-	if err := tasks.Add(Task{ID: "x", Every: time.Millisecond}); fault.CodeOf(err) != "interval-malformed" {
+	if _, err := tasks.Add(Task{ID: "x", Every: time.Millisecond}); fault.CodeOf(err) != "interval-malformed" {
 		t.Error(err)
 	}
 	for i := range tasksMax + 1 {
-		err = tasks.Add(Task{ID: string(rune('a' + i)), Every: time.Hour})
+		_, err = tasks.Add(Task{ID: string(rune('a' + i)), Every: time.Hour})
 	}
 	if fault.CodeOf(err) != "tasks-too-many" {
 		t.Error(err)
 	}
+}
+
+// TestARequestBeginsOneTask: not a second one beside it, and none again when it was stopped or has ended, also after a restart.
+func TestARequestBeginsOneTask(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kept := memory.New()
+		open := func() *Tasks {
+			tasks, err := OpenTasks(TasksConfig{Store: kept, Clock: clock.System{}, Run: func(context.Context, Task) error { return nil }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return tasks
+		}
+		tasks := open()
+		add := func(task Task, want, code string) {
+			t.Helper()
+			if id, err := tasks.Add(task); id != want || code != "" && fault.CodeOf(err) != code || code == "" && err != nil {
+				t.Errorf("%s: %q %v", task.ID, id, err)
+			}
+		}
+		stopped := Task{ID: "a", Every: time.Hour, Asked: []string{"one", "two"}}
+		add(stopped, "a", "")
+		add(stopped, "a", "")
+		add(Task{ID: "b", Every: time.Hour, Asked: []string{"two"}}, "a", "") // with something beside it that nobody signed
+		add(Task{ID: "once", Asked: []string{"three"}}, "once", "")
+		synctest.Wait()
+		tasks.Close()
+		tasks = open()
+		add(Task{ID: "b", Every: time.Hour, Asked: []string{"one"}}, "a", "")
+		if found, err := tasks.Stop("a"); !found || err != nil {
+			t.Fatal(found, err)
+		}
+		for range 2 {
+			add(stopped, "", "request-repeated")
+			add(Task{ID: "b", Every: time.Hour, Asked: []string{"two"}}, "", "request-repeated")
+			add(Task{ID: "once", Asked: []string{"three"}}, "", "request-repeated")
+			tasks.Close()
+			tasks = open()
+		}
+		add(Task{ID: "a", Every: time.Hour, Asked: []string{"four"}}, "a", "") // signed anew
+		tasks.Close()
+	})
 }

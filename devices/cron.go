@@ -14,7 +14,7 @@ import (
 
 // Tasks makes requests by itself; a node that keeps time offers it.
 type Tasks interface {
-	Add(cron.Task) error
+	Add(cron.Task) (id string, err error)
 	Stop(id string) (found bool, err error)
 	List() []cron.Task
 }
@@ -145,7 +145,7 @@ func cronAdd(c *device.Call, base, req message.Message, kind string, when cronWh
 	if err != nil {
 		return nil, err
 	}
-	var by []string
+	var by, asked []string
 	if _, ticks := cronProcess(path); ticks && when.every > 0 && when.every < cronTickMin && !open && !ask.byOperator(c) {
 		return nil, refused(device.Failed, "A process is called once a second at most.", "interval-too-short", "give an interval of 1-second or more")
 	}
@@ -167,6 +167,7 @@ func cronAdd(c *device.Call, base, req message.Message, kind string, when cronWh
 		for _, s := range ask.signers {
 			by = append(by, s.Address().String())
 		}
+		asked = ask.ids()
 	}
 	// What somebody signed is not signed again each time: tasks have no rights.
 	id := req.UnsignedID().String()
@@ -174,7 +175,8 @@ func cronAdd(c *device.Call, base, req message.Message, kind string, when cronWh
 	for _, key := range []string{"path", "cron-path", "interval", kind} {
 		keys = keys.Without(key)
 	}
-	if err := tasks.Add(cron.Task{ID: id, Path: path, Keys: keys, Every: when.every, By: by, Due: c.Now()}); err != nil {
+	id, err = tasks.Add(cron.Task{ID: id, Path: path, Keys: keys, Every: when.every, By: by, Asked: asked, Due: c.Now()})
+	if err != nil {
 		return nil, err
 	}
 	return message.Bytes(id), nil
@@ -202,15 +204,22 @@ func cronStop(c *device.Call, base, req message.Message) (message.Value, error) 
 			return nil, refused(device.Forbidden, "A task is stopped by who signed for it, or by the operator.", "task-of-another", "sign the request as one of these")
 		}
 	}
-	found, err := tasks.Stop(id)
-	if err != nil {
-		return nil, err
+	stop := func() error {
+		found, err := tasks.Stop(id)
+		if err == nil && !found {
+			return refused(device.Failed, "Task not found.", "task-unknown", "/~cron@1.0/list tells which there are")
+		}
+		return err
 	}
-	if !found {
-		return nil, refused(device.Failed, "Task not found.", "task-unknown", "/~cron@1.0/list tells which there are")
+	answer := message.New(message.Field{Key: "status", Value: message.Int(device.OK)}, message.Field{Key: message.KeyBody, Value: message.New(
+		message.Field{Key: "message", Value: message.Bytes("Task stopped successfully")}, message.Field{Key: "task_id", Value: message.Bytes(id)})})
+	if open {
+		if err := stop(); err != nil {
+			return nil, err
+		}
+		return answer, nil
 	}
-	return message.New(message.Field{Key: "status", Value: message.Int(device.OK)}, message.Field{Key: message.KeyBody, Value: message.New(
-		message.Field{Key: "message", Value: message.Bytes("Task stopped successfully")}, message.Field{Key: "task_id", Value: message.Bytes(id)})}), nil
+	return once(c, ask, answer, stop)
 }
 
 func cronList(c *device.Call, _, _ message.Message) (message.Value, error) {

@@ -117,10 +117,21 @@ func TestTasksAreForThoseWhoSign(t *testing.T) {
 				{signed(t, every(stop), other), "!status 403: A task is stopped by"},
 				{signed(t, every("/~cron@1.0/stop"), one), "!status 403: The signature does not cover task."},
 				{signed(t, every(stop), one), `{"body":`},
+				{signed(t, every(stop), one), `{"body":`}, // answered as it was
 			} {
 				if got := said(asked(t, node, stop, s.keys)); !strings.HasPrefix(got, s.want) {
 					t.Errorf("%s: stopping: %s, want %s", c.name, got, s.want)
 				}
+			}
+			for _, path := range []string{c.path, strings.Replace(c.path, "?", "?more=1&", 1)} {
+				if got := said(asked(t, node, path, c.keys)); got != "!request-repeated" || len(tasks.List()) != 0 {
+					t.Errorf("%s: the same request after that: %s", c.name, got)
+				}
+			}
+			if again := said(asked(t, node, c.path, signed(t, c.keys.Without(message.KeyCommitments).With("nonce", message.Bytes("2")), one))); strings.HasPrefix(again, "!") {
+				t.Errorf("%s: signed anew: %s", c.name, again)
+			} else if got := said(asked(t, node, stop, signed(t, every(stop), one))); !strings.HasPrefix(got, `{"body":`) || len(tasks.List()) != 1 {
+				t.Errorf("%s: the old stop stops the new task, or is refused: %s", c.name, got)
 			}
 		}
 		tasks.Close()

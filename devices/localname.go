@@ -86,7 +86,7 @@ func localNameRegister(c *device.Call, _, req message.Message) (message.Value, e
 			message.Field{Key: "code", Value: message.Bytes("operator-only")}, message.Field{Key: "reason", Value: message.Bytes("only an operator of the node gives names")},
 			message.Field{Key: "details", Value: message.Bytes("sign the request with the key of the node's operator")}))
 	}
-	if err := ask.bound(c); err != nil {
+	if err := ask.here(c); err != nil {
 		return nil, err
 	}
 	v, ok := ask.message.Get("value")

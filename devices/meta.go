@@ -60,7 +60,7 @@ func metaChange(c *device.Call, req message.Message) (message.Value, error) {
 	if len(ask.signers) == 0 || !ask.byOperator(c) {
 		return nil, refused(device.Failed, "Unauthorized", "operator-only", "sign the request with the key of the node's operator")
 	}
-	if err := ask.bound(c); err != nil {
+	if err := ask.here(c); err != nil {
 		return nil, err
 	}
 	settings, ok := device.Service[Settings](c)

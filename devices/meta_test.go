@@ -45,7 +45,11 @@ func TestOnlyOperatorsChangeSettings(t *testing.T) {
 		{"signed for something else", signed(t, post("/some/other"), operator), message.Message{}, "!status 400: Unauthorized"},
 		{"signed without a path", signed(t, right.Without("path"), operator), message.Message{}, "!path-unsigned"},
 		{"signed for a key of anything", signed(t, post("info"), operator), message.Message{}, "!path-unsigned"},
-		{"another operator", signed(t, right, stranger), texts("operator", stranger.Address().String()), `{"body":"Node message updated. History: 1updates.","history-length":1}`},
+		{"another operator", signed(t, right.With("for-node", message.Bytes(operator.Address().String())), stranger), texts("operator", stranger.Address().String()), `{"body":"Node message updated. History: 1updates.","history-length":1}`},
+		{"another operator, for any node", signed(t, right, stranger), texts("operator", stranger.Address().String()), "!node-unnamed"},
+		{"another operator, for another node", signed(t, right.With("for-node", message.Bytes(stranger.Address().String())), stranger), texts("operator", stranger.Address().String()), "!node-is-another"},
+		{"the operator, for another node", signed(t, right.With("for-node", message.Bytes(stranger.Address().String())), operator), message.Message{}, "!node-is-another"},
+		{"another operator, who did not sign for which", signed(t, right, stranger).With("for-node", message.Bytes(operator.Address().String())), texts("operator", stranger.Address().String()), "!node-unnamed"},
 		{"a node of nobody", signed(t, right, stranger), texts("operator", "unclaimed"), `{"body":"Node message updated. History: 1updates.","history-length":1}`},
 		{"for ever", signed(t, right, operator), texts("initialized", "permanent"), "!status 400: The node message of this machine is already permanent. It cannot be changed."},
 	} {

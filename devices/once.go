@@ -19,6 +19,9 @@ func once(c *device.Call, ask signedRequest, answer message.Value, do func() err
 	ids := ask.ids()
 	for _, id := range ids {
 		v, err := kept.Local().Read(c, acceptedNames+id)
+		if m, ok := v.(message.Message); ok && err == nil {
+			return m.Bundle(c.Loader()) // as it was
+		}
 		if err == nil || !device.IsNotFound(err) {
 			return v, err
 		}

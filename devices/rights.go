@@ -43,11 +43,32 @@ func signedAsk(c *device.Call, req message.Message) (signedRequest, error) {
 // bound refuses a right to those whose signature does not say what they ask for: whoever has a message of theirs could post it to
 // any path.
 func (s signedRequest) bound(c *device.Call) error {
+	if named := s.message.Text(keyForNode); named != "" && named != c.Node.Address() {
+		return fault.New(fault.Denied, "node-is-another", "the request is signed for the node %.60s, and this is %s", named, c.Node.Address()).
+			WithHint("send it to that node, or sign one for this")
+	}
 	if len(s.signers) == 0 || strings.Contains(s.message.Text("path"), c.Device) {
 		return nil
 	}
 	return fault.New(fault.Denied, "path-unsigned", "the signature does not cover the path, which leads to %s", c.Device).
 		WithHint("have the signature cover the key path as well, as a whole: /~%s/%s", c.Device, c.Key)
+}
+
+// keyForNode is the key of a signed request that says for which node it is, by its address.
+const keyForNode = "for-node"
+
+// here is bound for rights of the operator's. An operator with a key of his own may have several nodes: what he signs for one of them
+// could be sent to another, so it has to say for which it is. What the node's own key signs can be for no other.
+func (s signedRequest) here(c *device.Call) error {
+	if err := s.bound(c); err != nil {
+		return err
+	}
+	own := c.Node.Address()
+	if own == "" || s.message.Text(keyForNode) != "" || s.by(own) || slices.Contains(Operators(c.Node), unclaimed) {
+		return nil
+	}
+	return fault.New(fault.Denied, "node-unnamed", "the request does not say for which node it is, and whoever signed it may have others").
+		WithHint("have the signature cover a key %s as well: %s", keyForNode, own)
 }
 
 // givenAway tells whether the node or an operator of it signed a message as an answer, or may have: answers and commitments made
@@ -147,7 +168,7 @@ func signsFor(c *device.Call, req message.Message) error {
 	if !ask.byOperator(c) {
 		return refused(device.Forbidden, "Only an operator has data items and transactions signed by the node.", "operator-only", "sign the request with the key of the node's operator")
 	}
-	return ask.bound(c)
+	return ask.here(c)
 }
 
 // listed are the addresses of a setting.
@@ -163,7 +184,7 @@ func posted(c *device.Call, req message.Message) bool {
 
 // transport are keys of a signed request that say how it is sent and not what is meant.
 var transport = map[string]bool{
-	"path": true, "method": true, "device": true, "host": true, "authority": true, "commitments": true, "ao-peer": true, "content-digest": true,
+	keyForNode: true, "path": true, "method": true, "device": true, "host": true, "authority": true, "commitments": true, "ao-peer": true, "content-digest": true,
 	"content-length": true, "content-type": true, "user-agent": true, "accept": true, "codec-device": true, "accept-codec": true, "accept-bundle": true,
 }
 

@@ -65,7 +65,7 @@ func routerRoutes(c *device.Call, _, req message.Message) (message.Value, error)
 	if len(ask.signers) == 0 || !ask.byOperator(c) && !ask.by(listed(c, "route_owners")...) {
 		return nil, refused(device.Forbidden, "not_authorized", "operator-only", "sign the request with the key of the node's operator")
 	}
-	if err := ask.bound(c); err != nil {
+	if err := ask.here(c); err != nil {
 		return nil, err
 	}
 	route := meant(ask.message)

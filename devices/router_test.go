@@ -52,16 +52,18 @@ func TestRoutesAreWalkedInOrder(t *testing.T) {
 func TestOnlyOwnersAddRoutes(t *testing.T) {
 	owner := newKey(t, 5)
 	add := texts("method", "POST", "path", "/~router@1.0/routes", "template", "/recorded/.*", "node", "near", "priority", "1")
+	here := add.With("for-node", message.Bytes(newKey(t, 7).Address().String()))
 	for _, c := range []struct {
 		name string
 		keys message.Message
 		want string
 	}{
-		{"an owner", signed(t, add, owner), "Route added."},
+		{"an owner", signed(t, here, owner), "Route added."},
+		{"an owner, for any node", signed(t, add, owner), "!node-unnamed"},
 		{"the operator", signed(t, add, newKey(t, 7)), "Route added."},
 		{"a stranger", signed(t, add, newKey(t, 6)), "!status 403: not_authorized"},
 		{"nobody", add, "!status 403: not_authorized"},
-		{"no pattern", signed(t, add.With("template", message.Bytes("(")), owner), "!route-malformed"},
+		{"no pattern", signed(t, here.With("template", message.Bytes("(")), owner), "!route-malformed"},
 	} {
 		node, into := plainNode(t), &changes{}
 		node.Options = message.New(field("route_owners", message.List{message.Bytes(owner.Address().String())}), field("routes", message.List{texts("template", "/old", "node", "o")}))

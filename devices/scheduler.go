@@ -349,7 +349,7 @@ func schedulerLocation(c *device.Call, base, req message.Message) (message.Value
 			if !ask.byOperator(c) {
 				return nil, refused(device.Forbidden, "Only the operator of the node says where it answers.", "operator-only", "sign the request with the key of the node's operator")
 			}
-			if err := ask.bound(c); err != nil {
+			if err := ask.here(c); err != nil {
 				return nil, err
 			}
 			return places.Announce(c, ask.message.Text("url"))

@@ -30,6 +30,7 @@ const (
 
 	TableMonitors  byte = 'Y' // cron: process whose timers are watched
 	TableCronTasks byte = 'y' // cron: id of a task -> the request that the node makes by itself
+	TableCronEnded byte = 'z' // cron: id of a signature that asked for a task which has ended -> nothing
 
 	TableGateway byte = 'G' // gateway: everything, by a second byte
 	TableTags    byte = 'T' // gateway: tag index
