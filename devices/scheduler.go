@@ -21,6 +21,7 @@ var _ = device.Register(device.Device{
 				{Name: "subject", Doc: "the message to schedule: base, self (the request), or the key that holds it; body or else the request is the default", Type: device.TypeText, Max: messageKeyMax},
 				{Name: "from", Doc: "the first slot to list; 0 is the default"},
 				{Name: "to", Doc: "the last slot to list; at most 1000 are given at once"},
+				{Name: "hint", Doc: "the address of a node that has the process, if none is known here; it may also stand behind its id: <id>?hint=<url>", Type: device.TypeText, Max: 2048},
 			}},
 		"slot":   {Doc: "the newest slot of a process as current, -1 if there is none, with the newest block and the time of it (seconds)", Do: schedulerSlot},
 		"next":   {Doc: "the assignment of the slot after at-slot of a state, under body, and the state; 404 if it is not given yet", Do: schedulerNext},
@@ -56,28 +57,39 @@ func schedulerProcess(c *device.Call, s Scheduler, base, req message.Message) (m
 	for _, m := range []message.Message{req, base} {
 		for _, key := range []string{"target", "process"} {
 			if text := m.Text(key); len(text) >= message.IDLength {
-				return schedulerNamed(text)
+				return schedulerNamed(c, text, m.Text("hint"))
 			}
 		}
 	}
 	// The whole request may be the message, and say whom it is for in its body.
 	if v, ok := req.Get(message.KeyBody); ok {
 		if body, ok := v.(message.Message); ok && len(body.Text("target")) >= message.IDLength {
-			return schedulerNamed(body.Text("target"))
+			return schedulerNamed(c, body.Text("target"), "")
 		}
 	}
 	return message.ID{}, fault.New(fault.NotFound, "process-unknown", "the request names no process").
 		WithHint("begin the path with its id, or give target=<id>")
 }
 
-// schedulerNamed is the process of a text, after whose id a hint where it is may follow.
-func schedulerNamed(text string) (message.ID, error) {
+// schedulerNamed is the process of a text, after whose id a hint where it is may follow. In a query the hint is a key of its own.
+func schedulerNamed(c *device.Call, text, hint string) (message.ID, error) {
 	p, err := message.ParseID(text[:message.IDLength])
 	if err != nil {
 		return p, fault.New(fault.NotFound, "process-unknown", "no process has the id %.50q", text[:message.IDLength]).
 			WithHint("an id is 43 letters of base64url, whose case counts")
 	}
+	if hint != "" {
+		text = p.String() + "?hint=" + hint
+	}
+	schedulerHint(c, p, text)
 	return p, nil
+}
+
+// schedulerHint notes what stands behind the id of a process.
+func schedulerHint(c *device.Call, p message.ID, text string) {
+	if places, ok := device.Service[Locations](c); ok && len(text) > message.IDLength {
+		places.Hint(p, text)
+	}
 }
 
 // isSigned tells whether somebody is said to have signed a message: in its commitments, or as the data item that it came as.
@@ -148,6 +160,11 @@ func schedulerPost(c *device.Call, base, req message.Message) (message.Value, er
 		return nil, schedulerInvalid(err.Error(), fault.CodeOf(err))
 	}
 	var p message.ID
+	if target := m.Text("target"); len(target) > message.IDLength {
+		if named, err := message.ParseID(target[:message.IDLength]); err == nil {
+			schedulerHint(c, named, target)
+		}
+	}
 	if !process.IsDefinition(m) && m.Text("target") == "" {
 		if p, err = schedulerProcess(c, s, base, req); err != nil {
 			return nil, err

@@ -49,6 +49,8 @@ type Locations interface {
 	Record(ctx context.Context, address string) (message.Message, error)
 	// Put keeps a signed record.
 	Put(ctx context.Context, record message.Message) error
+	// Hint notes where a process may be found: text is its id and what stands behind it, such as ?hint=<url>.
+	Hint(p message.ID, text string)
 	// Announce signs and keeps the record of the node itself; at "" it answers where it listens.
 	Announce(ctx context.Context, url string) (message.Message, error)
 }

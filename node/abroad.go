@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 
+	"ago/client"
 	"ago/codec/httpsig"
 	"ago/commitment"
 	"ago/devices"
@@ -22,17 +23,24 @@ import (
 type abroad struct {
 	n      *Node
 	places *places
+	hints  *hints
 
 	mu    sync.Mutex
 	turns map[message.ID]chan struct{} // held while the log of a process is read
 }
 
 func newAbroad(n *Node) *abroad {
-	return &abroad{n: n, places: &places{n: n}, turns: map[message.ID]chan struct{}{}}
+	return &abroad{n: n, places: &places{n: n}, hints: newHints(n), turns: map[message.ID]chan struct{}{}}
 }
 
-// alone tells that no other node is known.
-func (a *abroad) alone() bool { return len(a.n.c.Peers) == 0 && !a.places.any() }
+// alone tells that no other node is known that may have a process.
+func (a *abroad) alone(p message.ID) bool {
+	if len(a.n.c.Peers) > 0 || a.places.any() {
+		return false
+	}
+	_, hinted := a.hints.peer(p)
+	return !hinted
+}
 
 // own tells whether this node gives the slots of a process.
 func (a *abroad) own(ctx context.Context, p message.ID) (bool, error) {
@@ -43,8 +51,13 @@ func (a *abroad) own(ctx context.Context, p message.ID) (bool, error) {
 // definition gives a process, from here or from those that know it.
 func (a *abroad) definition(ctx context.Context, p message.ID) (process.Definition, error) {
 	def, err := a.n.scheduler.Process(ctx, p)
-	if err == nil || fault.KindOf(err) != fault.NotFound || a.alone() {
+	if err == nil || fault.KindOf(err) != fault.NotFound || a.alone(p) {
 		return def, err
+	}
+	if _, hinted := a.hints.peer(p); hinted {
+		if def, hintErr := a.hints.definition(ctx, p); hintErr == nil {
+			return def, nil
+		}
 	}
 	v, readErr := a.n.deviceNode().Contents.Read(ctx, p.String())
 	if fault.KindOf(readErr) == fault.NotFound {
@@ -100,7 +113,7 @@ const newest = slotlog.Slot(1<<63 - 1)
 // read brings the slots of a process up to one here, if another node schedules it. What that node shows is checked; the first slot
 // that does not hold ends it with "slot-refused", and those before it stay.
 func (a *abroad) read(ctx context.Context, p message.ID, to slotlog.Slot) error {
-	if own, err := a.own(ctx, p); own || err != nil || a.alone() {
+	if own, err := a.own(ctx, p); own || err != nil || a.alone(p) {
 		return err
 	}
 	leave, err := a.enter(ctx, p)
@@ -123,7 +136,7 @@ func (a *abroad) read(ctx context.Context, p message.ID, to slotlog.Slot) error 
 		return fault.New(fault.NotFound, "process-not-followed", "the log of process %s is not here: %s schedules it, for legacy units", p, def.Scheduler).
 			WithHint("ask that scheduler's node, or have ago sync follow the process")
 	}
-	at, err := a.places.of(ctx, def)
+	at, err := a.of(ctx, def)
 	if err != nil {
 		return err
 	}
@@ -138,11 +151,23 @@ func (a *abroad) read(ctx context.Context, p message.ID, to slotlog.Slot) error 
 			}
 		}
 		if err == nil {
-			return nil
+			if hinted, ok := a.hints.peer(p); ok && hinted.URL == peer.URL && head.Next > 0 {
+				err = a.hints.proved(p, peer.URL)
+			}
+			return err
 		}
 		a.n.c.Log.Warn("the log of another scheduler is not read on", "process", p, "from", peer.URL, "slot", head.Next, "err", err)
 	}
 	return err
+}
+
+// of gives the nodes that may have a process: the one that was named for it first.
+func (a *abroad) of(ctx context.Context, def process.Definition) ([]client.Peer, error) {
+	at, err := a.places.of(ctx, def)
+	if hinted, ok := a.hints.peer(def.ID); ok {
+		return append([]client.Peer{hinted}, at...), nil
+	}
+	return at, err
 }
 
 // submit brings a message to the scheduler of its process, and gives the assignment, whose signature holds.
@@ -158,7 +183,7 @@ func (a *abroad) submit(ctx context.Context, p message.ID, v commitment.Verified
 	if err != nil {
 		return message.Message{}, err
 	}
-	at, err := a.places.of(ctx, def)
+	at, err := a.of(ctx, def)
 	if err != nil {
 		return message.Message{}, err
 	}

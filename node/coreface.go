@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"net/http"
-	"slices"
 	"strings"
 
 	"ago/cron"
@@ -22,6 +21,9 @@ func (n *Node) core() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	if n.abroad != nil {
+		n.abroad.hints.settings.Store(settings)
+	}
 	var tell func(ctx context.Context, t cron.Task) error
 	ready := make(chan struct{})
 	n.tasks, err = cron.OpenTasks(cron.TasksConfig{Store: n.store, Clock: n.c.Clock, Log: n.c.Log.With("unit", "cron"),
@@ -34,11 +36,7 @@ func (n *Node) core() (http.Handler, error) {
 	}
 	own := n.deviceNode().Derive() // processes neither ask others nor begin tasks: their results follow from their messages
 	own.Options = n.faceOptions(own.Options)
-	beside := n.c.RelayNetworks
-	if !n.c.Closed {
-		beside = append(slices.Clone(beside), loopback...)
-	}
-	device.Provide[devices.Outbound](own, newOutbound(beside))
+	device.Provide[devices.Outbound](own, newOutbound(n.besides()))
 	if n.gateway != nil {
 		device.Provide[devices.Queries](own, n.gateway)
 	}

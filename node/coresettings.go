@@ -98,6 +98,17 @@ func (c *coreSettings) Change(_ context.Context, keys message.Message, request [
 	return len(history), nil
 }
 
+// flag gives a setting that is yes or no.
+func (c *coreSettings) flag(name string, absent bool) bool {
+	c.mu.Lock()
+	v, ok := (&device.Node{Options: c.set}).Option(name)
+	c.mu.Unlock()
+	if yes, isFlag := device.Flag(v); ok && isFlag {
+		return yes
+	}
+	return absent
+}
+
 // over gives settings with what was set by requests in their place.
 func (c *coreSettings) over(options message.Message) message.Message {
 	for key, v := range c.set.All() {

@@ -275,11 +275,8 @@ type target struct {
 
 func (t target) Submit(ctx context.Context, v commitment.Verified) (push.Receipt, error) {
 	r, err := t.s.Submit(ctx, v)
-	if code := fault.CodeOf(err); code != "process-followed" && code != "process-unknown" || t.a.alone() {
-		return push.Receipt(r), err
-	}
 	p, ok := targetOf(message.ID{}, v.Message())
-	if !ok {
+	if code := fault.CodeOf(err); code != "process-followed" && code != "process-unknown" || !ok || t.a.alone(p) {
 		return push.Receipt(r), err
 	}
 	got, askErr := t.a.submit(ctx, p, v)
@@ -300,6 +297,9 @@ func (t target) Assign(ctx context.Context, p, id message.ID, o push.AssignOptio
 func (t target) Process(ctx context.Context, id message.ID) (process.Definition, error) {
 	return t.a.definition(ctx, id)
 }
+
+// Hint notes where a process may be found that somebody sends to.
+func (t target) Hint(p message.ID, text string) { t.a.hints.Hint(p, text) }
 
 func (t target) where(ctx context.Context, id message.ID) ([]push.Place, error) {
 	found, err := t.s.Where(ctx, id)
@@ -322,5 +322,6 @@ var (
 	_ compute.Timeline = timeline{}
 	_ compute.Ticks    = ticks{}
 	_ push.Scheduler   = target{}
+	_ push.Hinted      = target{}
 	_ push.Archive     = archive{}
 )

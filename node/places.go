@@ -108,6 +108,9 @@ func (p *places) Announce(_ context.Context, at string) (message.Message, error)
 
 const locationLives = 3_600_000 // ms, as the records of legacy schedulers say
 
+// Hint notes where a process may be found.
+func (p *places) Hint(id message.ID, text string) { p.n.abroad.hints.Hint(id, text) }
+
 // Put keeps the record that a scheduler signed, if it is newer than the one that is known.
 func (p *places) Put(_ context.Context, m message.Message) error { return p.put(m, "") }
 

@@ -27,7 +27,7 @@ func sealed(rows []row, out process.Outbox, def process.Definition, pos Position
 		if from == nil {
 			from = sender(def)
 		}
-		m := sent.Core.With("target", message.Bytes(r.Target))
+		m := sent.Core // its target may tell where the process is
 		for _, f := range from {
 			m = m.With(f.Key, f.Value)
 		}
@@ -74,6 +74,10 @@ func (p *Pusher) sendCore(ctx context.Context, r *row) error {
 	if err != nil {
 		return fault.Wrap(err, fault.Malformed, "target-not-an-id", "the target %.60q", r.Target)
 	}
+	if to, ok := p.c.Scheduler.(Hinted); ok {
+		to.Hint(target, m.Text("target"))
+	}
+	m = m.With("target", message.Bytes(r.Target))
 	def, err := p.c.Scheduler.Process(ctx, target)
 	if fault.KindOf(err) == fault.NotFound {
 		return fault.New(fault.NotFound, "target-unknown", "Could not access target process!").WithHint("spawn process %s where this node can reach it", target)

@@ -61,6 +61,11 @@ type Scheduler interface {
 	Process(ctx context.Context, id message.ID) (process.Definition, error)
 }
 
+// Hinted is a Scheduler that may be told where a process is: text is its id, and behind it what the sender said.
+type Hinted interface {
+	Hint(process message.ID, text string)
+}
+
 // Archive keeps items whose target is no process. An upload of the same item again is no error.
 type Archive interface {
 	Upload(ctx context.Context, v commitment.Verified) error
