@@ -45,8 +45,12 @@ func metaInfo(c *device.Call, _, req message.Message) (message.Value, error) {
 	if own := c.Node.Address(); own != "" {
 		m = m.With("address", message.Bytes(own))
 	}
+	c.Promise(forNode)
 	return m, nil
 }
+
+// forNode holds for what follows from the settings: other settings are another node, whose face begins with no answers.
+func forNode(context.Context) bool { return true }
 
 func metaChange(c *device.Call, req message.Message) (message.Value, error) {
 	ask, err := signedAsk(c, req)

@@ -202,6 +202,14 @@ func TestTheOperatorChangesSettings(t *testing.T) {
 		_, _, body := get(t, http.DefaultClient, n.Addresses().Node+"/~meta@1.0/info/recorded_key")
 		return body
 	}
+	listed := func() bool {
+		t.Helper()
+		_, _, body := get(t, http.DefaultClient, n.Addresses().Node+"/~meta@1.0/info", "Accept", "application/json")
+		if !strings.Contains(body, n.c.Key.Address().String()) {
+			t.Errorf("the settings are %s", body)
+		}
+		return strings.Contains(body, "recorded_key")
+	}
 	same := func(*http.Request) {}
 	for _, c := range []struct {
 		name   string
@@ -217,6 +225,11 @@ func TestTheOperatorChangesSettings(t *testing.T) {
 	} {
 		if status := post(c.key, c.change); status != c.status || recorded() != c.after {
 			t.Errorf("%s: %d, and the setting is %s", c.name, status, recorded())
+		}
+		for range 2 { // an answer that was given before is given again as long as it holds
+			if listed() != (c.after == "yes") {
+				t.Errorf("%s: the settings list it: %t", c.name, listed())
+			}
 		}
 	}
 	if err := n.Close(); err != nil {
