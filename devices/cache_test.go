@@ -176,9 +176,10 @@ func TestNamesOfIDs(t *testing.T) {
 	var vectors struct {
 		Cases []struct{ ID, B32 string }
 	}
-	messagetest.Load(t, "testdata/b32-name.json", &vectors)
+	run := messagetest.Vectors(t, "testdata/b32-name.json", "reads and writes", &vectors)
 	node := plainNode(t)
-	for _, c := range vectors.Cases {
+	for i, c := range vectors.Cases {
+		run.Case(i)
 		for path, want := range map[string]string{
 			"/~b32-name@1.0/" + c.B32:                  c.ID,
 			"/~b32-name@1.0/lookup&key=" + c.ID:        c.B32,

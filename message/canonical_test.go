@@ -46,6 +46,17 @@ func vectors(t testing.TB) []vector {
 var hashOrdered = map[string]bool{"forty-keys": true, "forty-keys-typed": true, "nested-forty": true, "list-forty": true, "forty-nested": true}
 
 func TestMessagesHaveTheFormsAndIDsOfAnotherImplementation(t *testing.T) {
+	for _, path := range []string{"testdata/genB-messages.json", "testdata/genB-messages-extra.json"} {
+		var f struct{ Cases []vector }
+		run := messagetest.Vectors(t, path, "writes", &f)
+		for i, v := range f.Cases {
+			if hashOrdered[v.Name] {
+				run.Leave(i, "more than 32 keys stand in a hash order that cannot be derived; TestListedOrdersAreFollowed follows it")
+				continue
+			}
+			run.Case(i)
+		}
+	}
 	for _, v := range vectors(t) {
 		t.Run(v.Name, func(t *testing.T) {
 			m := messagetest.Message(t, v.Message)
@@ -124,7 +135,7 @@ func TestListedOrdersAreFollowed(t *testing.T) {
 
 func TestPrimitives(t *testing.T) {
 	var f struct{ Cases []map[string]any }
-	messagetest.Load(t, "testdata/genB-primitives.json", &f)
+	run := messagetest.Vectors(t, "testdata/genB-primitives.json", "writes", &f)
 	seen := map[string]int{}
 	id := func(v any) message.ID {
 		got, err := message.ParseID(v.(string))
@@ -133,9 +144,12 @@ func TestPrimitives(t *testing.T) {
 		}
 		return got
 	}
-	for _, c := range f.Cases {
+	for i, c := range f.Cases {
 		op := c["op"].(string)
 		seen[op]++
+		if op == "accumulate-256" || op == "sha-256-chain" || op == "escape-key" {
+			run.Case(i)
+		}
 		switch op {
 		case "accumulate-256":
 			var ids []message.ID
@@ -159,6 +173,8 @@ func TestPrimitives(t *testing.T) {
 			if back, ok := message.UnescapeKey(got); got != c["out"] || !ok || back != c["in"] {
 				t.Errorf("%s is escaped as %s, want %s", c["in"], got, c["out"])
 			}
+		default:
+			run.Leave(i, "a value of a message, which the encoding structured runs")
 		}
 	}
 	if seen["accumulate-256"] != 4 || seen["sha-256-chain"] != 2 || seen["escape-key"] < 9 {
@@ -178,9 +194,10 @@ func TestHashpathsAreThoseOfAnotherImplementation(t *testing.T) {
 			}
 		}
 	}
-	messagetest.Load(t, "testdata/genB-hashpaths.json", &f)
+	run := messagetest.Vectors(t, "testdata/genB-hashpaths.json", "reads and writes", &f)
 	steps := 0
-	for _, c := range f.Cases {
+	for i, c := range f.Cases {
+		run.Case(i)
 		base := messagetest.Message(t, c.Base)
 		if got := base.UnsignedID().String(); got != c.BaseID {
 			t.Errorf("base %s, want %s", got, c.BaseID)

@@ -30,9 +30,10 @@ type singletonCase struct {
 
 func TestRequestsAreReadAsTheSecondGenerationDoes(t *testing.T) {
 	var file struct{ Cases []singletonCase }
-	messagetest.Load(t, "testdata/genB-singleton.json", &file)
+	run := messagetest.Vectors(t, "testdata/genB-singleton.json", "reads and writes", &file)
 	read := 0
-	for _, c := range file.Cases {
+	for i, c := range file.Cases {
+		run.Case(i)
 		if c.From != nil {
 			checkWritten(t, c)
 			continue
@@ -60,6 +61,7 @@ func TestRequestsAreReadAsTheSecondGenerationDoes(t *testing.T) {
 			if got == want {
 				t.Errorf("%s is no exception any more: %s", c.Path, why)
 			}
+			run.Leave(i, why)
 			continue
 		}
 		if got != want {

@@ -251,13 +251,14 @@ func TestHashpathsAreThePublishedOnes(t *testing.T) {
 			}
 		}
 	}
-	messagetest.Load(t, "testdata/genB-hashpaths.json", &file)
+	run := messagetest.Vectors(t, "testdata/genB-hashpaths.json", "writes", &file)
 	any := device.NewRegistry(device.Device{Name: device.Default, Doc: "answers anything", Excludes: []string{}, Default: func(_ *device.Call, base, _ message.Message) (message.Value, error) {
 		return of("hashpath-alg", base.Text("hashpath-alg")), nil
 	}, DefaultKey: device.Key{Doc: "a message"}})
 	r := resolve.New(&device.Node{Registry: any}, resolve.Limits{})
 	checked := 0
-	for _, c := range file.Cases {
+	for i, c := range file.Cases {
+		run.Case(i)
 		base, _ := messagetest.Value(t, c.Base).(message.Message)
 		for n := range c.Steps {
 			var steps []device.Step

@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -38,20 +37,17 @@ func signedItems(t *testing.T) map[string]string {
 	if len(out) != 17 {
 		t.Fatalf("%d items", len(out))
 	}
-	text, err := os.ReadFile("../codec/httpsig/testdata/aoconnect-requests.json")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var calls struct{ Cases []map[string]json.RawMessage }
-	if err := json.Unmarshal(text, &calls); err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range calls.Cases {
+	run := messagetest.Vectors(t, "../codec/httpsig/testdata/aoconnect-requests.json", "reads and writes", &calls)
+	for i, c := range calls.Cases {
 		var body struct {
 			B64 string `json:"$b64"`
 		}
 		if json.Unmarshal(c["body"], &body) == nil && body.B64 != "" { // other bodies are texts, or none
+			run.Case(i)
 			out["by a client: "+string(c["call"])+string(c["url"])] = body.B64
+		} else {
+			run.Leave(i, "no data item: a request signed as one of HTTP, or unsigned, or what a call gave")
 		}
 	}
 	return out
@@ -107,9 +103,10 @@ func TestItemsWithOtherTags(t *testing.T) {
 			} `json:"signed-bundled"`
 		}
 	}
-	messagetest.Load(t, "../codec/httpsig/testdata/genB-ans104.json", &f)
+	run := messagetest.Vectors(t, "../codec/httpsig/testdata/genB-ans104.json", "reads and writes", &f)
 	n := 0
-	for _, c := range f.Cases {
+	for i, c := range f.Cases {
+		run.Case(i)
 		nesting := message.Linked
 		if c.Result == nil {
 			nesting = message.Nested
@@ -198,19 +195,18 @@ func TestRecordedMessagesAreWrittenAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	n, unsendable := 0, 0
-	for _, file := range recordedFiles {
-		text, err := os.ReadFile(filepath.Join("../codec/httpsig/testdata/http-genA", file))
-		if err != nil {
-			t.Fatal(err)
-		}
+	files, err := filepath.Glob("../codec/httpsig/testdata/http-genA/*.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
 		var pairs []struct {
 			Name              string
 			Request, Response side
 		}
-		if err := json.Unmarshal(text, &pairs); err != nil {
-			t.Fatal(err)
-		}
-		for _, p := range pairs {
+		run := messagetest.Vectors(t, file, "reads and writes", &pairs, "")
+		for i, p := range pairs {
+			run.LeaveOf("", i, "nobody signed the request or its answer")
 			for _, s := range []side{p.Request, p.Response} {
 				if s.Headers["signature"] == nil {
 					continue
@@ -229,9 +225,11 @@ func TestRecordedMessagesAreWrittenAgain(t *testing.T) {
 				}
 				m, err := httpsig.Decode(httpsig.NewWire(hs, body))
 				if err != nil {
+					run.LeaveOf("", i, "a zero byte in a header, which is no HTTP")
 					unsendable++
 					continue
 				}
+				run.Of("", i)
 				n++
 				w, err := httpsig.EncodeA(m, slices.Collect(maps.Keys(maps.Collect(m.All())))...) // as it was recorded, also what steers HTTP
 				if err == nil {

@@ -4,10 +4,13 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -16,66 +19,130 @@ import (
 	"ago/message/messagetest"
 )
 
-// vectorFile is a file of published vectors: where it stands, the beginning of its hash, and the tests that read it, as
-// file#function. A file is read both ways: from its bytes to messages, and from messages to its bytes.
-type vectorFile struct {
+// vectorFiles are all that were published for AO-Core, with the beginnings of their hashes and the lists of cases in them: by a node of the
+// second generation (genB), by clients and a node of the first (genA). aoconnect spoke the first.
+var vectorFiles = []struct {
 	path, hash string
-	reads      []string
-	writes     []string
+	lists      []string
+}{
+	{"message/testdata/genB-messages.json", "a5384d3a76e59ba7", nil},
+	{"message/testdata/genB-messages-extra.json", "85b71eadf21513b7", nil},
+	{"codec/httpsig/testdata/genB-signed.json", "2d77af141cb3732a", nil},
+	{"message/testdata/genB-hashpaths.json", "51db9f753d654aa2", nil},
+	{"resolve/testdata/genB-hashpaths.json", "51db9f753d654aa2", nil},
+	{"resolve/testdata/genB-singleton.json", "716cfbf1d6c25cc4", nil},
+	{"codec/httpsig/testdata/genB-ans104.json", "e4489d72cb9e0245", nil},
+	{"message/testdata/genB-primitives.json", "ff643cba98deb195", nil},
+	{"codec/httpsig/testdata/genB-httpsig-decode.json", "029865145fb03e4c", nil},
+	{"message/testdata/genA-hbsig-ids.json", "64b16e1ee596dca4", nil},
+	{"codec/structured/testdata/genA-hbsig-codecs.json", "73891a022e210a6c", []string{"structured", "httpsig-to", "httpsig-from", "flat.from", "flat.to"}},
+	{"codec/httpsig/testdata/genA-hbsig-signed-requests.json", "5486671fe540aa70", nil},
+	{"codec/httpsig/testdata/genA-hbsig-commit.json", "283c798d9f350662", nil},
+	{"codec/httpsig/testdata/genA-hbsig-nested.json", "d12b299cb20c78be", nil},
+	{"codec/httpsig/testdata/aoconnect-requests.json", "f292756540901a8c", nil},
+	{"devices/testdata/b32-name.json", "4574b034a331a17a", nil},
+	{"codec/httpsig/testdata/http-genA/codec.json", "62395906bf41b93c", []string{""}},
+	{"codec/httpsig/testdata/http-genA/cron-relay.json", "d291d0c12b86ac67", []string{""}},
+	{"codec/httpsig/testdata/http-genA/lua.json", "aa3f3874ff956350", []string{""}},
+	{"codec/httpsig/testdata/http-genA/message.json", "6698b8592a66dfea", []string{""}},
+	{"codec/httpsig/testdata/http-genA/meta.json", "fc587647ff8043f2", []string{""}},
+	{"codec/httpsig/testdata/http-genA/pay.json", "c8945497928a6164", []string{""}},
+	{"codec/httpsig/testdata/http-genA/process.json", "0368bd6b21553750", []string{""}},
+	{"codec/httpsig/testdata/http-genA/store.json", "766ccab00d7a3b99", []string{""}},
 }
 
-// vectorFiles are all that were published for AO-Core: by a node of the second generation (genB), by clients and a node of the
-// first (genA).
-var vectorFiles = []vectorFile{
-	{path: "message/testdata/genB-messages.json", hash: "a5384d3a76e59ba7",
-		reads:  []string{"codec/structured/structured_test.go#TestFormsOfTheSecondGenerationAreReadBack", "codec/httpsig/vectors_test.go#TestLayoutsOfTheSecondGeneration"},
-		writes: []string{"message/canonical_test.go#TestMessagesHaveTheFormsAndIDsOfAnotherImplementation", "codec/httpsig/vectors_test.go#TestLayoutsOfTheSecondGeneration", "codec/flat/flat_test.go#TestFormsOfAnotherImplementation"}},
-	{path: "message/testdata/genB-messages-extra.json", hash: "85b71eadf21513b7",
-		reads:  []string{"codec/structured/structured_test.go#TestFormsOfTheSecondGenerationAreReadBack", "codec/httpsig/vectors_test.go#TestLayoutsOfTheSecondGeneration"},
-		writes: []string{"message/canonical_test.go#TestMessagesHaveTheFormsAndIDsOfAnotherImplementation", "codec/httpsig/vectors_test.go#TestLayoutsOfTheSecondGeneration", "codec/flat/flat_test.go#TestFormsOfAnotherImplementation"}},
-	{path: "codec/httpsig/testdata/genB-signed.json", hash: "2d77af141cb3732a",
-		reads: []string{"codec/httpsig/vectors_test.go#TestSignedMessagesOfTheSecondGeneration"}, writes: []string{"codec/httpsig/vectors_test.go#TestSignedMessagesOfTheSecondGeneration"}},
-	{path: "message/testdata/genB-hashpaths.json", hash: "51db9f753d654aa2",
-		writes: []string{"message/canonical_test.go#TestHashpathsAreThoseOfAnotherImplementation"}, reads: []string{"message/canonical_test.go#TestHashpathsAreThoseOfAnotherImplementation"}},
-	{path: "resolve/testdata/genB-hashpaths.json", hash: "51db9f753d654aa2",
-		writes: []string{"resolve/resolve_test.go#"}, reads: []string{"resolve/resolve_test.go#"}},
-	{path: "resolve/testdata/genB-singleton.json", hash: "716cfbf1d6c25cc4",
-		reads: []string{"resolve/parse_test.go#TestRequestsAreReadAsTheSecondGenerationDoes"}, writes: []string{"resolve/parse_test.go#checkWritten"}},
-	{path: "codec/httpsig/testdata/genB-ans104.json", hash: "e4489d72cb9e0245",
-		reads:  []string{"codec/httpsig/httpsig_test.go#TestCommitmentsOfDataItems", "test/vectors_test.go#TestDataItemsOfTheVectors", "test/vectoritems_test.go#TestItemsWithOtherTags"},
-		writes: []string{"test/vectors_test.go#TestDataItemsOfTheVectors", "test/vectoritems_test.go#TestSignedItemsOfTheVectors", "test/vectoritems_test.go#TestItemsWithOtherTags"}},
-	{path: "message/testdata/genB-primitives.json", hash: "ff643cba98deb195",
-		reads: []string{"codec/structured/structured_test.go#TestValuesOfAnotherImplementation"}, writes: []string{"message/canonical_test.go#TestPrimitives"}},
-	{path: "codec/httpsig/testdata/genB-httpsig-decode.json", hash: "029865145fb03e4c",
-		reads: []string{"codec/httpsig/vectors_test.go#TestHandWrittenMessagesAreRead"}, writes: []string{"codec/httpsig/vectors_test.go#TestHandWrittenMessagesAreRead"}},
-	{path: "message/testdata/genA-hbsig-ids.json", hash: "64b16e1ee596dca4",
-		reads:  []string{"codec/httpsig/gena_test.go#TestTheIDsOfARealNodeOfTheFirstGeneration"},
-		writes: []string{"codec/httpsig/gena_test.go#TestIDsAndHashpathsOfAClientOfTheFirstGeneration"}},
-	{path: "codec/structured/testdata/genA-hbsig-codecs.json", hash: "73891a022e210a6c",
-		reads:  []string{"codec/structured/structured_test.go#TestFormsOfTheFirstGeneration", "codec/httpsig/gena_test.go#TestLayoutsOfTheFirstGeneration", "codec/flat/flat_test.go#TestFormsOfTheFirstGeneration"},
-		writes: []string{"codec/structured/structured_test.go#TestFormsOfTheFirstGeneration", "codec/httpsig/gena_test.go#TestLayoutsOfTheFirstGeneration", "codec/flat/flat_test.go#TestFormsOfTheFirstGeneration"}},
-	{path: "codec/httpsig/testdata/genA-hbsig-signed-requests.json", hash: "5486671fe540aa70",
-		reads:  []string{"codec/httpsig/gena_test.go#TestSignedRequestsOfTheFirstGeneration", "node/aocore/vectors_test.go#clientRequests"},
-		writes: []string{"codec/httpsig/gena_test.go#TestSignedRequestsOfTheFirstGeneration"}},
-	{path: "codec/httpsig/testdata/genA-hbsig-commit.json", hash: "283c798d9f350662",
-		reads: []string{"codec/httpsig/gena_test.go#TestCommittedMessagesOfAClientOfTheFirstGeneration"}, writes: []string{"codec/httpsig/gena_test.go#TestCommittedMessagesOfAClientOfTheFirstGeneration"}},
-	{path: "codec/httpsig/testdata/genA-hbsig-nested.json", hash: "d12b299cb20c78be",
-		reads: []string{"codec/httpsig/unfold_test.go#TestNestedCommitmentsOfAPublishedClient"}, writes: []string{"codec/httpsig/unfold_test.go#TestNestedCommitmentsOfAPublishedClient"}},
-	{path: "codec/httpsig/testdata/aoconnect-requests.json", hash: "f292756540901a8c",
-		reads:  []string{"codec/httpsig/gena_test.go#TestRequestsOfAPublishedClient", "node/aocore/vectors_test.go#clientRequests", "process/core_test.go#"},
-		writes: []string{"test/vectoritems_test.go#TestSignedItemsOfTheVectors"}},
-	{path: "devices/testdata/b32-name.json", hash: "4574b034a331a17a", reads: []string{"devices/cache_test.go#TestNamesOfIDs"}, writes: []string{"devices/cache_test.go#TestNamesOfIDs"}},
+// vectorUse is a test that runs the cases of a file, or leaves them with reasons: messagetest.Vectors sees to that.
+type vectorUse struct {
+	test, way string
+	lists     []string
 }
 
-// recordedFiles are the exchanges of a node of the first generation.
-var recordedFiles = []string{"codec.json", "cron-relay.json", "lua.json", "message.json", "meta.json", "pay.json", "process.json", "store.json"}
+// vectorUses finds the calls of messagetest.Vectors in the tests, by file. A path that is no text there is each of those that the
+// function names.
+func vectorUses(t *testing.T) map[string][]vectorUse {
+	t.Helper()
+	uses := map[string][]vectorUse{}
+	files := token.NewFileSet()
+	for _, pattern := range []string{"../*/*_test.go", "../*/*/*_test.go"} {
+		paths, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range paths {
+			parsed, err := parser.ParseFile(files, path, nil, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, d := range parsed.Decls {
+				f, ok := d.(*ast.FuncDecl)
+				if !ok {
+					continue
+				}
+				for _, call := range vectorCalls(f) {
+					named := textsOf(call.Args[1])
+					if len(named) == 0 {
+						named = textsOf(f)
+					}
+					use := vectorUse{test: strings.TrimPrefix(path, "../") + " " + f.Name.Name, way: strings.Join(textsOf(call.Args[2]), "")}
+					for _, arg := range call.Args[4:] {
+						use.lists = append(use.lists, textsOf(arg)...)
+					}
+					for _, name := range named {
+						if !strings.HasSuffix(name, ".json") {
+							continue
+						}
+						found, err := filepath.Glob(filepath.Join(filepath.Dir(path), name))
+						if err != nil {
+							t.Fatal(err)
+						}
+						for _, file := range found {
+							file = strings.TrimPrefix(filepath.Clean(file), "../")
+							uses[file] = append(uses[file], use)
+						}
+					}
+				}
+			}
+		}
+	}
+	return uses
+}
 
-var recordedTests = []string{"codec/httpsig/gena_test.go#TestAnswersOfARealNodeOfTheFirstGeneration", "codec/httpsig/gena_test.go#TestRequestsToARealNodeOfTheFirstGeneration",
-	"node/aocore/recorded_test.go#TestWhatARealNodeAnswered", "node/recorded_test.go#TestWhatARealNodeAnsweredIsAnsweredHere", "test/vectoritems_test.go#TestRecordedMessagesAreWrittenAgain", "process/page_test.go#TestWhatARealNodeSignedCanBeKept"}
+func vectorCalls(f *ast.FuncDecl) (calls []*ast.CallExpr) {
+	ast.Inspect(f, func(n ast.Node) bool {
+		call, ok := n.(*ast.CallExpr)
+		if !ok {
+			return true
+		}
+		if s, ok := call.Fun.(*ast.SelectorExpr); ok && s.Sel.Name == "Vectors" && len(call.Args) >= 4 {
+			calls = append(calls, call)
+		}
+		return true
+	})
+	return calls
+}
 
-// TestEveryPublishedVectorIsUsed by the tests that are listed for it, as it was published; and no file is left out of the list.
-func TestEveryPublishedVectorIsUsed(t *testing.T) {
+func textsOf(n ast.Node) (texts []string) {
+	ast.Inspect(n, func(n ast.Node) bool {
+		if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.STRING {
+			if text, err := strconv.Unquote(lit.Value); err == nil {
+				texts = append(texts, text)
+			}
+		}
+		return true
+	})
+	return texts
+}
+
+// TestEveryPublishedVectorIsRunBothWays, all its lists, as it was published; with -v it shows by which tests. That they run every case
+// is seen to where they run.
+func TestEveryPublishedVectorIsRunBothWays(t *testing.T) {
+	uses := vectorUses(t)
 	listed := map[string]bool{}
+	ran := map[string]bool{}
+	byHash := map[string][]vectorUse{} // a file may stand in two folders
+	for _, f := range vectorFiles {
+		byHash[f.hash] = append(byHash[f.hash], uses[f.path]...)
+	}
 	for _, f := range vectorFiles {
 		listed[f.path] = true
 		raw, err := os.ReadFile(filepath.Join("..", f.path))
@@ -87,54 +154,45 @@ func TestEveryPublishedVectorIsUsed(t *testing.T) {
 		if got := hex.EncodeToString(sum[:8]); got != f.hash {
 			t.Errorf("%s was changed: its hash begins with %s", f.path, got)
 		}
-		if len(f.reads) == 0 || len(f.writes) == 0 {
-			t.Errorf("%s is not used both ways", f.path)
+		generation := "A"
+		if strings.Contains(f.path, "genB") {
+			generation = "B"
 		}
-		for _, test := range slices.Concat(f.reads, f.writes) {
-			usedBy(t, filepath.Base(f.path), test)
+		lists := f.lists
+		if lists == nil {
+			lists = []string{"cases"}
+		}
+		for _, list := range lists {
+			for _, way := range []string{"reads", "writes"} {
+				var by []string
+				for _, use := range byHash[f.hash] {
+					if strings.Contains(use.way, way) && (slices.Contains(use.lists, list) || use.lists == nil && list == "cases") {
+						by = append(by, use.test)
+					}
+				}
+				if len(by) == 0 {
+					t.Errorf("no test %s the list %q of %s", way, list, f.path)
+				}
+				ran[generation+way] = true
+				t.Logf("%-58s %-13s %s %-6s %s", f.path, list, generation, way, strings.Join(by, ", "))
+			}
 		}
 	}
-	for _, test := range recordedTests {
-		usedBy(t, "http-genA", test)
+	if len(ran) != 4 {
+		t.Errorf("ran are %v", ran)
 	}
-	recorded, err := filepath.Glob("../codec/httpsig/testdata/http-genA/*.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, path := range recorded {
-		recorded[i] = filepath.Base(path)
-	}
-	if !slices.Equal(recorded, recordedFiles) {
-		t.Errorf("recorded are %v", recorded)
-	}
-	for _, pattern := range []string{"../*/testdata/*.json", "../*/*/testdata/*.json"} {
+	for _, pattern := range []string{"../*/testdata/*.json", "../*/*/testdata/*.json", "../*/*/testdata/http-genA/*.json"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, path := range files {
-			name := filepath.Base(path)
-			if (strings.HasPrefix(name, "genA-") || strings.HasPrefix(name, "genB-")) && !listed[strings.TrimPrefix(path, "../")] {
-				t.Errorf("%s is not listed here", path)
+			if path = strings.TrimPrefix(path, "../"); strings.Contains(path, "/gen") || strings.Contains(path, "-genA") {
+				if !listed[path] {
+					t.Errorf("%s is not listed here", path)
+				}
 			}
 		}
-	}
-}
-
-// usedBy checks that a test is there and that its file reads the vectors.
-func usedBy(t *testing.T, vectors, test string) {
-	t.Helper()
-	path, function, _ := strings.Cut(test, "#")
-	text, err := os.ReadFile(filepath.Join("..", path))
-	if err != nil {
-		t.Error(err)
-		return
-	}
-	if !strings.Contains(string(text), vectors) {
-		t.Errorf("%s does not read %s", path, vectors)
-	}
-	if function != "" && !regexp.MustCompile(`(?m)^func `+function+`\(`).Match(text) {
-		t.Errorf("%s has no %s", path, function)
 	}
 }
 
@@ -150,12 +208,14 @@ func TestDataItemsOfTheVectors(t *testing.T) {
 			}
 		}
 	}
-	messagetest.Load(t, "../codec/httpsig/testdata/genB-ans104.json", &f)
+	run := messagetest.Vectors(t, "../codec/httpsig/testdata/genB-ans104.json", "reads and writes", &f)
 	n := 0
-	for _, c := range f.Cases {
+	for i, c := range f.Cases {
 		if c.Unsigned.Raw == nil {
+			run.Leave(i, "an item that was decoded, which TestItemsWithOtherTags runs")
 			continue
 		}
+		run.Case(i)
 		n++
 		raw := rawOf(t, c.Unsigned.Raw)
 		// Without a signer, what is nested stands as links; ours are nested, so that their names are given here.

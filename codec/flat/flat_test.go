@@ -21,8 +21,9 @@ func TestFormsOfAnotherImplementation(t *testing.T) {
 				Message, Flat any
 			}
 		}
-		messagetest.Load(t, path, &f)
-		for _, c := range f.Cases {
+		run := messagetest.Vectors(t, path, "reads and writes", &f)
+		for i, c := range f.Cases {
+			run.Case(i)
 			n++
 			m, want := messagetest.Message(t, c.Message), messagetest.Message(t, c.Flat)
 			if got, err := Encode(m); err != nil || !message.Equal(got, want) {
@@ -46,14 +47,18 @@ func TestFormsOfTheFirstGeneration(t *testing.T) {
 	var f struct {
 		Flat map[string][]struct{ Flat, Tabm any }
 	}
-	messagetest.Load(t, "../structured/testdata/genA-hbsig-codecs.json", &f)
-	for _, c := range append(f.Flat["from"], f.Flat["to"]...) {
+	run := messagetest.Vectors(t, "../structured/testdata/genA-hbsig-codecs.json", "reads and writes", &f, "flat.from", "flat.to")
+	for i, c := range append(f.Flat["from"], f.Flat["to"]...) {
+		if i < len(f.Flat["from"]) {
+			run.Of("flat.from", i)
+		}
 		flat, nested := messagetest.Message(t, c.Flat), messagetest.Message(t, c.Tabm)
 		if got, err := Nest(flat); err != nil || !message.Equal(got, nested) {
 			t.Errorf("%v, %v, want %v", got, err, nested)
 		}
 	}
-	for _, c := range f.Flat["to"] {
+	for i, c := range f.Flat["to"] {
+		run.Of("flat.to", i)
 		if got, err := Encode(messagetest.Message(t, c.Tabm)); err != nil || !message.Equal(got, messagetest.Message(t, c.Flat)) {
 			t.Errorf("%v, want %v", got, c.Flat)
 		}

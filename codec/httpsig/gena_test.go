@@ -29,11 +29,12 @@ func TestSignedRequestsOfTheFirstGeneration(t *testing.T) {
 			}
 		}
 	}
-	messagetest.Load(t, "testdata/genA-hbsig-signed-requests.json", &f)
+	run := messagetest.Vectors(t, "testdata/genA-hbsig-signed-requests.json", "reads and writes", &f)
 	if len(f.Cases) != 26 {
 		t.Errorf("%d vectors", len(f.Cases))
 	}
-	for _, c := range f.Cases {
+	for i, c := range f.Cases {
+		run.Case(i)
 		w := wireOf(t, c.Request.Headers)
 		if body, ok := messagetest.Value(t, c.Request.Body).(message.Bytes); ok {
 			w.Body = []byte(body)
@@ -115,11 +116,12 @@ func TestIDsAndHashpathsOfAClientOfTheFirstGeneration(t *testing.T) {
 			ID, Hashpath1, Hashpath2 string
 		}
 	}
-	messagetest.Load(t, "../../message/testdata/genA-hbsig-ids.json", &f)
+	run := messagetest.Vectors(t, "../../message/testdata/genA-hbsig-ids.json", "reads and writes", &f)
 	if len(f.Cases) != 10 {
 		t.Errorf("%d vectors", len(f.Cases))
 	}
 	for i, c := range f.Cases {
+		run.Case(i)
 		// The client leaves types out of its ids, so that only messages of texts have those of a node.
 		if got := UnsignedIDA(messagetest.Message(t, c.Message)); (got.String() == c.ID) != (i == 0) {
 			t.Errorf("%v: id %s, want %s", c.Message, got, c.ID)
@@ -135,8 +137,9 @@ func TestCommittedMessagesOfAClientOfTheFirstGeneration(t *testing.T) {
 	var f struct {
 		Cases []struct{ Message, Committed any }
 	}
-	messagetest.Load(t, "testdata/genA-hbsig-commit.json", &f)
+	run := messagetest.Vectors(t, "testdata/genA-hbsig-commit.json", "reads and writes", &f)
 	for i, c := range f.Cases {
+		run.Case(i)
 		m := messagetest.Message(t, c.Committed)
 		for id, v := range m.Commitments().All() {
 			if _, err := commitment.VerifyEntry(m, id, v.(message.Message)); err != nil {
@@ -199,11 +202,12 @@ func TestLayoutsOfTheFirstGeneration(t *testing.T) {
 			Tabm any
 		} `json:"httpsig-from"`
 	}
-	messagetest.Load(t, "../structured/testdata/genA-hbsig-codecs.json", &f)
+	run := messagetest.Vectors(t, "../structured/testdata/genA-hbsig-codecs.json", "reads and writes", &f, "structured", "httpsig-to", "httpsig-from")
 	if len(f.Structured) != 60 || len(f.To) != 20 || len(f.From) != 20 {
 		t.Errorf("%d, %d and %d vectors", len(f.Structured), len(f.To), len(f.From))
 	}
 	for i, c := range f.Structured {
+		run.Of("structured", i)
 		got, err := annotated(wireOf(t, c.HTTP), structured.GenA, unbounded)
 		if want := messagetest.Message(t, c.Tabm); err != nil || !message.Equal(got, want) {
 			t.Errorf("structured %d: %v, %v, want %v", i, got, err, want)
@@ -226,9 +230,10 @@ func TestLayoutsOfTheFirstGeneration(t *testing.T) {
 	}
 	for i, c := range f.To {
 		if why := clientOddities[i]; why != "" {
-			t.Logf("to %d: %s", i, why)
+			run.LeaveOf("httpsig-to", i, why)
 			continue
 		}
+		run.Of("httpsig-to", i)
 		w, err := EncodeA(messagetest.Message(t, c.Tabm))
 		if err != nil {
 			t.Fatal(err)
@@ -249,6 +254,7 @@ func TestLayoutsOfTheFirstGeneration(t *testing.T) {
 		sameWire(t, fmt.Sprint("to ", i), w, c.HTTP)
 	}
 	for i, c := range f.From {
+		run.Of("httpsig-from", i)
 		got, err := annotated(wireOf(t, c.HTTP).with(hdrBodyKeys, "x"), structured.GenA, unbounded)
 		want := messagetest.Message(t, c.Tabm).Without(hdrBodyKeys).Without(hdrInlineKey) // the client leaves them in
 		if strings.HasPrefix(want.Text(message.KeyContentType), "multipart/") {
@@ -295,18 +301,14 @@ func TestAnswersOfARealNodeOfTheFirstGeneration(t *testing.T) {
 	signed, held := 0, 0
 	var failed []string
 	for _, path := range files {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
 		var pairs []pair
-		if err := json.Unmarshal(text, &pairs); err != nil {
-			t.Fatal(err)
-		}
-		for _, p := range pairs {
+		run := messagetest.Vectors(t, path, "reads", &pairs, "")
+		for i, p := range pairs {
 			if p.Response.Headers["signature"] == nil {
+				run.LeaveOf("", i, "nobody signed the answer")
 				continue
 			}
+			run.Of("", i)
 			signed++
 			w := wireOf(t, p.Response.Headers)
 			w.Body = []byte(p.Response.Body)
@@ -391,18 +393,14 @@ func TestRequestsToARealNodeOfTheFirstGeneration(t *testing.T) {
 	}
 	n, nested := 0, 0
 	for _, path := range files {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
 		var pairs []pair
-		if err := json.Unmarshal(text, &pairs); err != nil {
-			t.Fatal(err)
-		}
-		for _, p := range pairs {
+		run := messagetest.Vectors(t, path, "reads", &pairs, "")
+		for i, p := range pairs {
 			if p.Request.Headers["signature"] == nil {
+				run.LeaveOf("", i, "nobody signed the request; the test of recorded requests asks a node")
 				continue
 			}
+			run.Of("", i)
 			n++
 			w := wireOf(t, p.Request.Headers)
 			w.Body = []byte(p.Request.Body)
@@ -441,12 +439,14 @@ func TestRequestsOfAPublishedClient(t *testing.T) {
 			Body    any
 		}
 	}
-	messagetest.Load(t, "testdata/aoconnect-requests.json", &f)
+	run := messagetest.Vectors(t, "testdata/aoconnect-requests.json", "reads", &f)
 	n := 0
-	for _, c := range f.Cases {
+	for i, c := range f.Cases {
 		if !strings.HasPrefix(c.Call, "request-") || c.Headers == nil {
+			run.Leave(i, "a data item, a request that nobody signed, or what a call gave")
 			continue
 		}
+		run.Case(i)
 		n++
 		var hs []message.Header
 		for name, v := range c.Headers {

@@ -56,7 +56,10 @@ func lowered(v any) any {
 }
 
 func TestNestedCommitmentsOfAPublishedClient(t *testing.T) {
-	for _, c := range nestedCases(t) {
+	var f struct{ Cases []nestedCase }
+	run := messagetest.Vectors(t, "testdata/genA-hbsig-nested.json", "reads and writes", &f)
+	for i, c := range f.Cases {
+		run.Case(i)
 		t.Run(c.Name, func(t *testing.T) {
 			inner := c.decode(t, c.Body)
 			if signers, err := Verify(inner); err != nil || len(signers) != 1 {

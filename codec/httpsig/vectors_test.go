@@ -106,12 +106,16 @@ func TestLayoutsOfTheSecondGeneration(t *testing.T) {
 				Linked  map[string]any `json:"httpsig-linked"`
 			}
 		}
-		messagetest.Load(t, path, &f)
-		for _, c := range f.Cases {
+		reads, writes := messagetest.Vectors(t, path, "reads", &f), messagetest.Vectors(t, path, "writes", &f)
+		for i, c := range f.Cases {
+			reads.Case(i)
 			n++
 			m := messagetest.Message(t, c.Message)
 			for nesting, want := range map[message.Nesting]map[string]any{message.Linked: c.Linked, message.Nested: c.Nested} {
-				if !hashOrdered(c.Name) {
+				if hashOrdered(c.Name) {
+					writes.Leave(i, "more than 32 keys stand in a hash order that cannot be derived")
+				} else {
+					writes.Case(i)
 					laid := annotate(m, nesting).Lay(nil)
 					sameWire(t, c.Name, Wire{Headers: laid.Headers, Body: []byte(laid.Body)}, want)
 				}
@@ -154,11 +158,12 @@ func TestSignedMessagesOfTheSecondGeneration(t *testing.T) {
 			}
 		}
 	}
-	messagetest.Load(t, "testdata/genB-signed.json", &f)
+	run := messagetest.Vectors(t, "testdata/genB-signed.json", "reads and writes", &f)
 	if len(f.Cases) != 30 {
 		t.Errorf("%d vectors", len(f.Cases))
 	}
-	for _, c := range f.Cases {
+	for i, c := range f.Cases {
+		run.Case(i)
 		name := c.Name
 		if c.Bundle {
 			name += " bundled"
@@ -232,8 +237,9 @@ func TestHandWrittenMessagesAreRead(t *testing.T) {
 			Output any
 		}
 	}
-	messagetest.Load(t, "testdata/genB-httpsig-decode.json", &f)
-	for _, c := range f.Cases {
+	run := messagetest.Vectors(t, "testdata/genB-httpsig-decode.json", "reads and writes", &f)
+	for i, c := range f.Cases {
+		run.Case(i)
 		got, err := Decode(wireOf(t, c.Input))
 		if out, ok := c.Output.(map[string]any); ok && out["$error"] == true {
 			if err == nil {
