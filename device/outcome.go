@@ -153,3 +153,17 @@ func (s Status) String() string {
 	}
 	return strconv.Itoa(int(s))
 }
+
+// Refuse ends a call with a message in words that clients know, and adds the stable name of what is wrong, the reason and what to do
+// next, where m does not say them itself. What the evaluation of a process ends with becomes part of its results, which stay what they
+// were: there m is all.
+func (c *Call) Refuse(status Status, m message.Message, code, reason, hint string) error {
+	if c.Session() == nil {
+		for _, f := range []message.Field{{Key: "code", Value: message.Bytes(code)}, {Key: "reason", Value: message.Bytes(reason)}, {Key: "details", Value: message.Bytes(hint)}} {
+			if _, ok := m.Get(f.Key); !ok {
+				m = m.With(f.Key, f.Value)
+			}
+		}
+	}
+	return End(status, m)
+}

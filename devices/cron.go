@@ -1,6 +1,7 @@
 package devices
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -64,8 +65,9 @@ func cronAsk(c *device.Call, req message.Message) (ask signedRequest, open bool,
 }
 
 // cronUnsigned ends a call of which its signers did not say what counts.
-func cronUnsigned(key string) error {
-	return refused(device.Forbidden, "The signature does not cover "+key+".", "argument-unsigned", "sign "+key+" with the rest of the request, in its headers")
+func cronUnsigned(key, asked string) error {
+	return refused(device.Forbidden, "The signature does not cover "+key+".", "argument-unsigned",
+		fmt.Sprintf("the request asks for %s=%.100q, which its signers did not say: have the signature cover the key %s, or a path with it; what stands in the query beside what was signed does not count", key, asked, key))
 }
 
 const (
@@ -121,6 +123,9 @@ func cronEvery(c *device.Call, base, req message.Message) (message.Value, error)
 func cronInterval(c *device.Call, base, req message.Message) (message.Value, error) {
 	every, err := cronParse(c.Key)
 	if err != nil {
+		if number, _, ok := strings.Cut(c.Key, "-"); ok && number != "" && strings.Trim(number, "0123456789") == "" { // meant as one
+			return nil, err
+		}
 		return nil, device.Absent(c.Key)
 	}
 	return cronAdd(c, base, req, "every", cronWhen{every, "path", c.Key})
@@ -151,10 +156,10 @@ func cronAdd(c *device.Call, base, req message.Message, kind string, when cronWh
 	}
 	if !open {
 		if !ask.says(c, "cron-path", path) && !ask.says(c, kind, path) {
-			return nil, cronUnsigned("cron-path")
+			return nil, cronUnsigned("cron-path", path)
 		}
 		if when.every > 0 && !ask.says(c, when.key, when.text) {
-			return nil, cronUnsigned("interval")
+			return nil, cronUnsigned("interval", when.text)
 		}
 		for key := range req.All() {
 			if _, meant := ask.message.Get(key); meant {
@@ -197,7 +202,7 @@ func cronStop(c *device.Call, base, req message.Message) (message.Value, error) 
 	}
 	if !open {
 		if !ask.says(c, "task", id) {
-			return nil, cronUnsigned("task")
+			return nil, cronUnsigned("task", id)
 		}
 		all := tasks.List()
 		if i := slices.IndexFunc(all, func(t cron.Task) bool { return t.ID == id }); i >= 0 && !ask.by(all[i].By...) && !ask.byOperator(c) {

@@ -85,7 +85,7 @@ func RunHook(c *device.Call, name string, m message.Message) (message.Message, e
 		switch hookSays(h, "result") {
 		case "ignore":
 		case "error":
-			return m, device.End(device.Failed, out)
+			return m, c.Refuse(device.Failed, out, "hook-refused", "a handler of the node's refuses the request", "the answer is what the handler says; the setting on of the node names it")
 		default:
 			m = out
 		}

@@ -80,16 +80,18 @@ func jsonIfaceCompute(c *device.Call, base, req message.Message) (message.Value,
 		}
 		return base.With("results", jsonabi.Results(said.Result, jsonabi.From(def))), nil
 	case "error":
-		return nil, device.End(device.Failed, base.With("results", message.New(
-			message.Field{Key: message.KeyBody, Value: message.Bytes("WASM execution error.")}, message.Field{Key: "error", Value: message.Bytes(text)})))
+		return nil, c.Refuse(device.Failed, base.With("results", message.New(
+			message.Field{Key: message.KeyBody, Value: message.Bytes("WASM execution error.")}, message.Field{Key: "error", Value: message.Bytes(text)})),
+			"module-failed", "the module ended with an error", "results/error says which; the error is the module's own")
 	}
 	return base, nil
 }
 
-func jsonIfaceFrom(_ *device.Call, base, req message.Message) (message.Value, error) {
+func jsonIfaceFrom(c *device.Call, base, req message.Message) (message.Value, error) {
 	invalid := func(received message.Value) error {
-		return device.End(device.Failed, message.New(
-			message.Field{Key: "error", Value: message.Bytes("Invalid JSON message input.")}, message.Field{Key: "received", Value: received}))
+		return c.Refuse(device.Failed, message.New(
+			message.Field{Key: "error", Value: message.Bytes("Invalid JSON message input.")}, message.Field{Key: "received", Value: received}),
+			"json-malformed", "what is given is not the JSON of a module's answer", "give an object with ok, and with response or error")
 	}
 	given, ok := req.Get("json")
 	if !ok {
@@ -121,7 +123,8 @@ func jsonIfaceFrom(_ *device.Call, base, req message.Message) (message.Value, er
 		if json.Unmarshal(what, &said) != nil {
 			said = string(what)
 		}
-		return nil, device.End(device.Failed, message.New(message.Field{Key: "error", Value: message.Bytes(said)}))
+		return nil, c.Refuse(device.Failed, message.New(message.Field{Key: "error", Value: message.Bytes(said)}),
+			"module-failed", "the module answered an error", "error says which; the error is the module's own")
 	}
 	return process.ResultOf(vm.Output{Response: text}).Results(), nil
 }

@@ -55,7 +55,7 @@ func luaSame(_ *device.Call, base, _ message.Message) (message.Value, error) { r
 func luaInit(c *device.Call, base, _ message.Message) (message.Value, error) {
 	_, done, err := luaOpen(c, base)
 	if err != nil {
-		return nil, luaEnd(err)
+		return nil, luaEnd(c, err)
 	}
 	return base, done()
 }
@@ -63,11 +63,11 @@ func luaInit(c *device.Call, base, _ message.Message) (message.Value, error) {
 func luaFunctions(c *device.Call, base, _ message.Message) (message.Value, error) {
 	p, done, err := luaOpen(c, base)
 	if err != nil {
-		return nil, luaEnd(err)
+		return nil, luaEnd(c, err)
 	}
 	out, err := luabridge.Call(c, p, nil, luabridge.FunctionNames, nil)
 	if err = errors.Join(err, done()); err != nil {
-		return nil, luaEnd(err)
+		return nil, luaEnd(c, err)
 	}
 	names, _ := out[0].(message.List)
 	return names, nil
@@ -83,7 +83,7 @@ func luaCall(c *device.Call, base, req message.Message) (message.Value, error) {
 	}
 	p, done, err := luaOpen(c, base)
 	if err != nil {
-		return nil, luaEnd(err)
+		return nil, luaEnd(c, err)
 	}
 	ctx, err := luaEnter(c)
 	if err != nil {
@@ -92,7 +92,7 @@ func luaCall(c *device.Call, base, req message.Message) (message.Value, error) {
 	hosts := luabridge.Hosts(c, luaAllowed(base))
 	out, err := luabridge.Call(ctx, p, hosts, function, args)
 	if err = errors.Join(err, done()); err != nil {
-		return nil, luaEnd(err)
+		return nil, luaEnd(c, err)
 	}
 	return luaAnswer(out)
 }
@@ -178,7 +178,7 @@ func luaAnswer(out []message.Value) (message.Value, error) {
 }
 
 // luaEnd makes an error of the program an answer: status, body, trace.
-func luaEnd(err error) error {
+func luaEnd(c *device.Call, err error) error {
 	var thrown *luabridge.Thrown
 	if !errors.As(err, &thrown) {
 		return err
@@ -187,10 +187,10 @@ func luaEnd(err error) error {
 	for i, frame := range thrown.Trace {
 		trace[i] = message.Field{Key: strconv.Itoa(i + 1), Value: message.Bytes(frame)}
 	}
-	return device.End(device.Failure, message.New(
+	return c.Refuse(device.Failure, message.New(
 		message.Field{Key: "status", Value: message.Int(device.Failure)},
 		message.Field{Key: message.KeyBody, Value: thrown.Value},
-		message.Field{Key: "trace", Value: message.New(trace...)}))
+		message.Field{Key: "trace", Value: message.New(trace...)}), "lua-failed", "the program ended with an error", "body is what it threw, and trace where; the error is the program's own")
 }
 
 // luaNesting counts programs that call each other through the host.

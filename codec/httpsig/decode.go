@@ -36,7 +36,9 @@ func Decode(w Wire) (message.Message, error) { return DecodeUpTo(w, math.MaxInt)
 
 // DecodeUpTo is Decode of at most so many keys in headers and parts together, for what strangers send. Beyond that it fails with
 // TooLarge ("keys-too-many").
-func DecodeUpTo(w Wire, most int) (message.Message, error) { return decode(w, bounds{keys: most}, members) }
+func DecodeUpTo(w Wire, most int) (message.Message, error) {
+	return decode(w, bounds{keys: most}, members)
+}
 
 // bounds are what a message may have, and where it is.
 type bounds struct {

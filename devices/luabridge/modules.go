@@ -88,7 +88,7 @@ func (g *gathering) value(name string, v message.Value, depth int) error {
 func (g *gathering) id(id string) error {
 	v, err := g.c.Read(id)
 	if device.IsNotFound(err) {
-		return notFound("Lua module '" + strings.ToValidUTF8(id[:min(len(id), 100)], "?") + "' not found.")
+		return notFound(g.c, "module-unknown", "send the module to this node first, or check its id", "Lua module '"+strings.ToValidUTF8(id[:min(len(id), 100)], "?")+"' not found.")
 	}
 	if err != nil {
 		return err
@@ -107,16 +107,16 @@ func (g *gathering) id(id string) error {
 	case message.Bytes:
 		return g.add(id, string(v))
 	}
-	return notLoadable()
+	return notLoadable(g.c)
 }
 
-func notFound(text string) error {
-	return device.End(device.NotFound, message.New(
-		message.Field{Key: "status", Value: message.Int(device.NotFound)}, message.Field{Key: message.KeyBody, Value: message.Bytes(text)}))
+func notFound(c *device.Call, code, hint, text string) error {
+	return c.Refuse(device.NotFound, message.New(
+		message.Field{Key: "status", Value: message.Int(device.NotFound)}, message.Field{Key: message.KeyBody, Value: message.Bytes(text)}), code, text, hint)
 }
 
-func notLoadable() error {
-	return notFound("Lua module not loadable. Lua modules must have a `body' element set to a binary of the code to load.")
+func notLoadable(c *device.Call) error {
+	return notFound(c, "module-unreadable", "give the module content-type application/lua and its text as body", "Lua module not loadable. Lua modules must have a `body' element set to a binary of the code to load.")
 }
 
 func (g *gathering) text(name string, m message.Message) error {
@@ -136,7 +136,7 @@ func (g *gathering) text(name string, m message.Message) error {
 			return g.add(name, string(text))
 		}
 	}
-	return notLoadable()
+	return notLoadable(g.c)
 }
 
 func (g *gathering) add(name, text string) error {
