@@ -46,9 +46,46 @@ func DeepHashBlobs(blobs ...[]byte) [DeepHashSize]byte {
 	return acc
 }
 
+// BlobList hashes flat lists of blobs that have a length and begin alike: what they begin with is hashed once.
+type BlobList struct {
+	acc [DeepHashSize]byte
+}
+
+// NewBlobList is for lists of so many blobs that begin with these.
+func NewBlobList(count int, first ...[]byte) BlobList {
+	l := BlobList{listSeed(count)}
+	return BlobList{l.DeepHash(first...)}
+}
+
+// DeepHash is DeepHashBlobs of the list that goes on with the rest.
+func (l BlobList) DeepHash(rest ...[]byte) [DeepHashSize]byte {
+	acc := l.acc
+	for _, b := range rest {
+		acc = join(acc, blobHash(b))
+	}
+	return acc
+}
+
 func blobHash(b []byte) [DeepHashSize]byte {
+	if len(b) == 0 {
+		return emptyBlob
+	}
+	if len(b) < len(blobHeaders) {
+		return join(blobHeaders[len(b)], sha512.Sum384(b))
+	}
 	return join(header("blob", len(b)), sha512.Sum384(b))
 }
+
+// Most blobs are keys, ids and short texts.
+var (
+	blobHeaders = func() (h [65][DeepHashSize]byte) {
+		for n := range h {
+			h[n] = header("blob", n)
+		}
+		return h
+	}()
+	emptyBlob = join(blobHeaders[0], sha512.Sum384(nil))
+)
 
 func listSeed(count int) [DeepHashSize]byte { return header("list", count) }
 

@@ -1,7 +1,9 @@
 package arweave
 
 import (
+	"crypto/sha512"
 	"encoding/hex"
+	"strconv"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -25,6 +27,30 @@ func TestFlatListsHashAsTrees(t *testing.T) {
 		}
 		if DeepHashBlobs(blobs...) != DeepHash(List(nodes...)) {
 			t.Fatal("the fast path gives another hash")
+		}
+	})
+}
+
+// TestBlobsOfEveryLength hash by the published formula, also those of lengths that are looked up.
+func TestBlobsOfEveryLength(t *testing.T) {
+	for n := range 200 {
+		b := make([]byte, n)
+		for i := range b {
+			b[i] = byte(i + n)
+		}
+		tag, sum := sha512.Sum384([]byte("blob"+strconv.Itoa(n))), sha512.Sum384(b)
+		if want := sha512.Sum384(append(tag[:], sum[:]...)); DeepHash(Blob(b)) != want {
+			t.Errorf("a blob of %d bytes has another hash", n)
+		}
+	}
+}
+
+func TestListsThatBeginAlikeHashAsWhole(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		blobs := rapid.SliceOf(rapid.SliceOf(rapid.Byte())).Draw(t, "blobs")
+		n := rapid.IntRange(0, len(blobs)).Draw(t, "first")
+		if NewBlobList(len(blobs), blobs[:n]...).DeepHash(blobs[n:]...) != DeepHashBlobs(blobs...) {
+			t.Fatal("a list whose beginning was hashed before has another hash")
 		}
 	})
 }

@@ -69,6 +69,9 @@ type origin struct {
 // New makes a message of the fields; of fields with one key the last counts.
 func New(fields ...Field) Message { return ordered(sorted(slices.Clone(fields))) }
 
+// Of is New of fields that are the message's own from then on.
+func Of(fields []Field) Message { return ordered(sorted(fields)) }
+
 // sorted puts fields in order, in place; of those with one key the last stays.
 func sorted(fs []Field) []Field {
 	if slices.IsSortedFunc(fs, notAfter) {
@@ -192,6 +195,26 @@ func (m Message) Text(key string) string {
 // With gives the message with one value set. What was committed no longer vouches for it, so id and bytes are left behind,
 // and so are the commitments that cover the key.
 func (m Message) With(key string, v Value) Message { return m.set(key, v).disowned(key) }
+
+// WithAll is With for several values, one after the other.
+func (m Message) WithAll(fields ...Field) Message {
+	_, committed := m.Get(KeyCommitments)
+	if m.root != nil || committed || slices.ContainsFunc(fields, func(f Field) bool { return f.Key == KeyCommitments }) {
+		for _, f := range fields {
+			m = m.With(f.Key, f.Value)
+		}
+		return m
+	}
+	fs := append(make([]Field, 0, len(m.fields)+len(fields)), m.fields...)
+	for _, f := range fields {
+		if i, ok := search(fs, f.Key); ok {
+			fs[i] = f
+		} else {
+			fs = slices.Insert(fs, i, f)
+		}
+	}
+	return ordered(fs)
+}
 
 // Without gives the message with one key removed, and what vouched for it left behind as by With.
 func (m Message) Without(key string) Message {

@@ -56,6 +56,34 @@ func TestMessageBehavesAsAMapAndNeverChanges(t *testing.T) {
 	})
 }
 
+// TestSeveralValuesAreSetAsOneByOne in messages of all sizes, with and without commitments, which are left behind alike.
+func TestSeveralValuesAreSetAsOneByOne(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		key := rapid.SampledFrom([]string{"a", "b", "c", "data", "", "z", KeyCommitments})
+		field := rapid.Custom(func(t *rapid.T) Field { return Field{key.Draw(t, "key"), Bytes(rapid.String().Draw(t, "value"))} })
+		m := New(rapid.SliceOf(field).Draw(t, "fields")...)
+		for i := range rapid.SampledFrom([]int{0, 3, 200}).Draw(t, "more") {
+			m = m.With("key-"+strconv.Itoa(i), Int(i))
+		}
+		if rapid.Bool().Draw(t, "committed") {
+			covers := New(Field{keyCommitted, List{Bytes("a"), Bytes("data")}}, Field{keyCommitter, Bytes("somebody")})
+			m = m.With(KeyCommitments, New(Field{HashOf(nil).String(), covers}))
+		}
+		before, want := m, m
+		fs := rapid.SliceOfN(field, 0, 5).Draw(t, "set")
+		for _, f := range fs {
+			want = want.With(f.Key, f.Value)
+		}
+		got := m.WithAll(fs...)
+		if !Equal(got, want) || got.UnsignedID() != want.UnsignedID() {
+			t.Fatalf("%v, want %v", got, want)
+		}
+		if !Equal(m, before) {
+			t.Fatal("the message that it was made of has changed")
+		}
+	})
+}
+
 func TestAChangedMessageLosesItsID(t *testing.T) {
 	m := New(Field{"a", Int(1)}).Decoded(HashOf([]byte("s")), "test@1.0", []byte("raw"), nil)
 	if c := m.With("a", Int(2)); !c.ID().IsZero() || c.Raw() != nil {

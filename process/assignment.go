@@ -79,7 +79,7 @@ func (a Assigned) assignment(body message.Value) message.Message {
 		number("block-height", int64(a.BlockHeight)), text("block-hash", a.BlockHash.String()),
 		number("block-timestamp", a.BlockTime/1000), number("timestamp", a.Timestamp),
 		text("hash-chain", a.HashChain.String()), message.Field{Key: "body", Value: body})
-	return message.New(fs...)
+	return message.Of(fs)
 }
 
 // path is the key that the message asks the process for. One that begins with a slash was the address of a request.

@@ -37,7 +37,13 @@ type composed struct {
 	placed   map[message.ID]bool // further ids of its messages
 	receipts []answer
 	slots    []recent
-	toSign   []int // positions of slots that somebody will read at once
+	toSign   []unsigned
+}
+
+// unsigned is an assignment that somebody will read at once.
+type unsigned struct {
+	at         int // among the slots
+	assignment message.Message
 }
 
 type answer struct {
@@ -173,7 +179,7 @@ func (s *Scheduler) compose(ctx context.Context, l *lane, batch []*request) (*co
 		}
 		l.head = &h
 	}
-	const changes = 12 // of a slot, mostly
+	const changes = 16 // of a slot, mostly
 	c := &composed{block: slotlog.Block{Process: l.process, Epoch: epoch, First: l.head.Next, Head: *l.head, Entries: make([]slotlog.Entry, 0, len(batch))},
 		extra: &store.Batch{Ops: make([]store.Op, 0, changes*len(batch))}, placed: make(map[message.ID]bool, len(batch)),
 		receipts: make([]answer, 0, len(batch)), slots: make([]recent, 0, len(batch))}
@@ -265,6 +271,7 @@ func (s *Scheduler) extend(c *composed, r *request, floor int64) error {
 		ByID: r.byID, Exclude: r.remove, DedupKey: r.dedup,
 	}
 	a := process.Assigned{Content: r.content}
+	var linked message.Message
 	next, items := slotlog.Head{Next: e.Slot + 1, Timestamp: e.Timestamp}, []*ans104.Item{r.item}
 	// A process that an earlier release began with assignments as items goes on with them.
 	if r.def.Legacy() || h.Next > 0 && h.Hashpath == "" {
@@ -275,8 +282,11 @@ func (s *Scheduler) extend(c *composed, r *request, floor int64) error {
 		}
 		e.Assignment, next.Assignment = as.Raw, as.ID()
 		items = append(items, as)
-	} else if err := extendCore(&e, h, &next, r); err != nil {
-		return err
+	} else {
+		var err error
+		if linked, err = extendCore(&e, h, &next, r); err != nil {
+			return err
+		}
 	}
 	next.HashChain = e.HashChain
 	before := len(c.extra.Ops)
@@ -297,7 +307,7 @@ func (s *Scheduler) extend(c *composed, r *request, floor int64) error {
 	*h = next
 	if !e.ByID {
 		if r.signed && !r.def.Legacy() && e.Assignment == nil {
-			c.toSign = append(c.toSign, len(c.slots))
+			c.toSign = append(c.toSign, unsigned{len(c.slots), linked})
 		}
 		a.Entry, a.AssignmentID = e, next.Assignment
 		c.slots = append(c.slots, recent{assigned: a})
@@ -306,8 +316,9 @@ func (s *Scheduler) extend(c *composed, r *request, floor int64) error {
 	return nil
 }
 
-// extendCore sets what an AO-Core assignment adds to an entry. It is signed when somebody reads it.
-func extendCore(e *slotlog.Entry, h, next *slotlog.Head, r *request) error {
+// extendCore sets what an AO-Core assignment adds to an entry, and gives that with the message by its id. It is signed when
+// somebody reads it.
+func extendCore(e *slotlog.Entry, h, next *slotlog.Head, r *request) (message.Message, error) {
 	e.Hashpath = h.Hashpath
 	if h.Next == 0 {
 		e.Hashpath = e.Process.String()
@@ -315,10 +326,11 @@ func extendCore(e *slotlog.Entry, h, next *slotlog.Head, r *request) error {
 	} else {
 		e.HashChain = process.Chain(&h.HashChain, e.Message.String())
 	}
-	next.Assignment = process.Assigned{Entry: *e, Content: r.content}.CoreID()
+	linked := process.Assigned{Entry: *e, Content: r.content}.CoreLinked()
+	next.Assignment = linked.UnsignedID()
 	var err error
 	next.Hashpath, err = message.ExtendHashpath(r.def.HashpathAlg, e.Hashpath, next.Assignment.String())
-	return fault.Wrap(err, fault.Internal, "hashpath-unextended", "the hashpath of process %s", e.Process)
+	return linked, fault.Wrap(err, fault.Internal, "hashpath-unextended", "the hashpath of process %s", e.Process)
 }
 
 // place makes the ids of a message and its assignment findable. An id of its content alone may be that of an earlier message,

@@ -179,8 +179,8 @@ func (s *Scheduler) signAhead(c *composed) {
 	for from := 0; from < len(c.toSign); from += signedTogether {
 		some := func() {
 			for i := from; i < min(from+signedTogether, len(c.toSign)); i++ {
-				a := c.slots[c.toSign[i]].assigned
-				signed[i], _ = httpsig.Commit(a.CoreLinked(), s.c.Key, httpsig.Terms{Salt: assignmentSalt(a.Process, a.Slot)})
+				a := c.slots[c.toSign[i].at].assigned
+				signed[i], _ = httpsig.Commit(c.toSign[i].assignment, s.c.Key, httpsig.Terms{Salt: assignmentSalt(a.Process, a.Slot)})
 			}
 		}
 		if from+signedTogether >= len(c.toSign) {
@@ -190,7 +190,8 @@ func (s *Scheduler) signAhead(c *composed) {
 		wg.Go(some)
 	}
 	wg.Wait()
-	for i, at := range c.toSign {
+	for i, u := range c.toSign {
+		at := u.at
 		if signed[i].Len() > 0 && keepSignature(c.extra, c.slots[at].assigned, signed[i]) == nil {
 			c.slots[at].commitments = signed[i].Commitments()
 		}
@@ -207,7 +208,8 @@ const keptCommitments byte = 'c'
 // keepSignature keeps the commitments of a signed assignment, and makes it findable by its id.
 func keepSignature(b *store.Batch, a process.Assigned, signed message.Message) error {
 	id := a.AssignmentID
-	v, err := message.AppendValue(append([]byte{keptCommitments}, id[:]...), signed.Commitments())
+	const usual = 1 << 10
+	v, err := message.AppendValue(append(append(make([]byte, 0, usual), keptCommitments), id[:]...), signed.Commitments())
 	if err != nil {
 		return fault.Wrap(err, fault.Internal, "assignment-unkeepable", "slot %d of process %s", a.Slot, a.Process)
 	}

@@ -173,7 +173,7 @@ func (t *takingCore) add(ctx context.Context, slot coreSlot, m message.Message) 
 	}
 	r.def = *t.def
 	said, next := e, slotlog.Head{Next: e.Slot + 1, Timestamp: e.Timestamp}
-	if err := extendCore(&e, &t.head, &next, r); err != nil {
+	if _, err := extendCore(&e, &t.head, &next, r); err != nil {
 		return err
 	}
 	signed, own, err := t.derived(&e, r, m)
@@ -196,7 +196,7 @@ func (t *takingCore) add(ctx context.Context, slot coreSlot, m message.Message) 
 	}
 	if e.ByID || !own { // its id is that of what the scheduler wrote
 		chain := e.HashChain
-		if err := extendCore(&e, &t.head, &next, r); err != nil {
+		if _, err := extendCore(&e, &t.head, &next, r); err != nil {
 			return err
 		}
 		e.HashChain = chain

@@ -57,7 +57,7 @@ func (it *Item) Commitment() message.Message {
 	if it.Anchor != nil {
 		fs = append(fs, text(keyFieldAnchor, message.ID(it.Anchor).String()))
 	}
-	c := message.New(fs...)
+	c := message.Of(fs)
 	if it.follows(c) {
 		return c
 	}
@@ -81,7 +81,7 @@ func numbered(tags []Tag) message.Message {
 		fs[i] = message.Field{Key: strconv.Itoa(i + 1), Value: message.New(
 			message.Field{Key: "name", Value: message.Bytes(t.Name)}, message.Field{Key: "value", Value: message.Bytes(t.Value)})}
 	}
-	return message.New(fs...)
+	return message.Of(fs)
 }
 
 // commitmentType is the name AO-Core has for the signature type; it has none for others than RSA, which keep ours.

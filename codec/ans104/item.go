@@ -132,10 +132,25 @@ func (it *Item) targetBytes() []byte {
 }
 
 func deepHash(kind commitment.KeyType, owner, target, anchor, tags, data []byte) [arweave.DeepHashSize]byte {
-	var number [8]byte
-	return arweave.DeepHashBlobs([]byte("dataitem"), []byte("1"), strconv.AppendUint(number[:0], uint64(kind), 10),
-		owner, target, anchor, tags, data)
+	l, ok := signedLists[kind]
+	if !ok {
+		l = signedList(kind)
+	}
+	return l.DeepHash(owner, target, anchor, tags, data)
 }
+
+// signedList is the list that is signed with keys of a type.
+func signedList(kind commitment.KeyType) arweave.BlobList {
+	return arweave.NewBlobList(8, []byte("dataitem"), []byte("1"), strconv.AppendUint(nil, uint64(kind), 10))
+}
+
+var signedLists = func() map[commitment.KeyType]arweave.BlobList {
+	all := map[commitment.KeyType]arweave.BlobList{}
+	for _, kind := range []commitment.KeyType{commitment.RSA, commitment.Ed25519, commitment.Ethereum, commitment.Solana} {
+		all[kind] = signedList(kind)
+	}
+	return all
+}()
 
 // DecodeItem reads a data item without checking its signature. It keeps raw, which must not change afterwards. It fails with
 // Malformed, TooLarge, or Unsupported when the signature type and with it the layout is unknown.

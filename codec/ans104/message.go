@@ -52,7 +52,7 @@ func (it *Item) Message() message.Message {
 		if !it.Signed() {
 			id = message.ID{}
 		}
-		it.said.message = message.New(it.content().Fields()...).Decoded(id, Codec, it.Raw, it)
+		it.said.message = message.Of(it.content().Fields()).Decoded(id, Codec, it.Raw, it)
 	})
 	return it.said.message
 }

@@ -17,7 +17,7 @@ func canonical(m message.Message, keys []string, n message.Nesting) message.Laid
 			fs = append(fs, message.Field{Key: key, Value: v})
 		}
 	}
-	return annotate(message.New(fs...), n).Lay(nil)
+	return annotate(message.Of(fs), n).Lay(nil)
 }
 
 // oneOf tells whether a key is among these, which mostly are in order.
@@ -77,7 +77,7 @@ func eachNested(m message.Message, change func(message.Message) (message.Message
 	if fs == nil {
 		return m, false
 	}
-	return message.New(fs...), true
+	return message.Of(fs), true
 }
 
 func changeValue(v message.Value, change func(message.Message) (message.Message, bool)) (message.Value, bool) {
@@ -148,14 +148,15 @@ func entryOf(kind, keyID, committer, signature string, keys []string, n message.
 	for i, k := range keys {
 		list[i] = message.Bytes(k)
 	}
-	fs := []message.Field{text(keyDevice, Codec), text(keyType, kind), text(keyKeyID, keyID), text(keySignature, signature), {Key: keyCommitted, Value: list}}
+	const most = 8
+	fs := append(make([]message.Field, 0, most), text(keyDevice, Codec), text(keyType, kind), text(keyKeyID, keyID), text(keySignature, signature), message.Field{Key: keyCommitted, Value: list})
 	if committer != "" {
 		fs = append(fs, text(keyCommitter, committer))
 	}
 	if n == message.Nested {
 		fs = append(fs, text(keyBundle, "true"))
 	}
-	return message.New(fs...)
+	return message.Of(fs)
 }
 
 // committedKeys reads the list of an entry.

@@ -106,10 +106,11 @@ func Named(m message.Message) message.Message {
 
 // Under gives a state as seen by one of the devices of its process: execution, scheduler, push.
 func Under(state message.Message, role, name string) message.Message {
-	state = state.With(keyDevice, message.Bytes(name))
+	set := append(make([]message.Field, 0, 2), message.Field{Key: keyDevice, Value: message.Bytes(name)})
 	if _, ok := state.Get(keyPrefix); !ok {
-		state = state.With(keyPrefix, message.Bytes(keyProcess))
+		set = append(set, message.Field{Key: keyPrefix, Value: message.Bytes(keyProcess)})
 	}
+	state = state.WithAll(set...)
 	if v, ok := state.Get(role + "-" + keyPrefixes); ok {
 		state = state.With(keyPrefixes, v)
 	}
@@ -183,10 +184,11 @@ func (x *Executions) eval(ctx context.Context, def process.Definition, state mes
 		r.KeepState = true
 		return next, r, nil
 	}
+	left := message.Field{Key: keyResults, Value: results}
 	if w.Assigned != nil {
-		next = next.With(keyAtSlot, message.Int(slot))
+		return next.WithAll(message.Field{Key: keyAtSlot, Value: message.Int(slot)}, left), process.OutcomeOf(results), nil
 	}
-	return next.With(keyResults, results), process.OutcomeOf(results), nil
+	return next.WithAll(left), process.OutcomeOf(results), nil
 }
 
 // initialized gives the state that a process begins with. Devices without init have nothing to prepare.

@@ -278,7 +278,7 @@ func (r *reader) table(like message.Value, in role, depth int) (message.Value, b
 	if same && len(fs) == visible(was) {
 		return like, true
 	}
-	return message.New(fs...), false
+	return message.Of(fs), false
 }
 
 func visible(m message.Message) int {
