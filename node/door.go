@@ -195,10 +195,7 @@ func (o *door) admitWallet(ip string, p message.ID, wallet string) error {
 
 // clientIP is the address of who asks. What a proxy on this machine says about it is believed.
 func clientIP(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		host = r.RemoteAddr
-	}
+	host := hostOf(r.RemoteAddr)
 	if real := net.ParseIP(r.Header.Get("X-Real-IP")); real != nil {
 		if ip := net.ParseIP(host); ip != nil && ip.IsLoopback() {
 			return real.String()

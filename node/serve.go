@@ -27,7 +27,7 @@ type limits struct {
 	body   time.Duration // for the whole body
 	write  time.Duration // for each writeWindow of an answer
 	idle   time.Duration // between two requests
-	conns  int           // of one address; further ones wait in the system's queue
+	conns  int           // of one address that is listened on; further ones wait in the system's queue
 
 	bodies *budget.Budget // bytes of bodies in memory; nil counts none
 	memory *budget.Budget // bytes that requests take beside; nil counts none
@@ -96,7 +96,7 @@ func unlistened(err error, name, host string, port int) error {
 func (s *server) port() int { return s.listener.Addr().(*net.TCPAddr).Port }
 
 func (s *server) serve() error {
-	err := s.http.Serve(&limited{Listener: s.listener, taken: make(chan struct{}, s.conns), closed: make(chan struct{})})
+	err := s.http.Serve(&limited{Listener: s.listener, taken: make(chan struct{}, s.conns), shares: budget.New(int64(s.conns)), closed: make(chan struct{})})
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
@@ -110,26 +110,54 @@ func (s *server) stop(ctx context.Context) {
 	}
 }
 
-// limited accepts no more connections than it has room for.
+// limited accepts no more connections than it has room for, and of one client no more than half of them.
 type limited struct {
 	net.Listener
 	taken  chan struct{}
+	shares *budget.Budget
 	closed chan struct{} // so that a stop need not wait for a place
 	once   sync.Once
 }
 
 func (l *limited) Accept() (net.Conn, error) {
-	select {
-	case l.taken <- struct{}{}:
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-	c, err := l.Listener.Accept()
-	if err != nil {
+	for {
+		select {
+		case l.taken <- struct{}{}:
+		case <-l.closed:
+			return nil, net.ErrClosed
+		}
+		c, err := l.Listener.Accept()
+		if err != nil {
+			<-l.taken
+			return nil, err
+		}
+		who := hostOf(c.RemoteAddr().String())
+		if l.shares.Take(networkOf(who), 1) == budget.Given {
+			return &limitedConn{Conn: c, release: sync.OnceFunc(func() { l.shares.Give(networkOf(who), 1); <-l.taken })}, nil
+		}
+		refuseConn(c, l.shares.Share())
 		<-l.taken
-		return nil, err
 	}
-	return &limitedConn{Conn: c, release: sync.OnceFunc(func() { <-l.taken })}, nil
+}
+
+// refuseConn tells a client that it has too many connections, as far as that can be told at once.
+func refuseConn(c net.Conn, most int64) {
+	defer c.Close()
+	body := fmt.Appendf(nil, `{"error":"your address has %d connections, which is its share of those that there are here","code":"connections-too-many","hint":"close some, or use them for further requests"}`, most)
+	if c.SetDeadline(time.Now().Add(refusalTime)) == nil {
+		// Who does not read this learns it from the closed connection.
+		fmt.Fprintf(c, "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", len(body), body)
+	}
+}
+
+const refusalTime = 100 * time.Millisecond // a new connection has room for as much at once
+
+func hostOf(address string) string {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return address
+	}
+	return host
 }
 
 func (l *limited) Close() error {

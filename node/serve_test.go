@@ -126,7 +126,7 @@ func TestAnAnswerMayTakeLongerThanItsRequest(t *testing.T) {
 
 func TestNoMoreConnectionsThanThereIsRoomFor(t *testing.T) {
 	lim := usualLimits
-	lim.conns = 2
+	lim.conns = 4
 	s, err := listen("cu", "127.0.0.1", 0, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "here") }), lim, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -134,31 +134,51 @@ func TestNoMoreConnectionsThanThereIsRoomFor(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { done <- s.serve() }()
 	address := fmt.Sprintf("127.0.0.1:%d", s.port())
-	ask := func(c net.Conn, wait time.Duration) bool {
-		fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	answered := func(c net.Conn, wait time.Duration) string {
 		c.SetReadDeadline(time.Now().Add(wait))
 		line, _ := bufio.NewReader(c).ReadString('\n')
-		return strings.Contains(line, "200")
+		return line
 	}
-	var conns []net.Conn
-	for range 3 {
-		c, err := net.Dial("tcp", address)
+	ask := func(c net.Conn, wait time.Duration) string {
+		fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+		return answered(c, wait)
+	}
+	open := func(from string) net.Conn {
+		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+		c, err := d.Dial("tcp", address)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer c.Close()
-		conns = append(conns, c)
+		t.Cleanup(func() { c.Close() })
+		return c
 	}
-	if !ask(conns[0], 5*time.Second) || !ask(conns[1], 5*time.Second) {
-		t.Error("the first two are not answered")
+	var conns []net.Conn
+	for i := range 2 {
+		conns = append(conns, open("127.0.0.2"))
+		if got := ask(conns[i], 5*time.Second); !strings.Contains(got, "200") {
+			t.Errorf("one of the first two: %q", got)
+		}
 	}
-	if ask(conns[2], 100*time.Millisecond) {
-		t.Error("the third was answered although there is room for two")
+	c := open("127.0.0.2") // which says nothing yet
+	c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	if text, _ := io.ReadAll(c); !strings.Contains(string(text), "429") || !strings.Contains(string(text), "connections-too-many") || !strings.Contains(string(text), "Retry-After") {
+		t.Errorf("one more than half of them: %q", text)
+	}
+	for range 2 {
+		if got := ask(open("127.0.0.3"), 5*time.Second); !strings.Contains(got, "200") {
+			t.Errorf("another client's: %q", got)
+		}
+	}
+	last := open("127.0.0.4")
+	if got := ask(last, 100*time.Millisecond); got != "" {
+		t.Errorf("one was answered although there is no room: %q", got)
 	}
 	conns[0].Close()
-	conns[2].SetReadDeadline(time.Now().Add(5 * time.Second))
-	if line, _ := bufio.NewReader(conns[2]).ReadString('\n'); !strings.Contains(line, "200") {
-		t.Error("the third was not answered when a place came free")
+	if got := answered(last, 5*time.Second); !strings.Contains(got, "200") {
+		t.Errorf("when a place came free: %q", got)
+	}
+	if got := ask(open("127.0.0.5"), 100*time.Millisecond); got != "" {
+		t.Errorf("a place was free twice: %q", got)
 	}
 	s.stop(context.Background())
 	if err := <-done; err != nil {
