@@ -1,6 +1,7 @@
 package builtin_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"strings"
@@ -126,6 +127,22 @@ func TestSendersCannotPose(t *testing.T) {
 	got := w.eval("local m = Inbox[#Inbox] return m.From .. m.Owner .. m.Id .. m.Timestamp .. m.Target .. m.Data .. type(m.Tags) .. type(m.TagArray) .. m.Nonce")
 	if want := id("X") + authority + id("T") + "1" + processID + "d" + "table" + "table" + "1"; got != want {
 		t.Errorf("got %s\nwant %s", got, want)
+	}
+}
+
+// TestAuthoritiesOfAListAreTrusted however the list is written: with commas, or as HTTP writes a list of texts.
+func TestAuthoritiesOfAListAreTrusted(t *testing.T) {
+	for text, want := range map[string]string{id("Q") + "," + id("R"): "11", `"` + id("Q") + `", "` + id("R") + `"`: "11", `"` + id("Q") + `"`: "10", `"", ` + id("R"): "01"} {
+		w := own(t)
+		quoted, err := json.Marshal(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.env = bytes.ReplaceAll(w.env, []byte(`"`+authority+`"`), quoted)
+		got := w.eval("local q, r = ao.isTrusted({From='" + id("Q") + "'}), ao.isTrusted({From='" + id("R") + "'}) return (q and 1 or 0) .. '' .. (r and 1 or 0)")
+		if got != want {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
 	}
 }
 

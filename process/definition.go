@@ -117,11 +117,7 @@ func defineLegacy(it *ans104.Item) (Definition, error) {
 	d.Schedulers = []string{d.Scheduler}
 	d.Name, _ = it.Tag("Name")
 	for _, v := range it.TagValues("Authority") {
-		for a := range strings.SplitSeq(v, ",") {
-			if a = strings.TrimSpace(a); a != "" {
-				d.Authorities = append(d.Authorities, a)
-			}
-		}
+		d.Authorities = append(d.Authorities, commaList(v)...)
 	}
 	return d.withLimits(d.Tag)
 }

@@ -93,7 +93,8 @@ function ao.init(env)
     if name == "Authority" then
       -- Most processes name one: nothing to take apart.
       for part in (has(ao.authorities, value) and "" or value):gmatch("[^,%s]+") do
-        if not has(ao.authorities, part) then ao.authorities[#ao.authorities + 1] = part end
+        part = part:match('^"(.*)"$') or part -- as lists of texts are written over HTTP
+        if part ~= "" and not has(ao.authorities, part) then ao.authorities[#ao.authorities + 1] = part end
       end
     end
   end
