@@ -4,6 +4,7 @@ package budget
 import (
 	"context"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,14 +15,34 @@ import (
 type Budget struct {
 	most, share int64
 
-	mu   sync.Mutex
-	used int64
-	by   map[string]int64 // that hold something
+	patience time.Duration // of who grows an account
+
+	mu      sync.Mutex
+	used    int64
+	by      map[string]int64 // that hold something
+	waiting []*waiter        // in the order in which they came
 }
+
+// waiter is a request that waits for others to end.
+type waiter struct {
+	who   string
+	n     int64
+	given chan struct{} // closed when it has what it waits for
+	done  bool
+}
+
+// waitersMax bounds how many wait: each holds something meanwhile.
+const waitersMax = 1024
 
 // New gives a budget of so many units. One holder gets half of it at most, and one unit at least.
 func New(most int64) *Budget {
 	return &Budget{most: most, share: max(most/2, 1), by: map[string]int64{}}
+}
+
+// Patient has accounts wait for so long when there is no room, and gives the budget back.
+func (b *Budget) Patient(d time.Duration) *Budget {
+	b.patience = d
+	return b
 }
 
 // Verdict tells whether something was given, and if not, what was in the way.
@@ -38,6 +59,11 @@ const (
 func (b *Budget) Take(who string, n int64) Verdict {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	return b.take(who, n)
+}
+
+// take is Take; the lock is held.
+func (b *Budget) take(who string, n int64) Verdict {
 	switch held := b.by[who]; {
 	case held+n > b.share:
 		return ShareTaken
@@ -58,6 +84,42 @@ func (b *Budget) Give(who string, n int64) {
 	if b.by[who] -= n; b.by[who] <= 0 {
 		delete(b.by, who)
 	}
+	b.waiting = slices.DeleteFunc(b.waiting, func(w *waiter) bool {
+		if b.take(w.who, w.n) != Given {
+			return false
+		}
+		w.done = true
+		close(w.given)
+		return true
+	})
+}
+
+// wait is Take for who can wait a while, and tells for how long he did. Requests that hold something and wait for each other are refused when that is over, and
+// make room for those behind them.
+func (b *Budget) wait(who string, n int64, patience time.Duration) (v Verdict, waited time.Duration) {
+	b.mu.Lock()
+	v = b.take(who, n)
+	if v == Given || n > b.share || patience <= 0 || len(b.waiting) >= waitersMax {
+		b.mu.Unlock()
+		return v, 0
+	}
+	w := &waiter{who: who, n: n, given: make(chan struct{})}
+	b.waiting = append(b.waiting, w)
+	b.mu.Unlock()
+	began, over := time.Now(), time.NewTimer(patience)
+	defer over.Stop()
+	select {
+	case <-w.given:
+		return Given, time.Since(began)
+	case <-over.C:
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if w.done { // at the same time
+		return Given, patience
+	}
+	b.waiting = slices.DeleteFunc(b.waiting, func(o *waiter) bool { return o == w })
+	return b.take(who, n), patience
 }
 
 // Most is the whole, Share what one holder gets of it.
@@ -80,6 +142,7 @@ type Account struct {
 
 	mu     sync.Mutex
 	held   int64
+	waited time.Duration // in all: who gets a little each time would wait for ever
 	closed bool
 }
 
@@ -105,9 +168,15 @@ func (a *Account) Limit() int64 {
 	return a.of.share + 1
 }
 
-// Grow charges so many bytes more. It fails with TooMany ("address-crowded") if the holder's other requests have the rest of its
-// share, and with Unavailable ("requests-crowded") if all requests together have the whole.
-func (a *Account) Grow(n int64) error {
+// Grow charges so many bytes more, and waits a while for others to end if there is no room. It fails with TooMany
+// ("address-crowded") if the holder's other requests have the rest of its share, with TooLarge ("request-too-costly") if the request
+// would have more than that alone, and with Unavailable ("requests-crowded") if all requests together have the whole.
+func (a *Account) Grow(n int64) error { return a.grow(n, true) }
+
+// Try is Grow for who can do without, and does not wait.
+func (a *Account) Try(n int64) error { return a.grow(n, false) }
+
+func (a *Account) grow(n int64, waits bool) error {
 	if a == nil || n <= 0 {
 		return nil
 	}
@@ -121,12 +190,18 @@ func (a *Account) Grow(n int64) error {
 	if a.held <= small {
 		more += a.held
 	}
-	switch a.of.Take(a.who, more) {
+	if a.held+n > a.of.share {
+		return fault.New(fault.TooLarge, "request-too-costly", "the request takes more than the %d bytes of memory that those of one address have here", a.of.share).
+			WithHint("ask for less at a time")
+	}
+	var patience time.Duration
+	if waits {
+		patience = a.of.patience - a.waited
+	}
+	verdict, waited := a.of.wait(a.who, more, patience)
+	a.waited += waited
+	switch verdict {
 	case ShareTaken:
-		if a.held+n > a.of.share {
-			return fault.New(fault.TooLarge, "request-too-costly", "the request takes more than the %d bytes of memory that those of one address have here", a.of.share).
-				WithHint("ask for less at a time")
-		}
 		return fault.New(fault.TooMany, "address-crowded", "the requests of your address take %d bytes of memory, which is its share", a.of.share).
 			WithHint("send it again when others of yours have been answered").WithRetry(time.Second)
 	case AllTaken:

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"ago/fault"
 
@@ -90,6 +92,54 @@ func TestAllComesBack(t *testing.T) {
 		wg.Wait()
 		if b.Used() != 0 || len(b.by) != 0 {
 			t.Fatalf("%d are left, of %v", b.Used(), b.by)
+		}
+	})
+}
+
+// TestWhoWaitsGetsWhatComesBack in the order in which they came, and those who wait for each other do not do so for ever.
+func TestWhoWaitsGetsWhatComesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := New(1 << 20).Patient(time.Second)
+		first, second, third := b.Open("a"), b.Open("a"), b.Open("a")
+		if err := first.Grow(400 << 10); err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error, 2)
+		go func() { ended <- second.Grow(300 << 10) }()
+		synctest.Wait()
+		go func() { ended <- third.Grow(300 << 10) }()
+		synctest.Wait()
+		time.Sleep(time.Second / 2)
+		first.Close()
+		if err := <-ended; err != nil || b.Used() != 300<<10 {
+			t.Errorf("one that waited: %v, %d are used", err, b.Used())
+		}
+		if err := <-ended; fault.CodeOf(err) != "address-crowded" {
+			t.Errorf("the other: %v", err)
+		}
+		second.Close()
+		third.Close()
+		fourth, fifth := b.Open("a"), b.Open("a")
+		for _, a := range []*Account{fourth, fifth} {
+			if err := a.Grow(200 << 10); err != nil {
+				t.Fatal(err)
+			}
+		}
+		go func() { // its end makes room for the other
+			err := fourth.Grow(200 << 10)
+			fourth.Close()
+			ended <- err
+		}()
+		synctest.Wait()
+		time.Sleep(time.Millisecond)
+		go func() { ended <- fifth.Grow(200 << 10) }()
+		one, other := <-ended, <-ended
+		if fault.CodeOf(one) != "address-crowded" && fault.CodeOf(other) != "address-crowded" || one != nil && other != nil {
+			t.Errorf("two that wait for each other: %v, %v", one, other)
+		}
+		fifth.Close()
+		if b.Used() != 0 || len(b.waiting) != 0 {
+			t.Errorf("%d are used, %d wait", b.Used(), len(b.waiting))
 		}
 	})
 }

@@ -337,7 +337,11 @@ func (u *Computer) Results(ctx context.Context, p message.ID, q Query) (Page, er
 			page.More = true
 			break
 		}
-		if err := budget.Grow(ctx, 4*int64(len(kv.Value))); err != nil {
+		grow := budget.Of(ctx).Grow
+		if len(page.Evaluations) > 0 {
+			grow = budget.Of(ctx).Try // the page may end here
+		}
+		if err := grow(4 * int64(len(kv.Value))); err != nil {
 			if len(page.Evaluations) == 0 {
 				return page, err
 			}

@@ -291,7 +291,7 @@ func (c *Call) Sign(m message.Message, t httpsig.Terms) (message.Message, error)
 // fails as budget.Account.Grow does.
 func (c *Call) Charge(cost func(limit int64) int64) error {
 	a := budget.Of(c)
-	if a == nil {
+	if a == nil || c.Session() != nil {
 		return nil
 	}
 	return a.Grow(cost(a.Limit()))

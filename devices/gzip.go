@@ -26,8 +26,8 @@ var _ = device.Register(device.Device{
 })
 
 const (
-	gzipMax      = 64 << 20 // bytes of a body unpacked: a small one may stand for any size
-	gzipStep     = 64 << 10 // bytes unpacked at a time
+	gzipMax      = 64 << 20  // bytes of a body unpacked: a small one may stand for any size
+	gzipStep     = 256 << 10 // bytes unpacked at a time
 	gzipEncoding = "content-encoding"
 )
 

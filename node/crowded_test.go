@@ -41,7 +41,7 @@ func postFrom(t *testing.T, c *http.Client, url, contentType string, body []byte
 
 // TestOneAddressDoesNotHoldAllMemory: its further requests are refused, those of others and small ones of its own are answered.
 func TestOneAddressDoesNotHoldAllMemory(t *testing.T) {
-	n := startNode(t, Config{Requests: Requests{Memory: 64 << 20, Bodies: 64 << 20}})
+	n := startNode(t, Config{Requests: Requests{Memory: 64 << 20, Bodies: 64 << 20, patience: time.Millisecond}})
 	url := n.Addresses().Node + "/~flat@1.0/deserialize"
 	one, other := clientFrom(t, "127.0.0.2"), clientFrom(t, "127.0.0.3")
 	lines, few := bytes.Repeat([]byte("a/b: 1\n"), 1000), []byte("a/b: 1")
@@ -87,7 +87,7 @@ func TestOneAddressDoesNotHoldAllMemory(t *testing.T) {
 // TestHostileRequestsTogether: whatever many clients at one address ask for, no more is held than there is, each gets an answer with
 // a code, and somebody else is served.
 func TestHostileRequestsTogether(t *testing.T) {
-	n := startNode(t, Config{Requests: Requests{Memory: 32 << 20, Bodies: 32 << 20}})
+	n := startNode(t, Config{Requests: Requests{Memory: 32 << 20, Bodies: 32 << 20, patience: 10 * time.Millisecond}})
 	node := n.Addresses().Node
 	var lines, objects strings.Builder
 	objects.WriteString(`{"n":{`)

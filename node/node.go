@@ -462,7 +462,8 @@ func (n *Node) listen(context.Context) error {
 		return d.Owner, err
 	})
 	n.door = door
-	n.c.limits.bodies, n.c.limits.memory = budget.New(n.c.Requests.orDefault().Bodies), budget.New(n.c.Requests.orDefault().Memory)
+	room := n.c.Requests.orDefault()
+	n.c.limits.bodies, n.c.limits.memory = budget.New(room.Bodies), budget.New(room.Memory).Patient(room.patience)
 	n.metrics.gauge("ao_bodies_bytes", "Bodies of requests in memory, in bytes.", func() float64 { return float64(n.c.limits.bodies.Used()) })
 	n.metrics.gauge("ao_requests_bytes", "Memory that requests take beside their bodies, as it is counted, in bytes.", func() float64 { return float64(n.c.limits.memory.Used()) })
 	crowd := newCrowd(clock.System{}, crowdShare)

@@ -24,6 +24,8 @@ type Requests struct {
 	Programs int   // programs that anybody's requests run outside of processes at a time; half of the cores, and two at least
 	Waiting  int   // such calls that wait for their turn; 256
 	Streams  int   // streams of events that are open; 256
+
+	patience time.Duration // of requests that there is no memory for; 2 s
 }
 
 func (r Requests) orDefault() Requests {
@@ -35,6 +37,9 @@ func (r Requests) orDefault() Requests {
 	}
 	if r.Programs <= 0 {
 		r.Programs = max(runtime.GOMAXPROCS(0)/2, 2)
+	}
+	if r.patience <= 0 {
+		r.patience = 2 * time.Second
 	}
 	if r.Waiting <= 0 {
 		r.Waiting = 256

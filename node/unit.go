@@ -80,7 +80,7 @@ func (u *unit) open(ctx context.Context, c UnitConfig) error {
 func unitLimits(bodies int64, m *Metrics) limits {
 	out := usualLimits
 	r := Requests{Bodies: bodies}.orDefault()
-	out.bodies, out.memory = budget.New(r.Bodies), budget.New(r.Memory)
+	out.bodies, out.memory = budget.New(r.Bodies), budget.New(r.Memory).Patient(r.patience)
 	m.gauge("ao_bodies_bytes", "Bodies of requests in memory, in bytes.", func() float64 { return float64(out.bodies.Used()) })
 	return out
 }

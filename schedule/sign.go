@@ -76,7 +76,11 @@ func (s *Scheduler) Page(ctx context.Context, p message.ID, from, to slotlog.Slo
 			page.Continues = true
 			break
 		}
-		if err := budget.Grow(ctx, int64(3*more+pageCost)); err != nil {
+		grow := budget.Of(ctx).Grow
+		if size > 0 {
+			grow = budget.Of(ctx).Try // the page may end here
+		}
+		if err := grow(int64(3*more + pageCost)); err != nil {
 			if size == 0 {
 				return page, err
 			}
