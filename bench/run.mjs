@@ -253,10 +253,10 @@ async function operators () {
   for (const [store, argv] of [['disk', []], ['memory', ['--memory']]]) {
     for (const kind of ['messages', 'dry-runs', 'results', 'paths', 'uploads']) {
       const got = []
-      for (let k = 0; k < runs; k++) { const n = await dev(24600, argv); try { got.push(lastJSON(sh(FAIRNESS, ['-node', n.line.node, '-n', quick ? '100' : '300', '-kind', kind, '-nice', '19']))) } finally { await n.stop() } }
+      for (let k = 0; k < runs; k++) { const n = await dev(24600, argv); try { got.push(lastJSON(sh(FAIRNESS, ['-node', n.line.node, '-kind', kind, '-apart']))) } finally { await n.stop() } }
       note(`fairness ${store} ${kind}`, got)
       const m = (key) => r3(median(got.map((r) => r[key])))
-      row(`fairness, ${store}: p50 / p99 of a calm process beside a flood of ${kind} by 32 connections at niceness 19`, m('flooded_p50_ms') + ' / ' + m('flooded_p99_ms') + ' ms', `${m('idle_p50_ms')} / ${m('idle_p99_ms')} ms alone`, `p99 ${m('p99_ratio')} times, flood ${Math.round(m('flood_per_s'))}/s`, '3 times')
+      row(`fairness, ${store}: p50 / p99 of a calm process beside a flood of ${kind} by 32 connections`, m('flooded_p50_ms') + ' / ' + m('flooded_p99_ms') + ' ms', `${m('idle_p50_ms')} / ${m('idle_p99_ms')} ms alone`, `p99 ${m('p99_ratio')} times, flood ${Math.round(m('flood_per_s'))}/s`, '3 times')
     }
   }
   const signed = log('tick', ten, 'both')

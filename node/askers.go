@@ -19,9 +19,9 @@ import (
 const askedLong = 20 * time.Millisecond
 
 // newAskers is a crowd of requests: those of one kind leave a core to the others.
-func newAskers(c clock.Clock) *crowd {
-	return newCrowd(c, max(1, min(runtime.GOMAXPROCS(0), runtime.NumCPU())-1))
-}
+func newAskers(c clock.Clock, p *pace) *crowd { return newCrowd(c, max(1, cores()-1), p) }
+
+func cores() int { return min(runtime.GOMAXPROCS(0), runtime.NumCPU()) }
 
 // askers has requests wait for their turn.
 func askers(h http.Handler, c *crowd) http.Handler {
@@ -31,7 +31,7 @@ func askers(h http.Handler, c *crowd) http.Handler {
 			h.ServeHTTP(w, r)
 			return
 		}
-		leave, err := c.enter(r.Context(), message.HashOf([]byte(about)))
+		leave, err := c.enter(r.Context(), subject(about))
 		if err != nil {
 			legacy.Fail(w, err)
 			return
@@ -61,4 +61,13 @@ func askedAbout(r *http.Request) (string, bool) {
 		path = path[:i]
 	}
 	return path, true
+}
+
+// subject is what is told apart: the process, if a request is about one.
+func subject(about string) message.ID {
+	id, _, _ := strings.Cut(about, "~")
+	if p, err := message.ParseID(id); err == nil {
+		return p
+	}
+	return message.HashOf([]byte(about))
 }

@@ -19,7 +19,7 @@ func TestAskersWaitForTheirOwnKind(t *testing.T) {
 		var mu sync.Mutex
 		var inside []string
 		end := make(chan struct{})
-		c := newCrowd(clock.System{}, 2)
+		c := newCrowd(clock.System{}, 2, idlePace())
 		h := askers(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			mu.Lock()
 			inside = append(inside, r.URL.Path)

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"time"
 
@@ -16,15 +17,12 @@ import (
 // sent to a flooded process waits for its own kind.
 type crowd struct {
 	clock clock.Clock
-	share int // of one process that are inside while there are others
+	share int   // of one process that are inside while there are others
+	pace  *pace // while some of these send little
 
 	mu        sync.Mutex
-	processes map[message.ID]*throng // that have something inside
-	// last are the two processes that came last, the later one first.
-	last [2]struct {
-		process message.ID
-		at      time.Time
-	}
+	processes map[message.ID]*throng // that have something inside, or waiting
+	last      arrivals
 }
 
 type throng struct {
@@ -43,8 +41,10 @@ const (
 	crowdQuiet = time.Second // after which a process that sends nothing is not there any more
 )
 
-func newCrowd(c clock.Clock, share int) *crowd {
-	return &crowd{clock: c, share: share, processes: map[message.ID]*throng{}}
+func newCrowd(c clock.Clock, share int, p *pace) *crowd {
+	out := &crowd{clock: c, share: share, pace: p, processes: map[message.ID]*throng{}}
+	p.admit = append(p.admit, out.admit)
+	return out
 }
 
 // turn serves the faces. What is for processes that are not known here waits as if it were for one: ids cost nothing.
@@ -61,11 +61,13 @@ func (c *crowd) turn(known func(context.Context, message.ID) bool) legacy.Turn {
 func (c *crowd) enter(ctx context.Context, p message.ID) (leave func(), err error) {
 	leave = func() { c.leave(p) }
 	c.mu.Lock()
-	c.came(p)
+	c.last.note(p, c.clock.Now())
 	t := c.processes[p]
 	if t == nil {
-		t = &throng{}
-		c.processes[p] = t
+		c.processes[p] = &throng{inside: 1}
+		c.mu.Unlock()
+		c.pace.calm(p)
+		return leave, nil
 	}
 	if t.inside < c.room(p) {
 		t.inside++
@@ -82,6 +84,8 @@ func (c *crowd) enter(ctx context.Context, p message.ID) (leave func(), err erro
 	c.mu.Unlock()
 	select {
 	case <-n.turn:
+		// One that leaves wakes the next one, which would go on in the same time slice, and so forth: others go first.
+		runtime.Gosched()
 		return leave, nil
 	case <-ctx.Done():
 	}
@@ -97,28 +101,25 @@ func (c *crowd) enter(ctx context.Context, p message.ID) (leave func(), err erro
 			break
 		}
 	}
+	c.forget(p, t)
 	return nil, ctx.Err()
 }
 
-// came notes that something came for a process. c.mu is held, as in the following.
-func (c *crowd) came(p message.ID) {
-	if c.last[0].process != p {
-		c.last[1] = c.last[0]
-		c.last[0].process = p
-	}
-	c.last[0].at = c.clock.Now()
-}
-
-// room is how many of a process may be inside.
+// room is how many of a process may be inside. c.mu is held.
 func (c *crowd) room(p message.ID) int {
-	other := c.last[0]
-	if other.process == p {
-		other = c.last[1]
-	}
-	if other.at.IsZero() || c.clock.Now().Sub(other.at) > crowdQuiet {
+	if !c.last.beside(p, c.clock.Now(), crowdQuiet) {
 		return crowdMax
 	}
-	return c.share
+	return c.pace.room(p, c.share)
+}
+
+// admit lets in those who have to wait no longer.
+func (c *crowd) admit() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for p, t := range c.processes {
+		c.fill(p, t)
+	}
 }
 
 func (c *crowd) leave(p message.ID) {
@@ -127,18 +128,31 @@ func (c *crowd) leave(p message.ID) {
 	c.left(p)
 }
 
+// left ends the stay of one. c.mu is held, as in the following.
 func (c *crowd) left(p message.ID) {
 	t := c.processes[p]
 	t.inside--
+	c.fill(p, t)
+	c.forget(p, t)
+}
+
+func (c *crowd) forget(p message.ID, t *throng) {
+	if t.inside == 0 && len(t.waiting) == 0 {
+		delete(c.processes, p)
+	}
+}
+
+// fill lets in who has room.
+func (c *crowd) fill(p message.ID, t *throng) {
+	if len(t.waiting) == 0 {
+		return
+	}
 	for room := c.room(p); len(t.waiting) > 0 && t.inside < room; t.inside++ {
 		n := t.waiting[0]
 		t.waiting[0] = nil
 		t.waiting = t.waiting[1:]
 		n.entered = true
 		close(n.turn)
-	}
-	if t.inside == 0 {
-		delete(c.processes, p)
 	}
 }
 

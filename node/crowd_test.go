@@ -22,7 +22,7 @@ type crowded struct {
 }
 
 func newCrowded(t *testing.T) *crowded {
-	return &crowded{crowd: newCrowd(clock.System{}, crowdShare), t: t, leave: map[int]func(){}}
+	return &crowded{crowd: newCrowd(clock.System{}, crowdShare, idlePace()), t: t, leave: map[int]func(){}}
 }
 
 func (c *crowded) join(p byte, n int) {
@@ -61,6 +61,7 @@ func TestAFloodWaitsForItself(t *testing.T) {
 		for i := 20; i < 40; i++ {
 			c.join(1, i)
 		}
+		time.Sleep(paceQuiet + time.Millisecond) // the other one may be a crowd as well
 		if len(c.inside) != 21 || c.waiting() != 20 {
 			t.Fatalf("%d inside, %d wait", len(c.inside), c.waiting())
 		}
@@ -102,6 +103,7 @@ func TestWhoLeavesTheCrowdTakesNoTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrowded(t)
 		c.join(2, 1000)
+		time.Sleep(paceQuiet + time.Millisecond) // the other one may be a crowd as well
 		for i := range crowdShare {
 			c.join(1, i)
 		}

@@ -150,7 +150,7 @@ func (e *Evaluator) start(c EvaluatorConfig) error {
 		host = "127.0.0.1"
 	}
 	limits := unitLimits(c.Bodies, metrics)
-	if e.server, err = listen("cu", host, c.Port, guard("cu", limitAddresses(askers(mux, newAskers(clock.System{})), newMeter(c.Addresses, clock.System{})), limits, metrics, c.Log), limits, c.Log); err != nil {
+	if e.server, err = listen("cu", host, c.Port, guard("cu", limitAddresses(askers(mux, newAskers(clock.System{}, newPace(clock.System{}, cores(), cpuTime))), newMeter(c.Addresses, clock.System{})), limits, metrics, c.Log), limits, c.Log); err != nil {
 		var f *fault.Error
 		if errors.As(err, &f) && f.Code == "port-taken" {
 			f.Hint = "stop the other program, or choose another port with --port"

@@ -466,11 +466,12 @@ func (n *Node) listen(context.Context) error {
 	n.c.limits.bodies, n.c.limits.memory = budget.New(room.Bodies), budget.New(room.Memory).Patient(room.patience)
 	n.metrics.gauge("ao_bodies_bytes", "Bodies of requests in memory, in bytes.", func() float64 { return float64(n.c.limits.bodies.Used()) })
 	n.metrics.gauge("ao_requests_bytes", "Memory that requests take beside their bodies, as it is counted, in bytes.", func() float64 { return float64(n.c.limits.memory.Used()) })
-	crowd := newCrowd(clock.System{}, crowdShare)
+	pace := newPace(clock.System{}, cores(), cpuTime)
+	crowd := newCrowd(clock.System{}, crowdShare, pace)
 	su.Turn = crowd.turn(n.scheduled)
 	mu.Turn = su.Turn
 	n.metrics.gauge("ao_su_door_waiting", "Messages that wait at the door for others of their process.", func() float64 { return float64(crowd.waiting()) })
-	asked := newAskers(clock.System{})
+	asked := newAskers(clock.System{}, pace)
 	perAddress := newMeter(n.c.Addresses, clock.System{})
 	su.Admit, su.PageBytes, mu.Admit = door.admit, n.c.PageBytes, door.admit
 	metrics := n.metrics.handler()

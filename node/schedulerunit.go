@@ -94,7 +94,7 @@ func (s *SchedulerUnit) start(ctx context.Context, c SchedulerConfig) error {
 	}
 	s.parts = append(s.parts, func() error { s.scheduler.Close(); return nil })
 	door := newDoor(s.background, &s.wg, c.Door, clock.System{}, s.c.Log, s.owner)
-	crowd := newCrowd(clock.System{}, crowdShare)
+	crowd := newCrowd(clock.System{}, crowdShare, s.pace)
 	admit := legacy.Admit(door.admit)
 	if c.Router != "" {
 		admit = s.routed(c, door.admit)

@@ -41,6 +41,7 @@ type unit struct {
 	log      itemLog
 	verifier *commitment.Verifier
 	metrics  *Metrics
+	pace     *pace
 
 	// condition tells why the unit is not ready, and what else is not as it should be though it is; nil: nothing.
 	condition func() (reasons, notes []string)
@@ -64,6 +65,7 @@ func (u *unit) open(ctx context.Context, c UnitConfig) error {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	u.c, u.metrics, u.verifier, u.failed = c, newMetrics(), commitment.NewVerifier(verifiedMax), make(chan error, 2)
+	u.pace = newPace(clock.System{}, cores(), cpuTime)
 	u.background, u.stop = context.WithCancel(context.Background())
 	d, err := openData(ctx, c.Dir, c.Database, c.Log)
 	u.store, u.blobs, u.log = d.store, d.blobs, d.log
@@ -111,7 +113,7 @@ func (u *unit) listen(face string, port int, h http.Handler) (string, error) {
 	if u.limits.bodies == nil { // of both addresses, if the unit has two
 		u.limits = unitLimits(u.c.Bodies, u.metrics)
 	}
-	s, err := listen(face, host, port, guard(face, limitAddresses(askers(mux, newAskers(clock.System{})), newMeter(u.c.Addresses, clock.System{})), u.limits, u.metrics, u.c.Log), u.limits, u.c.Log)
+	s, err := listen(face, host, port, guard(face, limitAddresses(askers(mux, newAskers(clock.System{}, u.pace)), newMeter(u.c.Addresses, clock.System{})), u.limits, u.metrics, u.c.Log), u.limits, u.c.Log)
 	if err != nil {
 		var f *fault.Error
 		if errors.As(err, &f) && f.Code == "port-taken" {

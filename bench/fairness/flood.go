@@ -24,11 +24,11 @@ type request struct {
 }
 
 // floodOf makes the requests of a kind of flood, about the process that is flooded.
-func floodOf(net *client.Network, key *commitment.Key, kind string, p message.ID, m int) ([]request, error) {
+func floodOf(net *client.Network, key *commitment.Key, kind string, p message.ID, text string, m int) ([]request, error) {
 	out := make([]request, 0, m)
 	switch kind {
 	case "messages", "uploads":
-		items, err := sign(key, p, "flood", m)
+		items, err := sign(key, p, text+"flood ", m)
 		to := net.SU
 		if kind == "uploads" {
 			to = net.Bundler + "/tx"
@@ -43,7 +43,7 @@ func floodOf(net *client.Network, key *commitment.Key, kind string, p message.ID
 			out = append(out, request{net.CU + "/dry-run?process-id=" + p.String(), "application/json", []byte(body)})
 		}
 	case "results":
-		items, err := sign(key, p, "asked", 20)
+		items, err := sign(key, p, text+"asked ", 20)
 		if err != nil {
 			return nil, err
 		}

@@ -1,12 +1,13 @@
 // Command fairness measures what a process notices of another one that is flooded: the time from posting a message to having
-// its result, for a calm process alone and beside one that gets messages as fast as clients can post them. It prints one line
-// of JSON. The flood comes from a program of its own, and is signed before the clock runs.
+// its result, for a calm process alone and beside one that gets messages as fast as clients can post them, in turns. It prints one
+// line of JSON: medians of what the rounds gave. The flood comes from a program of its own, and is signed before the clock runs.
 package main
 
 import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -36,14 +37,20 @@ func main() {
 func run() error {
 	node := flag.String("node", "http://127.0.0.1:8734", "node address of a network")
 	module := flag.String("module", "", "module of both processes; that of the node if empty")
-	n := flag.Int("n", 300, "messages to the calm process in each part")
+	n := flag.Int("n", 100, "messages to the calm process in each part of a round")
+	rounds := flag.Int("rounds", 3, "rounds: alone, then beside the flood")
 	pause := flag.Duration("pause", 10*time.Millisecond, "between two of them")
 	c := flag.Int("c", 32, "connections of the flood")
-	m := flag.Int("m", 20_000, "signed messages of the flood; they are repeated when all were sent")
+	m := flag.Int("m", 20_000, "signed messages of the flood in a round; they are repeated when all were sent")
 	kind := flag.String("kind", "messages", "what floods: messages, dry-runs, results, paths or uploads")
-	nice := flag.Int("nice", 0, "niceness of the flood: 19 leaves the cores to the node, as clients on other machines do")
+	apart := flag.Bool("apart", false, "the flood gets only the cores that the node leaves, and the calm client one at once, as on other machines")
 	flooding := flag.Bool("flood", false, "send the requests on standard input until it is interrupted")
 	flag.Parse()
+	if *apart {
+		if err := standApart(*flooding); err != nil {
+			return err
+		}
+	}
 	if *flooding {
 		return flood(*c)
 	}
@@ -69,37 +76,53 @@ func run() error {
 			return err
 		}
 	}
-	requests, err := floodOf(net, key, *kind, ps[1], *m)
+	warm, err := sign(key, ps[0], "warm", *n)
 	if err != nil {
 		return err
 	}
-	calm, err := sign(key, ps[0], "calm", 3**n)
-	if err != nil {
+	if _, err := measure(net, ps[0], warm, *pause); err != nil {
 		return err
 	}
-	if _, err := measure(net, ps[0], calm[:*n], *pause); err != nil { // warms caches
-		return err
+	figures := map[string][]float64{}
+	for round := range *rounds {
+		text := fmt.Sprintf("round %d, ", round)
+		requests, err := floodOf(net, key, *kind, ps[1], text, *m)
+		if err != nil {
+			return err
+		}
+		calm, err := sign(key, ps[0], text, 2**n)
+		if err != nil {
+			return err
+		}
+		idle, err := measure(net, ps[0], calm[:*n], *pause)
+		if err != nil {
+			return err
+		}
+		stop, err := startFlood(*c, *apart, requests)
+		if err != nil {
+			return err
+		}
+		time.Sleep(time.Second) // the flood is under way
+		beside, err := measure(net, ps[0], calm[*n:], *pause)
+		sent, refused, rate, floodErr := stop()
+		if err := errors.Join(err, floodErr); err != nil {
+			return err
+		}
+		for name, v := range map[string]float64{
+			"idle_p50_ms": at(idle.whole, 0.5), "idle_p90_ms": at(idle.whole, 0.9), "idle_p99_ms": at(idle.whole, 0.99), "idle_post_p50_ms": at(idle.post, 0.5),
+			"flooded_p50_ms": at(beside.whole, 0.5), "flooded_p90_ms": at(beside.whole, 0.9), "flooded_p99_ms": at(beside.whole, 0.99), "flooded_post_p50_ms": at(beside.post, 0.5),
+			"flood_sent": float64(sent), "flood_refused": float64(refused), "flood_per_s": rate,
+		} {
+			figures[name] = append(figures[name], v)
+		}
 	}
-	idle, err := measure(net, ps[0], calm[*n:2**n], *pause)
-	if err != nil {
-		return err
+	out := map[string]any{"n": *n, "rounds": *rounds, "c": *c, "kind": *kind}
+	for name, v := range figures {
+		slices.Sort(v)
+		out[name] = v[len(v)/2]
 	}
-	stop, err := startFlood(*c, *nice, requests)
-	if err != nil {
-		return err
-	}
-	time.Sleep(time.Second) // the flood is under way
-	beside, err := measure(net, ps[0], calm[2**n:], *pause)
-	sent, refused, rate, floodErr := stop()
-	if err != nil || floodErr != nil {
-		return fmt.Errorf("%w %w", err, floodErr)
-	}
-	return json.NewEncoder(os.Stdout).Encode(map[string]any{
-		"idle_p50_ms": at(idle.whole, 0.5), "idle_p99_ms": at(idle.whole, 0.99), "flooded_p50_ms": at(beside.whole, 0.5), "flooded_p99_ms": at(beside.whole, 0.99),
-		"idle_p90_ms": at(idle.whole, 0.9), "flooded_p90_ms": at(beside.whole, 0.9),
-		"idle_post_p50_ms": at(idle.post, 0.5), "flooded_post_p50_ms": at(beside.post, 0.5), "p99_ratio": at(beside.whole, 0.99) / at(idle.whole, 0.99),
-		"flood_sent": sent, "flood_refused": refused, "flood_per_s": rate, "n": *n, "c": *c, "kind": *kind,
-	})
+	out["p99_ratio"] = out["flooded_p99_ms"].(float64) / out["idle_p99_ms"].(float64)
+	return json.NewEncoder(os.Stdout).Encode(out)
 }
 
 func at(sorted []time.Duration, q float64) float64 {
@@ -175,7 +198,7 @@ func measure(net *client.Network, p message.ID, items []*ans104.Item, pause time
 type times struct{ whole, post []time.Duration }
 
 // startFlood starts this program again as the one that floods. stop ends it and gives what it counted.
-func startFlood(c, nice int, requests []request) (stop func() (sent, refused int, perSecond float64, err error), err error) {
+func startFlood(c int, apart bool, requests []request) (stop func() (sent, refused int, perSecond float64, err error), err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -187,7 +210,7 @@ func startFlood(c, nice int, requests []request) (stop func() (sent, refused int
 			return nil, err
 		}
 	}
-	cmd := exec.Command("nice", "-n", fmt.Sprint(nice), self, "-flood", "-c", fmt.Sprint(c))
+	cmd := exec.Command(self, "-flood", "-c", fmt.Sprint(c), fmt.Sprintf("-apart=%v", apart))
 	var out bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = &in, &out, os.Stderr
 	if err := cmd.Start(); err != nil {
