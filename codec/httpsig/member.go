@@ -199,6 +199,9 @@ func (s member) committed(w Wire, m message.Message) message.List {
 	}
 	contentType, _ := w.Get(message.KeyContentType)
 	_, multipart, _ := boundaryOf(contentType)
+	if _, own := m.Get(message.KeyContentType); own { // the body is a text of the message, which its type belongs to
+		multipart = false
+	}
 	for _, c := range s.components {
 		c = strings.TrimPrefix(c, "@")
 		switch {
@@ -278,7 +281,8 @@ func bodyKeys(w Wire, m message.Message, old bool) []string {
 		return nil
 	}
 	inHeader := func(key string) bool {
-		for _, name := range []string{key, message.EscapeKey(key), key + "+link"} {
+		lower := strings.ToLower(key) // as headers are named
+		for _, name := range []string{lower, lower + "+link", message.EscapeKey(key)} {
 			if _, ok := w.Get(name); ok {
 				return true
 			}

@@ -72,15 +72,15 @@ func decodeFolded(annotated message.Message, w Wire, macs map[string]member, to 
 	return withMACs(m, macs), true
 }
 
-// entriesA gives the signatures of commitments of the first generation, and its MACs by their ids; nothing if one cannot be read or
-// is of the second.
+// entriesA gives the signatures of commitments of the first generation, and its MACs by their ids. What cannot be read or is of the
+// second stays out: whoever adds it must not change how the rest is read.
 func entriesA(entries message.Message) (signatures []member, macs map[string]member) {
 	macs = map[string]member{}
 	for id, v := range entries.All() {
 		entry, _ := v.(message.Message)
 		ms, err := entryMembers(entry)
 		if err != nil || len(ms) != 1 || !ms[0].old() || generationOf(entry) != structured.GenA {
-			return nil, nil
+			continue
 		}
 		if entry.Text(keyAlg) == AlgorithmHMAC {
 			macs[id] = ms[0]

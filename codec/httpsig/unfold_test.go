@@ -119,6 +119,8 @@ func TestNestedCommitmentsThatWereChanged(t *testing.T) {
 		{"a header", "type: Message", "type: Massage", false},
 		{"the signature", "\r\nsignature: http-sig-", "\r\nsignature: http-sig-0", false},
 		{"an unsigned key", "\r\ntype: Message", "\r\nto: me\r\ntype: Message", true},
+		{"an unsigned key in capitals", "\r\ntype: Message", "\r\nTo: me\r\ntype: Message", true},
+		{"a commitment that cannot be read", "alg: hmac-sha256\r\n", "alg: hmac-sha256\r\nsignature-input: x\r\n", true},
 		{"an unsigned type", "\r\ntype: Message", "\r\nao-types: type=\"atom\"\r\ntype: Message", true},
 		{"where the body stands", "\r\ntype: Message", "\r\ninline-body-key: a\r\ntype: Message", true},
 		{"another body", "\r\ntype: Message", "\r\ndata: b\r\ntype: Message", true},
@@ -164,9 +166,20 @@ func FuzzUnfold(f *testing.F) {
 			if _, plain := want.Get(message.KeyContentType); !known || plain || len(signers) == 0 || entry.Text(keyCommitter) == "" {
 				continue
 			}
-			if got := held.OnlyCommitted().Without(message.KeyCommitments); !message.Equal(got, want) {
+			if got := held.OnlyCommitted().Without(message.KeyCommitments); !message.Equal(got, want) && !message.Equal(readAsHTTP(got), want) {
 				t.Errorf("the signature %s holds for\n%v\nit was made for\n%v", id, got, want)
 			}
 		}
 	})
+}
+
+// readAsHTTP gives what headers and a body say that stand as texts in a message, as nodes of the first generation hand them on.
+func readAsHTTP(m message.Message) message.Message {
+	var hs []message.Header
+	for key, v := range m.Without(message.KeyBody).All() {
+		text, _ := v.(message.Bytes)
+		hs = append(hs, message.Header{Name: key, Value: string(text)})
+	}
+	out, _ := Decode(NewWire(hs, []byte(m.Text(message.KeyBody))))
+	return out.Without(message.KeyCommitments)
 }
