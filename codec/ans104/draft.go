@@ -57,7 +57,10 @@ func draftOf(m message.Message, depth int) (Draft, error) {
 			members = append(members, member{key, it})
 			continue
 		}
-		types.Note(key, kind)
+		if lower := strings.ToLower(key); kind != "" && (lower == keyBundleFormat || lower == keyBundleVersion || lower == keyBundleMap || lower == keyDataKey) {
+			return Draft{}, fault.New(fault.Unsupported, "key-unwritable", "the key %q of a data item is a text", key)
+		}
+		types.Note(strings.ToLower(key), kind) // names of tags are read in lower case
 		d.Tags = append(d.Tags, Tag{Name: key, Value: text})
 	}
 	return d.finish(types, members, dataKey)

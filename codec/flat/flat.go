@@ -188,7 +188,7 @@ func (n *node) build(path []string) (message.Value, error) {
 }
 
 // Serialize writes "path: value" lines in order. It fails with Unsupported ("flat-unwritable") for texts of several lines and
-// paths with a colon or a line break, which lines cannot hold.
+// paths with a colon, a line break, or space at an end, which lines cannot hold.
 func Serialize(m message.Message) ([]byte, error) {
 	flat, err := Encode(m)
 	if err != nil {
@@ -197,7 +197,7 @@ func Serialize(m message.Message) ([]byte, error) {
 	var lines []string
 	for path, v := range flat.All() {
 		text := string(v.(message.Bytes))
-		if strings.ContainsAny(path, ":\n\r") || strings.ContainsAny(text, "\n\r") || path == "" || path[0] == ' ' {
+		if strings.ContainsAny(path, ":\n\r") || strings.ContainsAny(text, "\n\r") || path != strings.TrimSpace(path) || path == "" {
 			return nil, fault.New(fault.Unsupported, "flat-unwritable", "%.100q cannot be written in one line", path)
 		}
 		lines = append(lines, path+": "+text)

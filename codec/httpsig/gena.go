@@ -21,6 +21,7 @@ const macKeyA = "ao"
 // parts as in Encode.
 func EncodeA(m message.Message, steering ...string) (Wire, error) {
 	toPart := func(key string) bool { return Steers(key) && !slices.Contains(steering, key) }
+	m = withLowerTypes(m)
 	laid := laidA(m, toPart)
 	if _, own := m.Get(message.KeyContentType); own && len(laid.Parts) > 0 { // its place is taken
 		laid = laidA(m, func(key string) bool { return toPart(key) || key == message.KeyContentType })
@@ -28,6 +29,22 @@ func EncodeA(m message.Message, steering ...string) (Wire, error) {
 	w := NewWire(laid.Headers, []byte(laid.Body))
 	_, err := w.Bytes()
 	return w, err
+}
+
+// withLowerTypes gives keys whose type stands beside them the names that they have once they were headers, if no other key has it.
+func withLowerTypes(m message.Message) message.Message {
+	for key, v := range m.All() {
+		lower := strings.ToLower(key)
+		if lower == key || len(key) == 32 || len(key) == 42 || len(key) == 43 {
+			continue
+		}
+		_, kind, flat := message.TextOf(v)
+		list, isList := v.(message.List) // one of plain values is a text
+		if _, taken := m.Get(lower); (flat && kind != "" || isList && len(list) > 0) && !taken {
+			m = m.Without(key).With(lower, v)
+		}
+	}
+	return m
 }
 
 // layA lays out a message in the first generation, in the form that is signed.

@@ -116,6 +116,35 @@ func Keys() *rapid.Generator[string] {
 	).Filter(func(k string) bool { return !reserved(k) })
 }
 
+// WildKeys draws keys that some encodings have to escape, move, or refuse: of any letters, with what stands between names elsewhere, and
+// such as look like ids or like keys that encodings use.
+func WildKeys() *rapid.Generator[string] {
+	return rapid.OneOf(
+		Keys(),
+		rapid.SampledFrom([]string{"Data", "ÄÖ", "ключ", "键", "a b", " a", "a:b", "a+integer", "a.b", "a%20b", "%41", "@method", "a\"b", "a=b", "a,b", "a;b", "a/b", "\u00a0", "status",
+			"content-type", "ao-types-x", "x-Y", "host", "transfer-encoding", "set-cookie", "anchor", "tags", "bundle-format", "0", "01", "-1", "?0", "*", "'"}),
+		rapid.Map(rapid.SliceOfN(rapid.Byte(), 32, 32), func(b []byte) string { return message.ID(b).String() }),
+		rapid.Map(rapid.StringN(1, 8, 20), func(k string) string { return "w" + k }),
+	).Filter(func(k string) bool { return k != "commitments" && !message.IsPrivate(k) })
+}
+
+// Wild draws messages with WildKeys, and texts of all languages.
+func Wild(depth int) *rapid.Generator[message.Message] {
+	return rapid.Custom(func(t *rapid.T) message.Message {
+		fs := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) message.Field {
+			key := WildKeys().Draw(t, "key")
+			switch {
+			case depth > 0 && rapid.IntRange(0, 4).Draw(t, "deeper") == 0:
+				return message.Field{Key: key, Value: Wild(depth-1).Draw(t, "value")}
+			case rapid.IntRange(0, 3).Draw(t, "text") == 0:
+				return message.Field{Key: key, Value: message.Bytes(rapid.String().Draw(t, "value"))}
+			}
+			return message.Field{Key: key, Value: Values(depth).Draw(t, "value")}
+		}), 0, 5).Draw(t, "fields")
+		return message.New(fs...)
+	})
+}
+
 // reserved are names that encodings use themselves.
 func reserved(key string) bool {
 	switch key {
