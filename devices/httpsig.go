@@ -71,7 +71,7 @@ func httpsigFrom(c *device.Call, base, _ message.Message) (message.Value, error)
 func httpsigReads(base message.Message, limit int64) int64 {
 	body, _ := base.Get(message.KeyBody)
 	text, _ := body.(message.Bytes)
-	return 3*message.Footprint(base, limit) + httpsig.ReadCost([]byte(text))
+	return 3*message.Footprint(base, limit) + httpsig.ReadCost([]byte(text), codecKeysMax)
 }
 
 // tagCommit is the tag of what the node signs for whoever asks, which therefore gives nobody its rights.

@@ -61,7 +61,7 @@ func jsonDeserialize(c *device.Call, base, req message.Message) (message.Value, 
 	if text == nil {
 		return nil, codecMissing("JSON", name)
 	}
-	if err := codecReadsText(c, json.ReadCost, text); err != nil {
+	if err := codecReadsText(c, func(text []byte) int64 { return json.ReadCost(text, codecKeysMax) }, text); err != nil {
 		return nil, err
 	}
 	return json.DecodeUpTo(text, codecKeysMax)

@@ -129,3 +129,58 @@ func links(deep, size int) func(string) (string, error) {
 		return "/" + id + "~message@1.0", err
 	}
 }
+
+// jsonDeepObjects are objects in objects.
+func jsonDeepObjects(n, deep int) []byte {
+	one := strings.Repeat(`{"a":`, deep) + "1" + strings.Repeat("}", deep)
+	var b bytes.Buffer
+	b.WriteByte('{')
+	for i := range n {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, `"k%d":%s`, i, one)
+	}
+	b.WriteByte('}')
+	return b.Bytes()
+}
+
+// jsonAtoms is an object whose ao-types are as long as it.
+func jsonAtoms(n int) []byte {
+	var types, keys strings.Builder
+	for i := range n {
+		if i > 0 {
+			types.WriteString(", ")
+		}
+		fmt.Fprintf(&types, `k%d=\"atom\"`, i)
+		fmt.Fprintf(&keys, `,"k%d":"x"`, i)
+	}
+	return []byte(`{"ao-types":"` + types.String() + `"` + keys.String() + "}")
+}
+
+// jsonTypes says types of keys that are not there.
+func jsonTypes(n int) []byte {
+	var types strings.Builder
+	for i := range n {
+		if i > 0 {
+			types.WriteString(", ")
+		}
+		fmt.Fprintf(&types, `k%d=\"empty-message\"`, i)
+	}
+	return []byte(`{"ao-types":"` + types.String() + `","a":"1"}`)
+}
+
+// jsonStack is a stack of devices that each answer all of it.
+func jsonStack(n int) []byte {
+	return []byte(`{"device-stack":[` + strings.Repeat(`"message@1.0",`, n-1) + `"message@1.0"],"data":"` + strings.Repeat("v", 100_000) + `"}`)
+}
+
+// foldedParts announce parts in their lines.
+func foldedParts(n int) []byte {
+	var b bytes.Buffer
+	for i := range n {
+		fmt.Fprintf(&b, "--b\r\ncontent-disposition: form-data;name=\"k%d\"\r\ncontent-type: multipart/form-data; boundary=\"c\"\r\ndata: --c\r\nx: 1\r\n--c--\r\na: 1\r\n", i)
+	}
+	b.WriteString("--b--")
+	return b.Bytes()
+}

@@ -3,6 +3,7 @@ package httpsig
 import (
 	"bytes"
 
+	"ago/codec/structured"
 	"ago/fault"
 	"ago/message"
 )
@@ -95,20 +96,21 @@ func Fits(m message.Message) (cost int64, err error) {
 	return partCost*int64(e.parts) + fieldCost*e.fields + 2*e.names + 2*e.texts, nil
 }
 
-// ReadCost tells, before a body that may be multipart is read, about how many bytes of memory that takes: it holds a key for each
-// line of its parts, and a message for each step of their paths.
-func ReadCost(body []byte) int64 {
+// ReadCost tells, before a body that may be multipart is read with so many keys at most, about how many bytes of memory that takes:
+// it holds a key for each line of its parts, and a message for each step of their paths. What looks so within data may count too.
+func ReadCost(body []byte, most int) int64 {
 	if !bytes.HasPrefix(bytes.TrimPrefix(body, []byte("\r\n")), []byte("--")) {
 		return 2 * int64(len(body))
 	}
-	places := bytes.Count(body, []byte("\r\n"))
-	for rest := body; ; {
+	places := min(bytes.Count(body, []byte("\r\n")), most)
+	rest := body
+	for range PartsMax {
 		_, after, ok := bytes.Cut(rest, []byte(`name="`))
 		if !ok {
 			break
 		}
 		name, _, _ := bytes.Cut(after, []byte(`"`))
-		places += bytes.Count(name, []byte("/"))
+		places += min(bytes.Count(name, []byte("/")), structured.DepthMax)
 		rest = after[len(name):]
 	}
 	return 3*int64(len(body)) + readCost*int64(places)

@@ -69,7 +69,16 @@ func TestWhatIsWrittenHasThePartsThatWereCounted(t *testing.T) {
 	if written > e.parts || written < e.parts/2 {
 		t.Errorf("%d parts were written, %d counted", written, e.parts)
 	}
-	if cost := ReadCost(w.Body); cost < int64(len(w.Body)) || cost > int64(100*len(w.Body)) {
+	if cost := ReadCost(w.Body, 1<<16); cost < int64(len(w.Body)) || cost > int64(100*len(w.Body)) {
 		t.Errorf("%d bytes cost %d to read", len(w.Body), cost)
+	}
+}
+
+// TestDataIsNoKeys: lines within a part cost no more than the keys that a message may have.
+func TestDataIsNoKeys(t *testing.T) {
+	data := strings.Repeat("line\r\n", 1_000_000)
+	body := []byte("--b\r\ncontent-disposition: form-data;name=\"a\"\r\n\r\n" + data + "\r\n--b--")
+	if cost := ReadCost(body, 1000); cost > int64(4*len(body)) {
+		t.Errorf("%d bytes cost %d", len(body), cost)
 	}
 }

@@ -175,8 +175,10 @@ func DecodeUpTo(text []byte, most int) (message.Message, error) {
 	return structured.Decode(m, structured.GenB)
 }
 
-// ReadCost tells, before a text is read, about how many bytes of memory that takes.
-func ReadCost(text []byte) int64 { return 3*int64(len(text)) + valueCost*int64(count(text)) }
+// ReadCost tells, before a text is read with so many values at most, about how many bytes of memory that takes.
+func ReadCost(text []byte, most int) int64 {
+	return 3*int64(len(text)) + valueCost*int64(min(count(text), most))
+}
 
 // valueCost are the bytes of a value beside its text, as it is read and as it is kept.
 const valueCost = 384

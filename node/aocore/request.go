@@ -56,7 +56,7 @@ func (q *request) read(w http.ResponseWriter, r *http.Request, wants *wants) (in
 	if err != nil {
 		return incoming{}, err
 	}
-	if err := q.account.Grow(readCost(wants.sent, body)); err != nil {
+	if err := q.account.Grow(f.readCost(wants.sent, body)); err != nil {
 		return incoming{}, err
 	}
 	m, err := f.decode(r, wants, body)
@@ -83,14 +83,14 @@ func (q *request) read(w http.ResponseWriter, r *http.Request, wants *wants) (in
 }
 
 // readCost tells about how many bytes of memory it takes to read a body in a codec.
-func readCost(codec string, body []byte) int64 {
+func (f *Face) readCost(codec string, body []byte) int64 {
 	switch codec {
 	case json.Codec:
-		return json.ReadCost(body)
+		return json.ReadCost(body, f.c.KeysMax)
 	case flat.Codec:
 		return flat.ReadCost(body)
 	case httpsig.Codec:
-		return httpsig.ReadCost(body)
+		return httpsig.ReadCost(body, f.c.KeysMax)
 	}
 	return 3 * int64(len(body))
 }
