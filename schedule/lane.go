@@ -60,6 +60,7 @@ func (s *Scheduler) drain(l *lane) {
 	defer s.wg.Done()
 	ctx := context.Background() // a block is finished even if those who wait for it have gone
 	for {
+		runtime.Gosched() // messages that are about to ask for a slot come into the same block
 		s.mu.Lock()
 		n := min(len(l.waiting), blockMax)
 		if n == 0 {
