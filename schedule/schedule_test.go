@@ -216,7 +216,6 @@ func TestSlotsFollowOneAnotherAndTheChainHolds(t *testing.T) {
 func TestRepeatsThatWaitTogetherAreOneMessage(t *testing.T) {
 	b := open(t)
 	p := b.submit(b.process("Authority", b.user.ProcessAddress()+","+b.other.ProcessAddress())).Process
-	b.st.mu.Lock() // the block of the first message is held up, and those behind it become one
 	var wg sync.WaitGroup
 	post := func(v commitment.Verified, to *Receipt) {
 		wg.Go(func() {
@@ -227,12 +226,13 @@ func TestRepeatsThatWaitTogetherAreOneMessage(t *testing.T) {
 			*to = r
 		})
 	}
+	const idle = -1
 	waiting := func(n int) {
 		t.Helper()
 		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
 			b.s.mu.Lock()
 			l := b.s.open[p]
-			got := -1
+			got := idle
 			if l != nil && l.busy {
 				got = len(l.waiting)
 			}
@@ -241,12 +241,15 @@ func TestRepeatsThatWaitTogetherAreOneMessage(t *testing.T) {
 				return
 			}
 			if time.Now().After(deadline) {
+				b.st.mu.Unlock() // or nothing could be closed
 				t.Fatalf("%d requests wait, want %d", got, n)
 			}
 		}
 	}
+	b.st.mu.Lock()
+	waiting(idle) // the block of the definition is stored, and nobody is at work for the process any more
 	var first Receipt
-	post(b.message(b.user, p, "first"), &first)
+	post(b.message(b.user, p, "first"), &first) // its block is held up, and those behind it become one
 	waiting(0)
 	m := b.message(b.user, p, "again and again")
 	var same [10]Receipt
