@@ -48,6 +48,11 @@ func ExamineWire(w Wire, others ...message.Message) (message.Message, []Finding,
 	for i, f := range found {
 		if f.Err == nil && len(digests) > 0 { // the digest was put right above: nobody signed this body
 			found[i].Err = forged("the body is not the one that content-digest tells of")
+			for j, c := range f.Components {
+				if c.Name == message.KeyContentDigest {
+					found[i].Components[j].Differs, found[i].Components[j].Signed, found[i].Components[j].Value = true, c.Value, digests[0]
+				}
+			}
 		}
 	}
 	return m, found, nil
@@ -280,6 +285,8 @@ func (x *examination) candidates(name, v string) []string {
 		out = append(out, "GET", "POST", "PUT")
 	case "status":
 		out = append(out, "200", "201")
+	case message.KeyTypes:
+		out = append(out, retyped(v)...)
 	}
 	for _, o := range x.others {
 		if w, ok := WireOf(o); ok {
@@ -289,6 +296,31 @@ func (x *examination) candidates(name, v string) []string {
 		}
 		if v, ok := canonical(o, nil, nestingOf(x.entry)).Get(name); ok {
 			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// typeNames are the types that stand for each other when somebody changed one.
+var typeNames = []string{"integer", "float", "atom", "list", "empty-binary", "empty-list", "empty-message"}
+
+// retyped gives texts of types with one of them another, or left out.
+func retyped(text string) []string {
+	var out []string
+	members := strings.Split(text, ", ")
+	for i, m := range members {
+		key, kind, ok := strings.Cut(m, "=")
+		if !ok {
+			continue
+		}
+		with := func(member ...string) string {
+			return strings.Join(slices.Concat(members[:i], member, members[i+1:]), ", ")
+		}
+		out = append(out, with())
+		for _, other := range typeNames {
+			if quoted := `"` + other + `"`; quoted != kind {
+				out = append(out, with(key+"="+quoted))
+			}
 		}
 	}
 	return out

@@ -57,6 +57,8 @@ func TestExamine(t *testing.T) {
 		"two values":      {func(w Wire) Wire { return w.with("quantity", "900").with("action", "Mint") }, true, "action: Transfer -> Mint, quantity: 100 -> 900"},
 		"a lost header":   {func(w Wire) Wire { return w.with("action", "") }, true, "action: Transfer -> (absent)"},
 		"another body":    {func(w Wire) Wire { w.Body = []byte("line one\nline 2"); return w }, false, "content-digest: " + digest + " -> " + digestOf([]byte("line one\nline 2"))},
+		"another type":    {func(w Wire) Wire { return w.with("ao-types", `quantity="float"`) }, false, `ao-types: quantity="integer" -> quantity="float"`},
+		"another digest":  {func(w Wire) Wire { return w.with("content-digest", "sha-256=:AAAA:") }, false, "content-digest: " + digest + " -> sha-256=:AAAA:"},
 		"unsigned header": {func(w Wire) Wire { return w.with("x-added", "by a proxy") }, false, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
