@@ -526,11 +526,11 @@ func FuzzLoadJWK(f *testing.F) {
 
 func FuzzVerifySignature(f *testing.F) {
 	for _, k := range signers(f) {
-		sig, err := k.SignDeterministic([]byte("m"), nil)
+		sig, err := k.SignDeterministic([]byte("what was signed: no mutation of the other text finds this"), nil)
 		if err != nil {
 			f.Fatal(err)
 		}
-		f.Add(uint16(k.Type()), k.Owner(), []byte("n"), sig)
+		f.Add(uint16(k.Type()), k.Owner(), []byte("another"), sig)
 	}
 	f.Fuzz(func(t *testing.T, kind uint16, owner, msg, sig []byte) {
 		if KeyType(kind) == MultiAptos { // anybody may own no key at all, or a weak one
