@@ -41,6 +41,7 @@ func (n *network) ask(t testing.TB, method, path, body string, into any) int {
 }
 
 func TestTheNodeTellsWhoAndHowItIs(t *testing.T) {
+	t.Parallel()
 	n := startNetwork(t, nil)
 	var who struct{ Name, Scheduler, Authority, SU, KeyType string }
 	if n.ask(t, "GET", "/", "", &who); who.Name != "ago" || who.Scheduler != n.Addresses().Scheduler || who.SU != n.Addresses().SU || who.KeyType != "ed25519" {
@@ -77,6 +78,7 @@ func TestTheNodeTellsWhoAndHowItIs(t *testing.T) {
 }
 
 func TestTheClockIsMovedOverHTTP(t *testing.T) {
+	t.Parallel()
 	start := time.UnixMilli(2_000_000_000_000)
 	n := startNetwork(t, func(c *Config) { c.Clock = clock.NewPaused(start) })
 	var at struct {
@@ -139,6 +141,7 @@ func FuzzClock(f *testing.F) {
 }
 
 func TestTracesAndTasks(t *testing.T) {
+	t.Parallel()
 	n := startNetwork(t, nil)
 	id := n.send(t, "count") // sends, as the first evaluation did, a message to "t", which is no id
 	if _, err := n.client.Result(context.Background(), n.process, id); err != nil {
@@ -175,6 +178,7 @@ func TestTracesAndTasks(t *testing.T) {
 }
 
 func TestClientsFindTheScheduler(t *testing.T) {
+	t.Parallel()
 	n := startNetwork(t, func(c *Config) { c.Name = "localhost" })
 	address, base, err := n.client.Locate(context.Background(), n.process)
 	if err != nil || address != n.Addresses().Scheduler || base != n.Addresses().SU || !strings.HasPrefix(base, "http://localhost:") {
@@ -183,6 +187,7 @@ func TestClientsFindTheScheduler(t *testing.T) {
 }
 
 func TestAMessageForAWalletIsKept(t *testing.T) {
+	t.Parallel()
 	n := startNetwork(t, nil)
 	raw := n.signed(t, n.draft(func(d *ans104.Draft) { d.Target, d.Data = nobody, []byte("dear wallet") }))
 	status, body := request(t, "POST", n.Addresses().MU, raw)

@@ -53,6 +53,7 @@ func (n *network) said(t *testing.T, m message.Message, old bool) httpsig.Wire {
 // TestAnswersGiveNoRights: what a node signed because somebody asked for it is not what the node means, however it comes back. The
 // same, signed by the node as a request, has its rights.
 func TestAnswersGiveNoRights(t *testing.T) {
+	t.Parallel()
 	n := startNetwork(t, func(c *Config) { c.Clock = clock.NewPaused(time.UnixMilli(1_800_000_000_000)) })
 	own := n.Addresses().Scheduler
 	keys := func(pairs ...string) message.Message {

@@ -15,6 +15,7 @@ import (
 // TestAskersWaitForTheirOwnKind: beside others, a flood of requests about one process has few inside, another one's enters at
 // once, and what waits for something itself makes room.
 func TestAskersWaitForTheirOwnKind(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		var inside []string
@@ -57,6 +58,7 @@ func TestAskersWaitForTheirOwnKind(t *testing.T) {
 }
 
 func TestWhatIsAskedAbout(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		method, url, about string
 		turn               bool

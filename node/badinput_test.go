@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"ago/client"
@@ -92,11 +93,10 @@ func (n *network) eval(t testing.TB, command string) client.Result {
 	return r
 }
 
-var anchors int
+var anchors atomic.Int64
 
 func anchor() []byte {
-	anchors++
-	return fmt.Appendf(nil, "%032d", anchors)
+	return fmt.Appendf(nil, "%032d", anchors.Add(1))
 }
 
 // draft is a message that is right in every way, to be spoilt.
@@ -244,6 +244,7 @@ func badRequests(t testing.TB, n *network) []badRequest {
 }
 
 func TestBadInput(t *testing.T) {
+	t.Parallel()
 	n := startNetwork(t, nil)
 	if r := n.eval(t, "count"); r.Text() != "1" {
 		t.Fatalf("the process answers %s", r.JSON)
@@ -320,6 +321,7 @@ var badModules = []struct{ name, command, want string }{
 }
 
 func TestBadModules(t *testing.T) {
+	t.Parallel()
 	n := startNetwork(t, nil)
 	n.eval(t, "count")
 	for _, c := range badModules {
@@ -337,6 +339,7 @@ func TestBadModules(t *testing.T) {
 const grows = "a module that grows without end"
 
 func TestBadModuleGrowth(t *testing.T) {
+	t.Parallel()
 	n := startNetwork(t, nil)
 	it, err := ans104.Sign(n.spawn(Tag{Name: "Memory-Limit", Value: "64-mb"}), n.key)
 	if err != nil {
@@ -363,6 +366,7 @@ var badClients = []string{"a client that does not finish its headers", "a client
 
 // TestBadInputIsDocumented compares the rows of the table with the tests.
 func TestBadInputIsDocumented(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile("../docs/bad-input.md")
 	if err != nil {
 		t.Fatal(err)

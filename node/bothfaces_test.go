@@ -76,6 +76,7 @@ func sameJSON(t testing.TB, a, b string) bool {
 
 // TestALegacyProcessAtBothFaces: items come by its units and by its path in turn, and there is one log with one result each.
 func TestALegacyProcessAtBothFaces(t *testing.T) {
+	t.Parallel()
 	n := startNetwork(t, nil)
 	id := n.spawnLegacy(t)
 	p := id.String()
@@ -130,6 +131,7 @@ func TestALegacyProcessAtBothFaces(t *testing.T) {
 
 // TestAProcessOfADeviceAtBothFaces: signed items and messages signed as by HTTP stand in one log, and each result has both shapes.
 func TestAProcessOfADeviceAtBothFaces(t *testing.T) {
+	t.Parallel()
 	n := startNetwork(t, nil)
 	own := n.scheduler.Address().String()
 	module, err := ans104.Sign(ans104.Draft{Data: []byte(luaProgram), Tags: tagList("Content-Type", "application/lua")}, n.key)

@@ -50,6 +50,7 @@ func evaluates(t testing.TB, n *network, last message.ID, want string, key *comm
 
 // TestAPublishedCheckpointIsGoneOnFrom: one unit publishes its memory, others begin with it if they trust it.
 func TestAPublishedCheckpointIsGoneOnFrom(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	n := startNetwork(t, nil)
 	var last message.ID
@@ -174,6 +175,7 @@ func set(d *ans104.Draft, name, value string) {
 
 // TestFilesOfMemories: a unit without its own data begins with the files of another.
 func TestFilesOfMemories(t *testing.T) {
+	t.Parallel()
 	n := startNetwork(t, nil)
 	var last message.ID
 	for range 120 {

@@ -16,6 +16,7 @@ func textField(key, v string) message.Field { return field(key, message.Bytes(v)
 
 // TestNodesHaveMessagesFromEachOther asks a node for what only its peer has; both name each other.
 func TestNodesHaveMessagesFromEachOther(t *testing.T) {
+	t.Parallel()
 	one := startNetwork(t, nil)
 	two := startNetwork(t, func(c *Config) { c.Peers = []string{"http://127.0.0.1:1", one.Addresses().Node + "/"} })
 	has := one.deviceNode().Contents
@@ -75,6 +76,7 @@ func TestNodesHaveMessagesFromEachOther(t *testing.T) {
 
 // TestContentsHaveWhatTheUnitsHold reads messages, assignments and states by id and by name.
 func TestContentsHaveWhatTheUnitsHold(t *testing.T) {
+	t.Parallel()
 	n := startNetwork(t, nil)
 	p := n.deviceProcess(t)
 	if code, _, body := n.atNode(t, "GET", "/"+p+"/now/at-slot", nil, nil); code != 200 {

@@ -34,6 +34,7 @@ func (n *network) spawnCore(t testing.TB) message.ID {
 
 // TestAnAOCoreProcessIsEvaluated with items and HTTP messages in its log, by this node and, from its legacy faces, by another unit.
 func TestAnAOCoreProcessIsEvaluated(t *testing.T) {
+	t.Parallel()
 	n := startNetwork(t, nil)
 	n.process = n.spawnCore(t)
 	ctx := context.Background()

@@ -124,6 +124,7 @@ func (x *examples) ask(t *testing.T, e coreExample) {
 // TestExamplesOfTheProtocol asks a node the example requests of AO-Core. Those that other tests ask name the test; those that no
 // node answers say why.
 func TestExamplesOfTheProtocol(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile("testdata/core-examples.json")
 	if err != nil {
 		t.Fatal(err)

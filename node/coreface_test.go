@@ -52,6 +52,7 @@ func doBy(t testing.TB, c *http.Client, r *http.Request) (*http.Response, string
 // TestAOCoreIsBesideTheOtherFaces at the node's own address and the gateway's, over both versions of HTTP, and leaves the others
 // what is theirs.
 func TestAOCoreIsBesideTheOtherFaces(t *testing.T) {
+	t.Parallel()
 	n := startNetwork(t, nil)
 	a := n.Addresses()
 	protocols := new(http.Protocols)
@@ -123,6 +124,7 @@ func events(t testing.TB, target string, n int, headers ...string) []string {
 }
 
 func TestSlotsAndResultsAreStreamed(t *testing.T) {
+	t.Parallel()
 	n := startNetwork(t, nil)
 	base := n.Addresses().Node + "/" + n.process.String() + "~process@1.0"
 	n.eval(t, "count") // slot 1
@@ -161,6 +163,7 @@ func ans104ID(t testing.TB) string {
 // TestTheOperatorChangesSettings by a request that the node's own key signed, and nobody else does. What was set is there after a
 // restart.
 func TestTheOperatorChangesSettings(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	start := func() *Node {
 		n, err := Start(t.Context(), Config{Dir: dir, CacheDir: modulesCache})
@@ -243,6 +246,7 @@ func TestTheOperatorChangesSettings(t *testing.T) {
 
 // TestPeersAreAnsweredByAnotherKey that the node was given for them, and is told to everybody.
 func TestPeersAreAnsweredByAnotherKey(t *testing.T) {
+	t.Parallel()
 	rsa, err := commitment.NewAgent().Open("../commitment/testdata/wallet.json")
 	if err != nil {
 		t.Fatal(err)

@@ -72,6 +72,7 @@ func (n *network) deviceProcess(t testing.TB) string {
 
 // TestAProcessOfADeviceOverHTTP is spawned, sent to, and read as the published clients do.
 func TestAProcessOfADeviceOverHTTP(t *testing.T) {
+	t.Parallel()
 	n := startNetwork(t, nil)
 	p := n.deviceProcess(t)
 	id, err := message.ParseID(p)
@@ -118,6 +119,7 @@ func TestAProcessOfADeviceOverHTTP(t *testing.T) {
 
 // TestALegacyProcessByPath has one log and one state, however it is reached.
 func TestALegacyProcessByPath(t *testing.T) {
+	t.Parallel()
 	n := startNetwork(t, nil)
 	n.process = n.spawnLegacy(t)
 	if r := n.eval(t, "count"); r.Text() != "1" {
@@ -161,6 +163,7 @@ func TestALegacyProcessByPath(t *testing.T) {
 
 // TestWhatGrowsIsAskedForAgain: what a process is now, and its log, are other answers after each message.
 func TestWhatGrowsIsAskedForAgain(t *testing.T) {
+	t.Parallel()
 	n := startNetwork(t, nil)
 	n.process = n.spawnLegacy(t)
 	p := n.process.String()

@@ -10,6 +10,7 @@ import (
 
 // TestWhatEverybodyMayDependsOnWhomANodeIsFor asks without a signature a node for one developer, and one for others.
 func TestWhatEverybodyMayDependsOnWhomANodeIsFor(t *testing.T) {
+	t.Parallel()
 	for _, closed := range []bool{false, true} {
 		n, err := Start(context.Background(), Config{CacheDir: modulesCache, Closed: closed})
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 )
 
 func TestSettingsAreChangedOnceByARequest(t *testing.T) {
+	t.Parallel()
 	kept := memory.New()
 	open := func() *coreSettings {
 		c, err := openSettings(kept)

@@ -141,6 +141,7 @@ func cronPage(t testing.TB, cu string, p message.ID, query string) edges {
 
 // TestTimersOfAWatchedProcess lets a process tick over a restart; another unit that reads the log sees the same.
 func TestTimersOfAWatchedProcess(t *testing.T) {
+	t.Parallel()
 	c := clock.NewPaused(time.Date(2030, 1, 1, 0, 0, 0, 500_000_000, time.UTC))
 	config := Config{Dir: t.TempDir(), Clock: c}
 	b := startBeating(t, config)
@@ -241,6 +242,7 @@ func TestTimersOfAWatchedProcess(t *testing.T) {
 
 // TestMinedBlocksTick: a timer by blocks follows the chain, not the clock.
 func TestMinedBlocksTick(t *testing.T) {
+	t.Parallel()
 	c := clock.NewPaused(time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC))
 	b := startBeating(t, Config{Clock: c})
 	b.spawnAll(t, "2-blocks")
@@ -261,6 +263,7 @@ func TestMinedBlocksTick(t *testing.T) {
 
 // TestAFollowedProcessHasTheSameTicks: a node that reads the log of another one's process runs its timers up to the newest slot.
 func TestAFollowedProcessHasTheSameTicks(t *testing.T) {
+	t.Parallel()
 	c := clock.NewPaused(time.Date(2030, 1, 1, 0, 0, 0, 250_000_000, time.UTC))
 	a := startBeating(t, Config{Clock: c})
 	a.spawnAll(t, "10-minutes", "3-blocks")

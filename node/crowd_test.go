@@ -49,6 +49,7 @@ func (c *crowded) end(n int) {
 // TestAFloodWaitsForItself: beside another process a flooded one has a few messages inside, the other one enters at once, and
 // within the flooded one the order is that of arrival. Alone it has no bound.
 func TestAFloodWaitsForItself(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrowded(t)
 		for i := range 20 {
@@ -100,6 +101,7 @@ func TestAFloodWaitsForItself(t *testing.T) {
 
 // TestWhoLeavesTheCrowdTakesNoTurn: a client that goes away while it waits costs nobody a place.
 func TestWhoLeavesTheCrowdTakesNoTurn(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrowded(t)
 		c.join(2, 1000)
@@ -138,6 +140,7 @@ func TestWhoLeavesTheCrowdTakesNoTurn(t *testing.T) {
 }
 
 func TestACrowdHasABound(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrowded(t)
 		c.join(2, 1000)

@@ -18,6 +18,7 @@ import (
 
 // TestDataKeepsItsKey: with another key nothing could be sent to the processes of before.
 func TestDataKeepsItsKey(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "net")
 	keep := func(c *Config) { c.Dir = dir }
 	n := startNetwork(t, keep)
@@ -76,6 +77,7 @@ func TestDataKeepsItsKey(t *testing.T) {
 }
 
 func TestLostBlobsAreNoticed(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "net")
 	logged := func() string {
 		t.Helper()
@@ -107,6 +109,7 @@ func TestLostBlobsAreNoticed(t *testing.T) {
 
 // TestAModuleThatIsGoneIsAnswered: a result that can never be there is not waited for.
 func TestAModuleThatIsGoneIsAnswered(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "net")
 	n := startNetwork(t, func(c *Config) { c.Dir = dir })
 	if err := n.Close(); err != nil {
@@ -130,6 +133,7 @@ func TestAModuleThatIsGoneIsAnswered(t *testing.T) {
 }
 
 func TestAStartThatCannotListenWritesNothing(t *testing.T) {
+	t.Parallel()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -164,6 +168,7 @@ func TestAStartThatCannotListenWritesNothing(t *testing.T) {
 }
 
 func TestADamagedStoreSaysWhatToDo(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "net")
 	n, err := Start(context.Background(), Config{Dir: dir, CacheDir: modulesCache})
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 
 // A compute unit keeps results in a database and has them after a restart without its folder, and without the scheduler.
 func TestAnEvaluatorKeepsItsResultsInADatabase(t *testing.T) {
+	t.Parallel()
 	url := pgtest.Shared(t).Database(t)
 	n := startNetwork(t, nil)
 	m := newMeddler(t, n)
@@ -43,6 +44,7 @@ func TestAnEvaluatorKeepsItsResultsInADatabase(t *testing.T) {
 
 // The scheduler of the processes is one for all nodes on a database.
 func TestADatabaseHasOneScheduler(t *testing.T) {
+	t.Parallel()
 	db := Database{URL: pgtest.Shared(t).Database(t), Name: "a"}
 	key := func(seed byte) *commitment.Key {
 		k, err := commitment.NewAgent().FromSeed(commitment.Ed25519, append(make([]byte, 31), seed))

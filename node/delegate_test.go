@@ -19,6 +19,7 @@ import (
 // TestAnotherUnitEvaluatesForANode: the slots are given here, and what they gave is asked of a compute unit that reads them from here.
 // While it is away nothing fails for ever, and what it answers leads nowhere else.
 func TestAnotherUnitEvaluatesForANode(t *testing.T) {
+	t.Parallel()
 	var unit atomic.Pointer[http.Handler]
 	stranger := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		t.Errorf("a stranger is asked for %s", r.URL)
@@ -81,6 +82,7 @@ func TestAnotherUnitEvaluatesForANode(t *testing.T) {
 }
 
 func TestAnswersOfADelegateAreBounded(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		answer http.HandlerFunc
 		code   string

@@ -87,6 +87,7 @@ func (n *network) send(t testing.TB, command string) message.ID {
 }
 
 func TestAnEvaluatorGivesTheSameResults(t *testing.T) {
+	t.Parallel()
 	n := startNetwork(t, nil)
 	m := newMeddler(t, n)
 	var ids []message.ID
@@ -146,6 +147,7 @@ func TestAnEvaluatorGivesTheSameResults(t *testing.T) {
 
 // TestBytesThatAreNoTextAreVerified: schedulers show tags, anchors and data as text, in which such bytes are lost.
 func TestBytesThatAreNoTextAreVerified(t *testing.T) {
+	t.Parallel()
 	n := startNetwork(t, nil)
 	m := newMeddler(t, n)
 	var last *ans104.Item
@@ -185,6 +187,7 @@ func TestBytesThatAreNoTextAreVerified(t *testing.T) {
 
 // TestAssignedByID assigns what is not a message of a process: each unit has it from the gateway, and sees the same.
 func TestAssignedByID(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	n := startNetwork(t, nil)
 	other, err := n.client.Spawn(ctx, n.key, client.Spawn{Module: probeID, Tags: []Tag{{Name: "Name", Value: "another"}}})
@@ -240,6 +243,7 @@ func (n *network) upload(t testing.TB, d ans104.Draft) message.ID {
 }
 
 func TestAnEvaluatorRefusesALogThatWasChanged(t *testing.T) {
+	t.Parallel()
 	n := startNetwork(t, nil)
 	m := newMeddler(t, n)
 	var last message.ID
@@ -300,6 +304,7 @@ func TestAnEvaluatorRefusesALogThatWasChanged(t *testing.T) {
 }
 
 func TestANodeGoesOnWhereItStopped(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	keep := func(c *Config) { c.Dir = filepath.Join(dir, "net") }
 	n := startNetwork(t, keep)

@@ -42,6 +42,7 @@ func (n *network) digest(t testing.TB) string {
 // TestARequestThatWasForgedChangesNothing of what a node keeps, whatever it asks for; nor does one that nobody signed or somebody
 // without the right, where it takes one. The request as it should be does change something.
 func TestARequestThatWasForgedChangesNothing(t *testing.T) {
+	t.Parallel()
 	n := startNetwork(t, func(c *Config) { c.Clock = clock.NewPaused(time.UnixMilli(1_800_000_000_000)) })
 	n.eval(t, "count")
 	own := n.Addresses().Scheduler

@@ -5,6 +5,7 @@ import (
 )
 
 func TestGuessFormat(t *testing.T) {
+	t.Parallel()
 	head := "\x00asm\x01\x00\x00\x00"
 	for _, c := range []struct{ name, wasm, want string }{
 		{"64-bit memory", head + "\x05\x04\x01\x05\x01\x02", formatWide},
@@ -23,6 +24,7 @@ func TestGuessFormat(t *testing.T) {
 }
 
 func TestModuleTagsKeepWhatIsGiven(t *testing.T) {
+	t.Parallel()
 	tags, err := ModuleTags([]byte("no wasm"), Tag{Name: "Module-Format", Value: "f"}, Tag{Name: "Name", Value: "n"}, Tag{Name: "Memory-Limit", Value: "2-gb"})
 	if err != nil {
 		t.Fatal(err)

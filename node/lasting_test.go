@@ -14,6 +14,7 @@ import (
 // TestOnlyWhoSignsFillsTheDisk with what is worked out for him, and only if he asks for it; what others are told the ids of they
 // find all the same.
 func TestOnlyWhoSignsFillsTheDisk(t *testing.T) {
+	t.Parallel()
 	n := startNetwork(t, nil)
 	rows := func() (count int) {
 		for _, err := range n.store.Scan([]byte{store.TableContents}, []byte{store.TableContents + 1}, false) {

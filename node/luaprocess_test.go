@@ -24,6 +24,7 @@ end
 
 // TestALuaProcessOverHTTP keeps its globals from slot to slot, and what it sends arrives.
 func TestALuaProcessOverHTTP(t *testing.T) {
+	t.Parallel()
 	n := startNetwork(t, nil)
 	own := n.scheduler.Address().String()
 	module, err := ans104.Sign(ans104.Draft{Data: []byte(luaProgram), Tags: tagList("Content-Type", "application/lua")}, n.key)

@@ -94,6 +94,7 @@ func (p *pair) router(t testing.TB, moved ...message.ID) string {
 // TestAProcessMovesToAnotherScheduler: the old one takes nothing any more and names the new one, which goes on with slots and
 // hash chain. Messengers and compute units follow, whether they ask the router or the scheduler that the process names.
 func TestAProcessMovesToAnotherScheduler(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	p := startPair(t)
 	router := p.router(t)
@@ -259,6 +260,7 @@ func TestAProcessMovesToAnotherScheduler(t *testing.T) {
 // TestASchedulerNamesItselfAsTheNext: clients are not sent in circles. What was handed over can be brought back by way of a third
 // folder.
 func TestASchedulerNamesItselfAsTheNext(t *testing.T) {
+	t.Parallel()
 	p := startPair(t)
 	id := p.spawn(t)
 	own, back := filepath.Join(t.TempDir(), "own"), filepath.Join(t.TempDir(), "back")

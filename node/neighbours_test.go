@@ -80,6 +80,7 @@ func waitFor(t testing.TB, what string, so func() bool) {
 
 // TestAProcessOfAnotherSchedulerIsThere: every request about a process goes to the scheduler that the process names.
 func TestAProcessOfAnotherSchedulerIsThere(t *testing.T) {
+	t.Parallel()
 	a := startApart(t, nil)
 	second := a.scheduler(t, SchedulerConfig{Redirects: true})
 	alone := a.scheduler(t, SchedulerConfig{})
@@ -144,6 +145,7 @@ func itemOf(t testing.TB, raw []byte) *ans104.Item {
 
 // TestStrangersIdsAreNotAskedForAgain: a gateway hears of an unknown process once in a while only.
 func TestStrangersIdsAreNotAskedForAgain(t *testing.T) {
+	t.Parallel()
 	a := startApart(t, nil)
 	var asked atomic.Int64
 	gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -163,6 +165,7 @@ func TestStrangersIdsAreNotAskedForAgain(t *testing.T) {
 
 // TestTheTimeToLiveOfALocation: it is the one that was set, and a new one is announced.
 func TestTheTimeToLiveOfALocation(t *testing.T) {
+	t.Parallel()
 	a := startApart(t, nil)
 	c := SchedulerConfig{UnitConfig: UnitConfig{Dir: t.TempDir()}, PublicURL: "https://su.example"}
 	for _, ttl := range []time.Duration{0, 5 * time.Minute, 5 * time.Minute, 2 * time.Second} {
@@ -243,6 +246,7 @@ func startBehindARouter(t testing.TB) *behindARouter {
 
 // TestTwoSchedulersBehindARouter: each process is at one of them, whoever is asked first.
 func TestTwoSchedulersBehindARouter(t *testing.T) {
+	t.Parallel()
 	b := startBehindARouter(t)
 	address := b.key.Address().String()
 	placed := map[string]int{}
@@ -321,6 +325,7 @@ func TestTwoSchedulersBehindARouter(t *testing.T) {
 
 // TestARouterThatDoesNotAnswer: what nobody can tell is refused for now, and the process is made nowhere.
 func TestARouterThatDoesNotAnswer(t *testing.T) {
+	t.Parallel()
 	a := startApart(t, nil)
 	s := a.scheduler(t, SchedulerConfig{Router: "http://127.0.0.1:1", Assignment: "7"})
 	p, raw := a.item(t, message.ID{}, s.Address())
@@ -334,6 +339,7 @@ func TestARouterThatDoesNotAnswer(t *testing.T) {
 
 // TestTheNumberAtARouter: the published form of the check compares the number in the router's address.
 func TestTheNumberAtARouter(t *testing.T) {
+	t.Parallel()
 	a := startApart(t, nil)
 	var place atomic.Pointer[string]
 	router := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -365,6 +371,7 @@ func readyIs(t testing.TB, url string, want int) (answer struct {
 
 // TestANodeLeavesTheDataOfASchedulerAlone: it would push again what messengers elsewhere have pushed.
 func TestANodeLeavesTheDataOfASchedulerAlone(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	a := startApart(t, nil)
 	s := a.scheduler(t, SchedulerConfig{UnitConfig: UnitConfig{Dir: dir}})

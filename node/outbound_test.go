@@ -11,6 +11,7 @@ import (
 )
 
 func TestRelaysReachThePublicNetwork(t *testing.T) {
+	t.Parallel()
 	beside, err := ParseNetworks([]string{"loopback", "10.1.0.0/16"})
 	if err != nil {
 		t.Fatal(err)
@@ -61,6 +62,7 @@ func TestRelaysReachThePublicNetwork(t *testing.T) {
 
 // TestRelaysAreRefusedAtTheAddressTheyConnectTo whatever name leads there, and follow no answer that sends them elsewhere.
 func TestRelaysAreRefusedAtTheAddressTheyConnectTo(t *testing.T) {
+	t.Parallel()
 	var seen []string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		seen = append(seen, r.URL.Path)

@@ -117,6 +117,7 @@ func (f *fakeBundler) RoundTrip(r *http.Request) (*http.Response, error) {
 // TestUploadsAreNeitherLostNorDoubled: whatever the bundler does, and whenever the unit is killed, in the end each item is in
 // what the bundler has, in one bundle; items that it refuses are the only ones that it does not have.
 func TestUploadsAreNeitherLostNorDoubled(t *testing.T) {
+	t.Parallel()
 	key, err := commitment.NewAgent().FromSeed(commitment.Ed25519, bytes.Repeat([]byte("u"), 32))
 	if err != nil {
 		t.Fatal(err)
@@ -211,6 +212,7 @@ func TestUploadsAreNeitherLostNorDoubled(t *testing.T) {
 
 // TestUploadsBecomeBundles: many items go out in few bundles, each full but the last.
 func TestUploadsBecomeBundles(t *testing.T) {
+	t.Parallel()
 	n := startNode(t, Config{})
 	a := startApart(t, func(s *SchedulerConfig, m *MessengerConfig) {
 		s.Bundler, s.Uploads = n.Addresses().Bundler, UploadOptions{Batch: 10, Confirm: 100 * time.Millisecond}

@@ -21,6 +21,7 @@ import (
 )
 
 func TestAMeterGivesABurstAndThenItsRate(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m := newMeter(Rate{PerSecond: 4, Burst: 3}, clock.System{})
 		for i := range 3 {
@@ -53,6 +54,7 @@ func TestAMeterGivesABurstAndThenItsRate(t *testing.T) {
 // TestAMeterNeverGivesMore: whatever comes when, in no span of time is more taken than burst and rate allow, and who waits as
 // long as it was told is taken.
 func TestAMeterNeverGivesMore(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		c := clock.NewPaused(time.Unix(1_700_000_000, 0))
 		rate := Rate{PerSecond: float64(rapid.IntRange(1, 50).Draw(t, "rate")), Burst: rapid.IntRange(1, 20).Draw(t, "burst")}
@@ -85,6 +87,7 @@ func TestAMeterNeverGivesMore(t *testing.T) {
 
 // TestAMeterForgets: keys that nobody uses any more take no room, and too many at once share one allowance instead of growing.
 func TestAMeterForgets(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m := newMeter(Rate{PerSecond: 1, Burst: 2}, clock.System{})
 		m.most = 10
@@ -111,6 +114,7 @@ func TestAMeterForgets(t *testing.T) {
 }
 
 func TestNetworksOfClients(t *testing.T) {
+	t.Parallel()
 	for ip, want := range map[string]string{
 		"192.0.2.7": "192.0.2.7", "2001:db8:1:2:3:4:5:6": "2001:db8:1:2::/64", "2001:db8:1:2::9": "2001:db8:1:2::/64", "::1": "::/64", "pipe": "pipe",
 	} {
@@ -123,6 +127,7 @@ func TestNetworksOfClients(t *testing.T) {
 // TestAddressesAreLimitedAtEveryFace: too many requests of one address are answered 429 with a time and a reason, at all faces
 // alike; who asks for the health of the node is not counted.
 func TestAddressesAreLimitedAtEveryFace(t *testing.T) {
+	t.Parallel()
 	n := startNode(t, Config{Addresses: Rate{PerSecond: 0.01, Burst: 6}})
 	a := n.Addresses()
 	faces := []string{a.Gateway + "/info", a.Bundler + "/info", a.MU + "/", a.SU + "/", a.CU + "/", a.Node + "/"}
@@ -157,6 +162,7 @@ func tooMany(t testing.TB, r *http.Response, body []byte, code string) {
 // TestProcessesAndWalletsAreLimited: messages beyond the rate get no slot at scheduler and messenger, forged ones use nothing
 // up, and other processes and wallets are served meanwhile.
 func TestProcessesAndWalletsAreLimited(t *testing.T) {
+	t.Parallel()
 	n := startNode(t, Config{Door: Door{PerProcess: Rate{PerSecond: 0.01, Burst: 3}, PerWallet: Rate{PerSecond: 0.01, Burst: 5}}})
 	a := n.Addresses()
 	keys := make([]*commitment.Key, 3)
@@ -243,6 +249,7 @@ func ask(t testing.TB, url string) (*http.Response, []byte) {
 }
 
 func TestALimitedHandlerIsTheHandlerWithoutALimit(t *testing.T) {
+	t.Parallel()
 	h := limitAddresses(http.NotFoundHandler(), newMeter(Rate{}, clock.System{}))
 	for range 100 {
 		w := httptest.NewRecorder()

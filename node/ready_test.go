@@ -29,6 +29,7 @@ func (f *faulty) Get(key []byte) ([]byte, error) {
 
 // TestUnitsTellWhetherTheyAreReady: each unit alone answers /ready and /readyz, and says why it is not.
 func TestUnitsTellWhetherTheyAreReady(t *testing.T) {
+	t.Parallel()
 	a := startApart(t, nil)
 	router, err := StartRouter(t.Context(), RouterConfig{Unit: "cu", Hosts: []string{a.cu.URL()}})
 	if err != nil {
@@ -60,6 +61,7 @@ var errGone error = fault.New(fault.Unavailable, "store-gone", "gone")
 
 // TestAClosedDoorIsNotReady: whoever refuses everything says so.
 func TestAClosedDoorIsNotReady(t *testing.T) {
+	t.Parallel()
 	var list atomic.Pointer[string]
 	lists := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		if text := list.Load(); text != nil {
@@ -86,6 +88,7 @@ func TestAClosedDoorIsNotReady(t *testing.T) {
 // TestWhatIsBehindIsNoted: deliveries and uploads that wait, deliveries given up, results that cannot be had, a gateway that is silent. The unit
 // is ready all the same.
 func TestWhatIsBehindIsNoted(t *testing.T) {
+	t.Parallel()
 	refusing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }))
 	defer refusing.Close()
 	a := startApart(t, func(s *SchedulerConfig, m *MessengerConfig) {

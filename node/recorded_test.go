@@ -402,6 +402,7 @@ type difference struct {
 // are sent as they were recorded, unless they say what only that node had: its address, and ids of what was made there; these are
 // signed anew. testdata/recorded.json has every pair that is answered otherwise, with the reason and where exactly it differs.
 func TestWhatARealNodeAnsweredIsAnsweredHere(t *testing.T) {
+	t.Parallel()
 	var differs map[string]difference
 	text, err := os.ReadFile("testdata/recorded.json")
 	if err != nil {

@@ -4,6 +4,7 @@ import "testing"
 
 // TestRefusalsSayWhatToDo: every one has a code, a reason and what to do next, beside the words that clients know.
 func TestRefusalsSayWhatToDo(t *testing.T) {
+	t.Parallel()
 	n := startNetwork(t, func(c *Config) { c.Closed = true })
 	own := "/" + n.process.String() + "~process@1.0"
 	for _, c := range []struct {

@@ -21,6 +21,7 @@ import (
 
 // TestProgramsOfStrangersTakeTurns: one runs, one waits, others are refused with a time to come back after.
 func TestProgramsOfStrangersTakeTurns(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := newPrograms(Requests{Programs: 1, Waiting: 1}) // of one thing one address has all
 		leave, err := p.Enter(t.Context())
@@ -53,6 +54,7 @@ func TestProgramsOfStrangersTakeTurns(t *testing.T) {
 
 // TestBodiesAreCountedTogether at all addresses; what was read for one request is free when that ends.
 func TestBodiesAreCountedTogether(t *testing.T) {
+	t.Parallel()
 	n := startNode(t, Config{Requests: Requests{Bodies: 1 << 20}})
 	a := n.Addresses()
 	for range 2 {
@@ -69,6 +71,7 @@ func TestBodiesAreCountedTogether(t *testing.T) {
 }
 
 func TestABodyHasOneLength(t *testing.T) {
+	t.Parallel()
 	n := startNode(t, Config{})
 	for name, lengths := range map[string]string{"two lengths": "Content-Length: 5\r\nContent-Length: 6\r\n", "no length": "Content-Length: x\r\n", "a negative one": "Content-Length: -1\r\n",
 		"a list": "Content-Length: 5, 6\r\n", "another encoding": "Transfer-Encoding: gzip, chunked\r\n"} {
@@ -92,6 +95,7 @@ func TestABodyHasOneLength(t *testing.T) {
 
 // TestStreamsOfAConnectionAreBounded: a client with one more request than a connection may have needs another connection.
 func TestStreamsOfAConnectionAreBounded(t *testing.T) {
+	t.Parallel()
 	var mu sync.Mutex
 	inside, most, all := map[string]int{}, 0, 0
 	full := make(chan struct{})
@@ -149,6 +153,7 @@ func TestStreamsOfAConnectionAreBounded(t *testing.T) {
 
 // TestRatesCountAtEveryDoor: a message that comes by AO-Core counts as one that comes to the scheduler.
 func TestRatesCountAtEveryDoor(t *testing.T) {
+	t.Parallel()
 	n := startNetwork(t, func(c *Config) { c.Door = Door{PerProcess: Rate{PerSecond: 0.01, Burst: 3}} })
 	p := n.deviceProcess(t)
 	seen := map[string]int{}

@@ -10,6 +10,7 @@ import (
 // TestTheHashOfRouters: routers of every make choose alike. The values are those of the function's published form, run in a browser's
 // language.
 func TestTheHashOfRouters(t *testing.T) {
+	t.Parallel()
 	for text, want := range map[string]uint64{
 		"": 3338908027751811, "a": 7929297801672961, "process": 5922435168732473,
 		"ISShJH1ij-hPPt9St5UFFr_8Ys3Kj5cyg7zrMGt7H9s": 5285913241546525, "Ää𝄞": 109618476621200,
@@ -21,6 +22,7 @@ func TestTheHashOfRouters(t *testing.T) {
 }
 
 func TestARouterKeepsAProcessAtItsUnit(t *testing.T) {
+	t.Parallel()
 	u := &RouterUnit{r: RouterConfig{Hosts: []string{"http://0", "http://1", "http://2"}}}
 	seen := map[string]int{}
 	for n := range 300 {
@@ -39,6 +41,7 @@ func TestARouterKeepsAProcessAtItsUnit(t *testing.T) {
 }
 
 func TestARouterSaysWhatIsMissing(t *testing.T) {
+	t.Parallel()
 	for unit, paths := range map[string]map[string]int{
 		"cu": {"/result/x": http.StatusNotFound, "/healthcheck": http.StatusOK, "/nothing": http.StatusNotFound},
 		"mu": {"/?debug=1": http.StatusNotFound, "/healthcheck": http.StatusOK},

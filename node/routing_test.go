@@ -64,6 +64,7 @@ func urls(all []*behind) (out []string) {
 
 // TestEachRouteOfAProcessGoesToItsUnit: many processes, every route, two routers, again and again: one unit for each.
 func TestEachRouteOfAProcessGoesToItsUnit(t *testing.T) {
+	t.Parallel()
 	all := []*behind{newBehind(t), newBehind(t), newBehind(t), newBehind(t)}
 	a := startApart(t, nil)
 	units := map[string][2]*RouterUnit{}
@@ -111,6 +112,7 @@ func TestEachRouteOfAProcessGoesToItsUnit(t *testing.T) {
 
 // TestTheNextUnitHelpsOut: while a unit is down the next one in the list has its processes, with the same body; afterwards it has them again.
 func TestTheNextUnitHelpsOut(t *testing.T) {
+	t.Parallel()
 	var home *httptest.Server
 	next, third := newBehind(t), newBehind(t)
 	home = httptest.NewServer(newBehind(t).Config.Handler)
@@ -167,6 +169,7 @@ func TestTheNextUnitHelpsOut(t *testing.T) {
 
 // TestAnErrorOfAUnitIsItsAnswer: only a unit that cannot be reached is passed over; one that refuses has answered.
 func TestAnErrorOfAUnitIsItsAnswer(t *testing.T) {
+	t.Parallel()
 	refusing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Retry-After", "7")
 		w.WriteHeader(http.StatusServiceUnavailable)
@@ -188,6 +191,7 @@ func TestAnErrorOfAUnitIsItsAnswer(t *testing.T) {
 // TestHostsOfProcessesOwnersAndModules: a host that was named for a process wins over that of its owner, and this over that of its module; all
 // over the list. The router redirects or hands on as it was told.
 func TestHostsOfProcessesOwnersAndModules(t *testing.T) {
+	t.Parallel()
 	usual, own, owners, modules, sub := newBehind(t), newBehind(t), newBehind(t), newBehind(t), newBehind(t)
 	ids := map[string]message.ID{}
 	known := map[string]string{}
@@ -260,6 +264,7 @@ func TestHostsOfProcessesOwnersAndModules(t *testing.T) {
 
 // TestARedirectKeepsTheRequest: clients follow with method and body.
 func TestARedirectKeepsTheRequest(t *testing.T) {
+	t.Parallel()
 	unit := newBehind(t)
 	u := routerOf(t, RouterConfig{Unit: "mu", Hosts: []string{unit.URL}, Redirect: true})
 	a := startApart(t, nil)

@@ -12,6 +12,7 @@ import (
 
 // TestARouterFollowsAProcessThatMoved: what the list says of a process counts more than where the router knows it to have been.
 func TestARouterFollowsAProcessThatMoved(t *testing.T) {
+	t.Parallel()
 	moved, stayed := message.ID{1}, message.ID{2}
 	var list []RoutedScheduler
 	text := `[{"url":"http://one"},{"url":"http://two/","processes":["` + moved.String() + `"]}]`

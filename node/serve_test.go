@@ -35,6 +35,7 @@ func hold(t *testing.T, address, sent string) (answer string, cut bool) {
 }
 
 func TestSlowClientsAreCutOff(t *testing.T) {
+	t.Parallel()
 	n := startNetwork(t, func(c *Config) {
 		c.limits = usualLimits
 		c.limits.header, c.limits.body = 100*time.Millisecond, 100*time.Millisecond
@@ -66,6 +67,7 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 
 // TestARefusedBodyIsAnswered writes all of a request before it reads, as simple clients do.
 func TestARefusedBodyIsAnswered(t *testing.T) {
+	t.Parallel()
 	n := startNetwork(t, nil)
 	a := n.Addresses()
 	for _, c := range []struct{ address, target, head string }{
@@ -93,6 +95,7 @@ func TestARefusedBodyIsAnswered(t *testing.T) {
 }
 
 func TestAnAnswerMayTakeLongerThanItsRequest(t *testing.T) {
+	t.Parallel()
 	slow := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, err := io.ReadAll(r.Body); err != nil {
 			t.Errorf("body: %v", err)
@@ -125,6 +128,7 @@ func TestAnAnswerMayTakeLongerThanItsRequest(t *testing.T) {
 }
 
 func TestNoMoreConnectionsThanThereIsRoomFor(t *testing.T) {
+	t.Parallel()
 	lim := usualLimits
 	lim.conns = 4
 	s, err := listen("cu", "127.0.0.1", 0, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "here") }), lim, slog.New(slog.DiscardHandler))
@@ -187,6 +191,7 @@ func TestNoMoreConnectionsThanThereIsRoomFor(t *testing.T) {
 }
 
 func TestBrowsersMayAskEverything(t *testing.T) {
+	t.Parallel()
 	n := startNetwork(t, nil)
 	a := n.Addresses()
 	for _, address := range []string{a.Gateway + "/graphql", a.Bundler + "/tx", a.MU, a.SU, a.CU + "/dry-run", a.Node + "/mu/", a.Node + "/clock"} {
@@ -219,6 +224,7 @@ func TestBrowsersMayAskEverything(t *testing.T) {
 }
 
 func TestAPanicIsOneAnswer(t *testing.T) {
+	t.Parallel()
 	h := guard("mu", http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("oh") }), usualLimits, newMetrics(), slog.New(slog.DiscardHandler))
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
@@ -228,6 +234,7 @@ func TestAPanicIsOneAnswer(t *testing.T) {
 }
 
 func TestBasesMayEndInASlash(t *testing.T) {
+	t.Parallel()
 	n := startNetwork(t, nil)
 	a := n.Addresses()
 	p := n.process.String()

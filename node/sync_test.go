@@ -88,6 +88,7 @@ func sameLog(t testing.TB, p message.ID, one, other *Node, slots int) {
 }
 
 func TestALogOfAnotherSchedulerIsFollowed(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	n := startNetwork(t, nil)
 	for range 300 {
@@ -164,6 +165,7 @@ func TestALogOfAnotherSchedulerIsFollowed(t *testing.T) {
 
 // TestWithoutItsSchedulerTheLogIsReadFromArweave: assignments and messages are found by GraphQL.
 func TestWithoutItsSchedulerTheLogIsReadFromArweave(t *testing.T) {
+	t.Parallel()
 	n := startNetwork(t, nil)
 	for i := range 120 {
 		if i%40 == 7 {
@@ -181,6 +183,7 @@ func TestWithoutItsSchedulerTheLogIsReadFromArweave(t *testing.T) {
 
 // TestPagesOfAllKinds: by number or by time only, small, or saying that more follows when nothing does.
 func TestPagesOfAllKinds(t *testing.T) {
+	t.Parallel()
 	n := startNetwork(t, nil)
 	for range 60 {
 		n.send(t, "count")
@@ -245,6 +248,7 @@ func allSlots(t testing.TB, n *network) []client.Edge {
 
 // TestAForgedLogIsRefusedAtItsSlot: nothing from there on is used, and when the log is right again it goes on.
 func TestAForgedLogIsRefusedAtItsSlot(t *testing.T) {
+	t.Parallel()
 	n := startNetwork(t, nil)
 	for range 20 {
 		n.send(t, "count")
@@ -303,6 +307,7 @@ func TestAForgedLogIsRefusedAtItsSlot(t *testing.T) {
 
 // TestFollowingFromACheckpoint: the whole log is read and checked, and evaluated from a memory that is trusted.
 func TestFollowingFromACheckpoint(t *testing.T) {
+	t.Parallel()
 	n := startNetwork(t, nil)
 	var last message.ID
 	for range 150 {

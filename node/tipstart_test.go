@@ -11,6 +11,7 @@ import (
 // TestASchedulerWaitsForItsGateway: units that are started together need no order. The first block has to be there before the
 // first slot, so the scheduler waits for it.
 func TestASchedulerWaitsForItsGateway(t *testing.T) {
+	t.Parallel()
 	gateway, err := StartGateway(context.Background(), GatewayConfig{})
 	if err != nil {
 		t.Fatal(err)

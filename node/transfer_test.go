@@ -28,6 +28,7 @@ func quiet(t testing.TB, dir string) *Node {
 }
 
 func TestAProcessMovesAsFiles(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	n := startNetwork(t, nil)
 	for range 200 {

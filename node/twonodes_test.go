@@ -118,6 +118,7 @@ func proxied(t testing.TB, to string, change func(path string, body []byte) []by
 
 // TestOneNodeSchedulesAndAnotherComputes: the states by path are the same.
 func TestOneNodeSchedulesAndAnotherComputes(t *testing.T) {
+	t.Parallel()
 	one := startNetwork(t, nil)
 	p := one.spawnLua(t, one.program(t, ballProgram), "one")
 	for i := range 4 {
@@ -158,6 +159,7 @@ func TestOneNodeSchedulesAndAnotherComputes(t *testing.T) {
 
 // TestATamperedLogOfAnotherNodeIsRefused, and what came before the wrong slot is used.
 func TestATamperedLogOfAnotherNodeIsRefused(t *testing.T) {
+	t.Parallel()
 	one := startNetwork(t, nil)
 	p := one.spawnLua(t, one.program(t, ballProgram), "one")
 	for i := range 4 {
@@ -194,6 +196,7 @@ func TestATamperedLogOfAnotherNodeIsRefused(t *testing.T) {
 
 // TestProcessesOfTwoNodesAnswerEachOther, each message once and in order, also when one of the nodes restarts in between.
 func TestProcessesOfTwoNodesAnswerEachOther(t *testing.T) {
+	t.Parallel()
 	quick := push.Limits{DelayFirst: 20 * time.Millisecond, DelayMax: 100 * time.Millisecond, AttemptsMax: 1000}
 	one := startNetwork(t, func(c *Config) { c.Push = quick })
 	dir := t.TempDir()
@@ -268,6 +271,7 @@ func TestProcessesOfTwoNodesAnswerEachOther(t *testing.T) {
 
 // TestAMessageForAProcessElsewhereIsBroughtThere also if it is one that legacy units would not read; or the client is sent there.
 func TestAMessageForAProcessElsewhereIsBroughtThere(t *testing.T) {
+	t.Parallel()
 	one := startNetwork(t, nil)
 	p := one.spawnLua(t, one.program(t, ballProgram), "one")
 	two := startNetwork(t, func(c *Config) { c.Peers = []string{one.Addresses().Node}; c.Key = seeded(t, "2") })
@@ -304,6 +308,7 @@ func TestAMessageForAProcessElsewhereIsBroughtThere(t *testing.T) {
 
 // TestAnAssignmentOfAnotherNodeIsBelievedIfItsSchedulerSignedIt, and if it is of the message.
 func TestAnAssignmentOfAnotherNodeIsBelievedIfItsSchedulerSignedIt(t *testing.T) {
+	t.Parallel()
 	n := startNetwork(t, nil)
 	p, err := message.ParseID(n.spawnLua(t, n.program(t, ballProgram), "one"))
 	if err != nil {
@@ -348,6 +353,7 @@ func TestAnAssignmentOfAnotherNodeIsBelievedIfItsSchedulerSignedIt(t *testing.T)
 
 // TestALegacyProcessElsewhereIsNotRead: its definition is found, its log is not, and nothing is said of it that is not so.
 func TestALegacyProcessElsewhereIsNotRead(t *testing.T) {
+	t.Parallel()
 	one := startNetwork(t, nil)
 	two := startNetwork(t, func(c *Config) { c.Peers = []string{one.Addresses().Node}; c.Key = seeded(t, "2") })
 	for _, path := range []string{"/slot", "/slot/current", "/now", "/now/results", "/compute", "/compute=0", "/schedule"} {
@@ -360,6 +366,7 @@ func TestALegacyProcessElsewhereIsNotRead(t *testing.T) {
 
 // TestRecordsOfSchedulers are kept if they are newer and signed by the scheduler.
 func TestRecordsOfSchedulers(t *testing.T) {
+	t.Parallel()
 	n := startNetwork(t, nil)
 	key := seeded(t, "9")
 	own := key.Address().String()

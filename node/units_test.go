@@ -134,6 +134,7 @@ func (a *apart) until(t testing.TB, p message.ID, expression, want string) {
 
 // TestUnitsApartPlayPingPong: two processes answer each other through four units that share nothing but HTTP.
 func TestUnitsApartPlayPingPong(t *testing.T) {
+	t.Parallel()
 	a := startApart(t, nil)
 	one, two := a.spawn(t), a.spawn(t)
 	for _, p := range []message.ID{one, two} {
@@ -172,6 +173,7 @@ ao.spawn("%s", {Tags = {{name = "Authority", value = "%s"}}})`, builtin.ID(), a.
 // TestAMessengerLosesNothing: the compute unit does not answer, the messenger is stopped and started again in between, and a
 // message whose outbox was to be pushed still is, once.
 func TestAMessengerLosesNothing(t *testing.T) {
+	t.Parallel()
 	var down atomic.Bool
 	var cu atomic.Value
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -234,6 +236,7 @@ func TestAMessengerLosesNothing(t *testing.T) {
 
 // TestAnAnswerOfTheSchedulerIsLost: the answer to a posted message is lost, and the message is pushed all the same.
 func TestAnAnswerOfTheSchedulerIsLost(t *testing.T) {
+	t.Parallel()
 	var lose atomic.Bool
 	var su atomic.Value
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -278,6 +281,7 @@ func TestAnAnswerOfTheSchedulerIsLost(t *testing.T) {
 
 // TestASchedulerAloneRestarts: after a restart slots follow on, and what could not be uploaded is.
 func TestASchedulerAloneRestarts(t *testing.T) {
+	t.Parallel()
 	var up atomic.Bool
 	var bundler atomic.Value
 	uploads := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -352,6 +356,7 @@ func TestASchedulerAloneRestarts(t *testing.T) {
 
 // TestTimersOfUnitsApart: the messenger asks a compute unit elsewhere what the timers of a watched process sent, and pushes it.
 func TestTimersOfUnitsApart(t *testing.T) {
+	t.Parallel()
 	a := startApart(t, func(_ *SchedulerConfig, c *MessengerConfig) { c.TimerEvery = 100 * time.Millisecond })
 	two := a.spawn(t)
 	a.eval(t, two, `Seen = 0 Handlers.add("Tick", "Tick", function(m) Seen = Seen + 1 end)`)

@@ -22,6 +22,7 @@ import (
 // TestUploadsWaitForWhatIsNotThereYet: an item that shows late is uploaded all the same, one that the bundler does not want keeps no
 // other waiting, and one that the bundler cannot take now is sent again.
 func TestUploadsWaitForWhatIsNotThereYet(t *testing.T) {
+	t.Parallel()
 	key, err := commitment.NewAgent().FromSeed(commitment.Ed25519, []byte(strings.Repeat("u", 32)))
 	if err != nil {
 		t.Fatal(err)
