@@ -28,6 +28,7 @@ const (
 // signature verified. Every result is that of the published loader: the recorded one, and in the long run, over ten thousand
 // messages of each kind, one that the loader gives at the same time.
 func TestALogOfAnotherNetwork(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []string{"tick", "transfer", "mixed"} {
 		t.Run(kind, func(t *testing.T) {
 			n := legacyRecorded

@@ -25,6 +25,7 @@ type following struct {
 
 // A follower is killed again and again while the log grows. In the end it has the same log and the same results.
 func TestAFollowerGoesOnAfterKills(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	base := freePorts(t, 6)
 	n := start(t, "dev", "--memory", "--port-base", fmt.Sprint(base))

@@ -40,6 +40,7 @@ return "ring"`
 // A busy network is killed at random moments, again and again, also while it starts. What it accepted is there once, what its processes sent
 // arrived once and in order, and a fresh unit that evaluates the logs comes to the same results and the same memory.
 func TestNothingIsLostOrDoubledByKills(t *testing.T) {
+	t.Parallel()
 	module := aosFile(t)
 	kills, seed := 6, uint64(time.Now().UnixNano())
 	if long() {

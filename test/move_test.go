@@ -51,6 +51,7 @@ func killedUntilDone(t *testing.T, random *rand.Rand, args ...string) (kills int
 // killed at random moments: what was accepted has one slot, the chain holds across the moves, and a compute unit that follows the
 // process has the results of a fresh one.
 func TestAProcessMovesWhileMessagesCome(t *testing.T) {
+	t.Parallel()
 	moves, seed := 2, uint64(time.Now().UnixNano())
 	if long() {
 		moves = 40

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -86,11 +87,14 @@ func aosFile(t testing.TB) string {
 	return f
 }
 
-// freePorts gives the first of n ports in a row that nobody uses.
+// portTries counts what freePorts has looked at: tests beside each other get ports of their own.
+var portTries atomic.Int64
+
+// freePorts gives the first of n ports in a row that nobody uses, and that no other test was given.
 func freePorts(t testing.TB, n int) int {
 	t.Helper()
-	for try := range 50 {
-		base := 30020 + (os.Getpid()*37+try*101)%2700
+	for range 50 {
+		base := 30020 + (os.Getpid()*37+int(portTries.Add(1))*101)%2700
 		ok := true
 		for p := base; p < base+n && ok; p++ {
 			l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", p))

@@ -64,6 +64,7 @@ func spawnRing(t *testing.T, c *client.Network, key *commitment.Key, processes i
 // order, and a fresh unit comes to the same results and the same memory. The node's folder is lost with each kill: there is
 // nothing in it.
 func TestANodeOnADatabaseLosesAndDoublesNothing(t *testing.T) {
+	t.Parallel()
 	server := pgtest.Start(t)
 	dir := t.TempDir()
 	n := start(t, "node", "--data", dir, "--port-base", fmt.Sprint(freePorts(t, 6)), "--wallet", wallet(t),
@@ -110,6 +111,7 @@ func TestANodeOnADatabaseLosesAndDoublesNothing(t *testing.T) {
 // Two nodes on one database take messages for the same processes at the same time, then one of them is killed. No slot is
 // doubled, nothing that was accepted is lost, and both have the same results.
 func TestTwoNodesOnOneDatabase(t *testing.T) {
+	t.Parallel()
 	server := pgtest.Start(t)
 	url, key, wallet := server.Database(t), user(t, 1), wallet(t)
 	first := startOn(t, url, "first", wallet)

@@ -90,6 +90,7 @@ func (s *stream) more(t *testing.T, n int) {
 // killed and comes back: each accepted message has one slot, and the chain of each process holds. A compute unit that keeps its results
 // there, too, and is killed with them, comes to the results of one with a folder.
 func TestSchedulersAndAComputeUnitOnADatabase(t *testing.T) {
+	t.Parallel()
 	server := pgtest.Start(t)
 	url, key := server.Database(t), wallet(t)
 	ports := freePorts(t, 4)

@@ -50,6 +50,7 @@ func follower(l *legacyLog, s *legacyServer, data string) []string {
 // TestASlotThatDoesNotHold: in a long log one slot is forged, by somebody on the way or by the scheduler itself. The slots
 // before it are read and evaluated, it is refused by its number and with the reason, and nothing behind it is used.
 func TestASlotThatDoesNotHold(t *testing.T) {
+	t.Parallel()
 	n, bad := 300, 217
 	if long() {
 		n, bad = 10_000, 9_217
@@ -115,6 +116,7 @@ func TestASlotThatDoesNotHold(t *testing.T) {
 
 // TestALongLogIsFollowed reads a log while the follower is killed, and looks at its memory.
 func TestALongLogIsFollowed(t *testing.T) {
+	t.Parallel()
 	n, kills := 600, 3
 	if long() {
 		n, kills = 10_000, 25
