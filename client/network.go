@@ -148,6 +148,10 @@ func decode(unit string, b []byte, into any) error {
 		*raw = b
 		return nil
 	}
+	if text := bytes.TrimSpace(b); len(text) > 0 && text[0] == '<' {
+		return fault.New(fault.Unavailable, "answer-malformed", "the %s answered a page (HTML), not JSON", unit).
+			WithHint("the address is probably not that of a %s", unit)
+	}
 	if err := json.Unmarshal(b, into); err != nil {
 		return fault.Wrap(err, fault.Unavailable, "answer-malformed", "the %s answered what is not the expected JSON", unit)
 	}

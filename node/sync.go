@@ -196,6 +196,9 @@ func (m *mirror) once(ctx context.Context) error {
 	if err == nil && taken == 0 {
 		return gone // neither has anything new
 	}
+	if err != nil && fault.CodeOf(err) != "slot-refused" {
+		return fault.Wrap(err, fault.KindOf(err), fault.CodeOf(err), "the scheduler: %v; the gateway", gone)
+	}
 	return err
 }
 

@@ -85,7 +85,7 @@ type Settings struct {
 	LimitMessages   bool          `flag:"limit-messages" units:"su node" legacy:"ENABLE_MESSAGE_MAX_SIZE@su,node" help:"Refuse messages above --message-bytes."`
 	MessageBytes    uint64        `flag:"message-bytes" units:"su node" kind:"bytes" default:"102400" min:"1" legacy:"MAX_MESSAGE_SIZE_BYTES@su,node" help:"Largest message, if they are limited."`
 	LargeOwners     []string      `flag:"large-owners" units:"su node" kind:"address" legacy:"MAX_SIZE_OWNER_WHITELIST@su,node" help:"Wallets whose messages are not limited."`
-	LargeFrom       []string      `flag:"large-from" units:"su node" legacy:"MAX_SIZE_FROM_WHITELIST@su,node" help:"Processes (From-Process) whose messages are not limited."`
+	LargeFrom       []string      `flag:"large-from" units:"su node" kind:"id" legacy:"MAX_SIZE_FROM_WHITELIST@su,node" help:"Processes (From-Process) whose messages are not limited."`
 	LargeFromOwners []string      `flag:"large-from-owners" units:"su node" kind:"address" legacy:"MAX_SIZE_FROM_OWNER_WHITELIST@su,node" help:"Owners of sending processes whose messages are not limited."`
 	AllowedIPsURL   string        `flag:"allowed-ips-url" units:"su node" kind:"url" legacy:"IP_WHITELIST_URL@su,node" help:"JSON list of the addresses that may post, read every 30 s; an empty list allows all."`
 	ProcessesURL    string        `flag:"allowed-processes-url" units:"su mu node" kind:"url" legacy:"PROCESS_WHITELIST_URL@su,mu,node" help:"JSON {\"processes\":{ID:…}}, read every 10 s: only these get messages, and no new ones are made."`
@@ -123,13 +123,13 @@ type Settings struct {
 	WalletLimit    int           `flag:"wallet-limit" units:"mu node" legacy:"IP_WALLET_RATE_LIMIT@mu,node" help:"Messages that one wallet at one address may post in --wallet-limit-interval; 0: no limit."`
 	WalletInterval time.Duration `flag:"wallet-limit-interval" units:"mu node" default:"1h" min:"1" legacy:"IP_WALLET_RATE_LIMIT_INTERVAL@mu,node" help:"Time that --wallet-limit counts in."`
 	WalletLimitURL string        `flag:"wallet-limit-url" units:"mu node" kind:"url" legacy:"RATE_LIMIT_FILE_URL@mu,node" help:"JSON of other limits: {\"addresses\":{},\"ips\":{},\"processes\":{},\"default\":n}, read every 5 minutes."`
-	RefusedSenders []string      `flag:"refused-senders" units:"mu node" legacy:"FROM_PROCESS_BLACKLIST@mu,node" help:"From-Process values that are refused."`
+	RefusedSenders []string      `flag:"refused-senders" units:"mu node" kind:"id" legacy:"FROM_PROCESS_BLACKLIST@mu,node" help:"From-Process values that are refused."`
 
 	// Compute unit: what it runs.
 	MemoryMax    uint64   `flag:"memory-max" units:"cu node" kind:"bytes" default:"16gb" min:"1" legacy:"PROCESS_WASM_MEMORY_MAX_LIMIT@cu,node" help:"Largest Memory-Limit of a process."`
 	GasMax       uint64   `flag:"compute-max" units:"cu node" default:"9000000000000" min:"1" legacy:"PROCESS_WASM_COMPUTE_MAX_LIMIT@cu,node" help:"Largest Compute-Limit of a process, in gas of one message."`
-	Formats      []string `flag:"formats" units:"cu node" legacy:"PROCESS_WASM_SUPPORTED_FORMATS@cu,node" help:"Module-Formats that are run; all that ago knows if empty."`
-	Extensions   []string `flag:"extensions" units:"cu node" legacy:"PROCESS_WASM_SUPPORTED_EXTENSIONS@cu,node" help:"Module extensions that are run; all that ago knows if empty."`
+	Formats      []string `flag:"formats" units:"cu node" choices:"wasm32-unknown-emscripten wasm32-unknown-emscripten2 wasm32-unknown-emscripten3 wasm32-unknown-emscripten4 wasm64-unknown-emscripten-draft_2024_02_15 wasm32-unknown-emscripten-metering wasm64-unknown-emscripten-draft_2024_10_16-metering lua-5.3-ago.1 lua-5.3-messages-ago.1" legacy:"PROCESS_WASM_SUPPORTED_FORMATS@cu,node" help:"Module-Formats that are run; all that ago knows if empty."`
+	Extensions   []string `flag:"extensions" units:"cu node" choices:"WeaveDrive" legacy:"PROCESS_WASM_SUPPORTED_EXTENSIONS@cu,node" help:"Module extensions that are run; all that ago knows if empty."`
 	Restrict     []string `flag:"restrict-processes" units:"cu node" kind:"id" legacy:"RESTRICT_PROCESSES@cu,node" help:"Processes that are not evaluated."`
 	Allow        []string `flag:"allow-processes" units:"cu node" kind:"id" legacy:"ALLOW_PROCESSES@cu,node" help:"The only processes that are evaluated; empty: all."`
 	AllowOwners  []string `flag:"allow-owners" units:"cu node" kind:"address" legacy:"ALLOW_OWNERS@cu,node" help:"Owners whose processes are evaluated; empty: all."`

@@ -210,6 +210,12 @@ func TestValuesThatCannotBeAreWrong(t *testing.T) {
 		"PROCESS_CHECKPOINT_TRUSTED_OWNERS=fcoN_xJeisVsPXA-trzVAuIiqO3ydLQxM-L4XbrQKzY":                       true,
 		`WALLET={"kty":"RSA"}`: false,
 		"WALLET=wallet.json":   false,
+		"PROCESS_WASM_SUPPORTED_FORMATS=wasm32-unknown-emscripten, wasm64-unknown-emscripten-draft_2024_02_15": true,
+		"PROCESS_WASM_SUPPORTED_FORMATS=wasm32-unknown-emscripten,wasm32-unknown-emscripten5":                  false,
+		"PROCESS_WASM_SUPPORTED_EXTENSIONS=WeaveDrive":                                                         true,
+		"PROCESS_WASM_SUPPORTED_EXTENSIONS=Weavedrive":                                                         false,
+		"RESTRICT_PROCESSES=all": false,
+		"ALLOW_PROCESSES=fcoN_xJeisVsPXA-trzVAuIiqO3ydLQxM-L4XbrQKzY,x": false,
 	} {
 		env, err := ParseEnvFile(".env", "# a unit of before\n"+line+"\n")
 		if err != nil {
@@ -220,6 +226,37 @@ func TestValuesThatCannotBeAreWrong(t *testing.T) {
 			t.Errorf("%s: %v", line, err)
 		} else if err != nil && !strings.Contains(err.Error(), ".env:2") {
 			t.Errorf("%s: %v does not tell the line", line, err)
+		}
+	}
+}
+
+// TestListsOfProcessesAreIDs: the lists of every unit that name processes or wallets take nothing else.
+func TestListsOfProcessesAreIDs(t *testing.T) {
+	for _, u := range []Unit{SU, MU, CU, Node, UR} {
+		for _, s := range Of(u) {
+			for _, old := range s.legacyOf(u) {
+				switch old.Name {
+				case "MAX_SIZE_OWNER_WHITELIST", "MAX_SIZE_FROM_WHITELIST", "MAX_SIZE_FROM_OWNER_WHITELIST", "FROM_PROCESS_BLACKLIST", "ALLOW_PROCESSES", "RESTRICT_PROCESSES",
+					"ALLOW_OWNERS", "PROCESS_CHECKPOINT_TRUSTED_OWNERS", "PROCESS_CHECKPOINT_PREFERRED_OWNERS", "IGNORE_ARWEAVE_CHECKPOINTS", "PROCESS_IGNORE_ARWEAVE_CHECKPOINTS", "OWNERS":
+				default:
+					continue
+				}
+				const id = "fcoN_xJeisVsPXA-trzVAuIiqO3ydLQxM-L4XbrQKzY"
+				for value, good := range map[string]bool{id: true, id + "," + id: true, "everyone": false, id + "," + id[1:]: false} {
+					env, err := ParseEnvFile(".env", "\n"+old.Name+"="+value+"\n")
+					if err != nil {
+						t.Fatal(err)
+					}
+					l, err := Load(u, Sources{EnvFile: env, Vars: map[string]string{"home": "/data"}})
+					if l == nil {
+						t.Fatal(err)
+					}
+					wrong := l.problems(s.Flag) > 0
+					if wrong == good || wrong && !strings.Contains(err.Error(), old.Name) && !strings.Contains(err.Error(), "hosts") {
+						t.Errorf("ago %s, %s=%s: %v", u, old.Name, value, err)
+					}
+				}
+			}
 		}
 	}
 }

@@ -108,7 +108,7 @@ func (c *configCheckCommand) Run(o *out, all *commands) error {
 		if l == nil {
 			return malformed(err)
 		}
-		for _, p := range l.Problems {
+		for _, p := range append(l.Problems, wrongWallets(l)...) {
 			if !seen[p] {
 				seen[p] = true
 				problems = append(problems, p)
@@ -140,6 +140,19 @@ func (c *configCheckCommand) Run(o *out, all *commands) error {
 		return nil
 	}
 	return malformed(settings.Problem{Text: fmt.Sprintf("%d of the settings are wrong", len(problems)), Hint: "correct what is listed as wrong"})
+}
+
+// wrongWallets opens the files of keys that the settings name: a unit that has none of them does not start.
+func wrongWallets(l *settings.Loaded) (out []settings.Problem) {
+	if l.WalletFile != "" && l.WalletText == "" {
+		if _, err := unitKey(l); err != nil {
+			out = append(out, settings.Problem{Where: l.Source("wallet"), Text: err.Error(), Hint: "name a wallet (JWK) that is there, or make one: ago wallet create FILE"})
+		}
+	}
+	if _, err := coreKey(l.CoreWallet); err != nil {
+		out = append(out, settings.Problem{Where: l.Source("core-wallet"), Text: err.Error(), Hint: "make one: ago wallet create --type arweave FILE"})
+	}
+	return out
 }
 
 func (c *configCheckCommand) say(o *out, what string, p settings.Problem) {

@@ -169,9 +169,12 @@ var effects = map[string]func(*testing.T, *world){
 			is(t, 422, "this unit runs wasm32-unknown-emscripten, wasm32-unknown-emscripten2")
 	},
 	"cu/PROCESS_WASM_SUPPORTED_EXTENSIONS": func(t *testing.T, w *world) {
-		for value, status := range map[string]int{"Other": 422, "WeaveDrive,Other": 200} {
-			r := w.start(t, settings.CU, env{"PROCESS_WASM_SUPPORTED_EXTENSIONS": value})
-			r.ask(t, "GET", fmt.Sprintf("/result/%s?process-id=%[1]s", w.extended), nil).is(t, status, "")
+		for _, e := range []struct {
+			env    env
+			status int
+		}{{env{"AGO_EXTENSIONS": ""}, 422}, {env{"PROCESS_WASM_SUPPORTED_EXTENSIONS": "WeaveDrive"}, 200}} {
+			r := w.start(t, settings.CU, e.env)
+			r.ask(t, "GET", fmt.Sprintf("/result/%s?process-id=%[1]s", w.extended), nil).is(t, e.status, "")
 		}
 	},
 	"cu/WASM_EVALUATION_MAX_WORKERS":                ofWorkers,

@@ -31,6 +31,7 @@ type syncCommand struct {
 	Interval       time.Duration `default:"1s" help:"How often the scheduler is asked for new slots." toml:"interval"`
 	TrustGateway   bool          `help:"Take the module on the gateway's word if it shows no signature of it." toml:"trust-gateway"`
 	Once           bool          `help:"Stop when all that the scheduler has is here and evaluated." toml:"-"`
+	GiveUpAfter    time.Duration `name:"give-up-after" default:"1m" help:"With --once: how long nothing may come on before it ends with an error." toml:"give-up-after"`
 }
 
 // Help is shown by ago sync --help.
@@ -124,8 +125,9 @@ const progressEvery = 2 * time.Second
 func (c *syncCommand) tell(o *out, n *node.Node, stop <-chan struct{}) error {
 	t := time.NewTicker(progressEvery / 8)
 	defer t.Stop()
-	var last node.Following
+	var last, moved node.Following
 	var printed time.Time
+	failing, since := "", time.Now()
 	for {
 		select {
 		case <-stop:
@@ -133,6 +135,16 @@ func (c *syncCommand) tell(o *out, n *node.Node, stop <-chan struct{}) error {
 		case <-t.C:
 		}
 		now := n.Following()[0]
+		if now.Failing != "" {
+			failing = now.Failing
+		}
+		if now.Current || now.Read != moved.Read || now.Evaluated != moved.Evaluated {
+			moved, failing, since = now, "", time.Now()
+		}
+		if c.Once && failing != "" && time.Since(since) >= c.GiveUpAfter {
+			return fault.New(fault.Unavailable, "sync-stuck", "slot %d of %d, and nothing came on for %v: %s", now.Read, now.Known, c.GiveUpAfter, failing).
+				WithHint("%s; what is here stays, and the next start goes on after it", c.asked())
+		}
 		due := time.Since(printed) >= progressEvery
 		if due && (now.Read != last.Read || now.Evaluated != last.Evaluated || now.Refused != last.Refused || now.Failing != last.Failing || printed.IsZero()) {
 			progress(o.stderr, now, last, time.Since(printed))
@@ -147,6 +159,18 @@ func (c *syncCommand) tell(o *out, n *node.Node, stop <-chan struct{}) error {
 			return nil
 		}
 	}
+}
+
+// asked says where the log was looked for.
+func (c *syncCommand) asked() string {
+	su, gateway := "the scheduler that the process names", "no gateway"
+	if c.SU != "" {
+		su = "the scheduler " + c.SU + " (--su)"
+	}
+	if c.GatewayURL != "" {
+		gateway = "the gateway " + c.GatewayURL + " (--gateway-url)"
+	}
+	return "asked were " + su + " and " + gateway + ", for process " + c.Process
 }
 
 // progress prints one line: slots, slots a second, and the time left at that rate.

@@ -2,6 +2,9 @@ package main
 
 import (
 	"bytes"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 )
@@ -29,5 +32,39 @@ func TestWhatCannotBeMovedIsRefused(t *testing.T) {
 		if code == exitDone || !strings.Contains(stderr.String(), `"code":"`+c.code+`"`) {
 			t.Errorf("%v: exit code %d, %s%s", c.args, code, &stdout, &stderr)
 		}
+	}
+}
+
+// TestSyncEndsWithTheReason: nothing that answers, a page of HTML and a scheduler without the process are told, and --once ends.
+func TestSyncEndsWithTheReason(t *testing.T) {
+	t.Parallel()
+	const process = "ISShJH1ij-hPPt9St5UFFr_8Ys3Kj5cyg7zrMGt7H9s"
+	gone := httptest.NewServer(nil)
+	gone.Close()
+	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		io.WriteString(w, "<!DOCTYPE html><html><body>Welcome</body></html>")
+	}))
+	t.Cleanup(page.Close)
+	unknown := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusNotFound)
+		io.WriteString(w, `{"error":"Process not found"}`)
+	}))
+	t.Cleanup(unknown.Close)
+	for name, c := range map[string]struct{ su, want string }{
+		"unreachable": {gone.URL, "connection refused"},
+		"HTML":        {page.URL, "HTML"},
+		"unknown":     {unknown.URL, "Process not found"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var stdout, stderr bytes.Buffer
+			code := run([]string{"sync", process, "--memory", "--once", "--give-up-after", "1s", "--interval", "50ms", "--su", c.su, "--gateway-url", gone.URL, "--cache", t.TempDir()},
+				strings.NewReader(""), &stdout, &stderr)
+			said := stderr.String()
+			if code == exitDone || !strings.Contains(said, c.want) || !strings.Contains(said, c.su+" (--su)") || !strings.Contains(said, process) {
+				t.Errorf("exit code %d: %s", code, said)
+			}
+		})
 	}
 }
