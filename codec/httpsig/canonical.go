@@ -10,14 +10,12 @@ import (
 // canonical lays out what a commitment covers of a message: the keys given, all if nil, with nested messages linked or in
 // place.
 func canonical(m message.Message, keys []string, n message.Nesting) message.Laid {
-	wanted := oneOf(keys)
-	fs := make([]message.Field, 0, m.Len())
-	for key, v := range m.All() {
-		if key != message.KeyCommitments && (keys == nil || wanted(key)) {
-			fs = append(fs, message.Field{Key: key, Value: v})
-		}
+	if keys == nil {
+		m = m.Without(message.KeyCommitments)
+	} else {
+		m = onlyKeys(m, keys)
 	}
-	return annotate(message.Of(fs), n).Lay(nil)
+	return annotate(m, n).Lay(nil)
 }
 
 // oneOf tells whether a key is among these, which mostly are in order.

@@ -229,8 +229,10 @@ func (s member) committed(w Wire, m message.Message) message.List {
 			add(key)
 		}
 		if c == message.KeyTypes && s.old() { // empty values exist in the types alone
+			text, _ := w.Get(message.KeyTypes)
+			types, _ := structured.ParseTypes(text)
 			for key := range m.All() {
-				if _, ok := w.Get(key); !ok && emptyValue(m, key) {
+				if _, ok := w.Get(key); !ok && strings.HasPrefix(types[key], "empty-") && emptyValue(m, key) {
 					add(key)
 				}
 			}
@@ -244,7 +246,7 @@ func (s member) committed(w Wire, m message.Message) message.List {
 func (s member) steered(w Wire, committed []string) bool {
 	unsigned := func(name string) bool {
 		_, there := w.Get(name)
-		return there && !slices.ContainsFunc(s.components, func(c string) bool { return strings.TrimPrefix(c, "@") == name })
+		return there && !s.covers(name)
 	}
 	if !unsigned(message.KeyContentDigest) {
 		contentType, _ := w.Get(message.KeyContentType)
@@ -252,6 +254,9 @@ func (s member) steered(w Wire, committed []string) bool {
 		if unsigned(message.KeyBodyKey) || s.old() && unsigned(hdrInlineKey) || multipart && unsigned(message.KeyContentType) {
 			return true
 		}
+	}
+	if len(w.Body) > 0 && s.covers(message.KeyBodyKey) && !s.covers(message.KeyContentDigest) {
+		return true // the value was empty when it was signed
 	}
 	if !unsigned(message.KeyTypes) {
 		return false
@@ -280,7 +285,17 @@ func bodyKeys(w Wire, m message.Message, old bool) []string {
 	if len(w.Body) == 0 {
 		return nil
 	}
+	var escaped []string // keys of headers, which can be escaped in several ways
+	for _, h := range w.Headers {
+		if key := unescapeID(h.Name); key != h.Name {
+			name, _ := message.LinkKey(key)
+			escaped = append(escaped, key, name)
+		}
+	}
 	inHeader := func(key string) bool {
+		if slices.Contains(escaped, key) {
+			return true
+		}
 		lower := strings.ToLower(key) // as headers are named
 		for _, name := range []string{lower, lower + "+link", message.EscapeKey(key)} {
 			if _, ok := w.Get(name); ok {
@@ -289,9 +304,10 @@ func bodyKeys(w Wire, m message.Message, old bool) []string {
 		}
 		return false
 	}
-	idsText, _ := w.Get(hdrIDs)
 	ids := map[string]bool{}
-	if dictionary, err := sfv.ParseDictionary(idsText); err == nil {
+	if old {
+		idsText, _ := w.Get(hdrIDs)
+		dictionary, _ := sfv.ParseDictionary(idsText)
 		for _, id := range dictionary {
 			ids[id.Name] = true
 		}

@@ -252,7 +252,7 @@ func verifyA(m message.Message, id string, entry message.Message) (commitment.Si
 		}
 		for _, from := range sourcesA(m, entry, s) {
 			if isMAC {
-				if mac, ok := macA(s.components, from.value); ok && mac.String() == id && s.signed(entry, from.wire(), m) {
+				if mac, ok := macA(s.components, from.value); ok && mac.String() == id && s.signed(entry, from.wire(), from.says) {
 					return commitment.Signer{}, nil
 				}
 				continue
@@ -268,7 +268,7 @@ func verifyA(m message.Message, id string, entry message.Message) (commitment.Si
 			if err != nil {
 				return commitment.Signer{}, err
 			}
-			if base, ok := linesA(s.components, s.raw, from.value); ok && check(base, s.signature) && s.signed(entry, from.wire(), m) {
+			if base, ok := linesA(s.components, s.raw, from.value); ok && check(base, s.signature) && s.signed(entry, from.wire(), from.says) {
 				return signer, nil
 			}
 		}
@@ -280,30 +280,43 @@ func verifyA(m message.Message, id string, entry message.Message) (commitment.Si
 type sourceA struct {
 	value func(name string) (string, bool)
 	wire  func() Wire
+	says  message.Message // what is laid out
 }
 
 // sourcesA gives what a signature may be over: the headers that the message came in, and what clients and nodes of the generation make
 // of what it says. Each is laid out when it is looked at, which costs a copy of the body.
 func sourcesA(m, entry message.Message, s member) []sourceA {
-	laid := func(lay func() message.Laid) sourceA {
+	laid := func(says message.Message, lay func() message.Laid) sourceA {
 		once := sync.OnceValue(lay)
-		return sourceA{func(name string) (string, bool) { return once().Get(name) }, func() Wire { return NewWire(once().Headers, []byte(once().Body)) }}
+		return sourceA{func(name string) (string, bool) { return once().Get(name) }, func() Wire { return NewWire(once().Headers, []byte(once().Body)) }, says}
 	}
 	var sources []sourceA
 	if f, ok := m.Form().(*form); ok && m.Codec() == Codec && !s.steered(f.wire, committedKeys(entry)) {
-		sources = append(sources, sourceA{f.wire.signed, func() Wire { return f.wire }})
+		sources = append(sources, sourceA{f.wire.signed, func() Wire { return f.wire }, m})
 		if w, ok := untypedStatus(f.wire, s); ok {
-			sources = append(sources, sourceA{w.signed, func() Wire { return w }})
+			sources = append(sources, sourceA{w.signed, func() Wire { return w }, m})
 		}
 	}
-	sources = append(sources, laid(func() message.Laid { return layA(m) }))
+	sources = append(sources, laid(m, func() message.Laid { return layA(m) }))
 	if s.covers(message.KeyContentDigest) { // what is nested is in the body
-		covered := m.OnlyCommitted()
+		claimed := onlyKeys(m, committedKeys(entry)) // what is beside it is in no layout, and would look as if it were in the body
 		for _, lower := range []bool{false, true} {
-			sources = append(sources, laid(func() message.Laid { return laidByNodeA(covered, lower) }))
+			sources = append(sources, laid(claimed, func() message.Laid { return laidByNodeA(claimed, lower) }))
 		}
 	}
 	return sources
+}
+
+// onlyKeys gives a message with these keys alone, without commitments.
+func onlyKeys(m message.Message, keys []string) message.Message {
+	wanted := oneOf(keys)
+	fs := make([]message.Field, 0, m.Len())
+	for key, v := range m.All() {
+		if key != message.KeyCommitments && wanted(key) {
+			fs = append(fs, message.Field{Key: key, Value: v})
+		}
+	}
+	return message.Of(fs)
 }
 
 // untypedStatus gives headers without the type of the status of an answer, if a signature covers types and no status: nodes of the first
@@ -319,8 +332,11 @@ func untypedStatus(w Wire, s member) (Wire, bool) {
 }
 
 // signed tells whether a signature covers all that its commitment says it does: what it signed stands beside that in the commitment,
-// which comes from whoever sent it.
+// which comes from whoever sent it. A value with a type that was not signed was not signed either.
 func (s member) signed(entry message.Message, w Wire, m message.Message) bool {
+	if s.steered(w, committedKeys(entry)) {
+		return false
+	}
 	covered := map[string]bool{}
 	for _, key := range s.committed(w, m) {
 		text, _ := key.(message.Bytes)
