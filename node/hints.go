@@ -69,7 +69,7 @@ func hintIn(text string) string {
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil {
 		return ""
 	}
-	return u.Scheme + "://" + u.Host + strings.TrimRight(u.Path, "/")
+	return u.Scheme + "://" + u.Host + strings.TrimRight(u.EscapedPath(), "/")
 }
 
 // Hint notes where a process may be found; text is its id and what stands behind it.

@@ -38,6 +38,25 @@ func TestHintsAreRead(t *testing.T) {
 	}
 }
 
+// FuzzHint: whatever stands behind an id, what is asked is the address of a node over HTTP, without anybody's name in it, and reads as
+// itself.
+func FuzzHint(f *testing.F) {
+	for _, seed := range []string{"?hint=http://a.example:8734", "&hint=https%3A%2F%2Fa.example/x/", "?a=1&hint=http://[::1]:80", "?hint=http://a?b&c#d", "?%zz", "?hint=http://a/%3Fx%23y"} {
+		f.Add(seed)
+	}
+	p := message.HashOf(nil).String()
+	f.Fuzz(func(t *testing.T, behind string) {
+		at := hintIn(p + behind)
+		if at == "" {
+			return
+		}
+		u, err := url.Parse(at)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+			t.Errorf("%q is read as %q: %v, %v", behind, at, u, err)
+		}
+	})
+}
+
 // TestAHintLeadsToAProcess that no peer and no record leads to: reading it, sending to it, and from process to process.
 func TestAHintLeadsToAProcess(t *testing.T) {
 	quick := push.Limits{DelayFirst: 20 * time.Millisecond, DelayMax: 100 * time.Millisecond}
