@@ -1,4 +1,4 @@
-// Every figure the docs claim, by one command: node bench/run.mjs [--only engine,cold,network,scheduling,memory,aocore,processes,operators] [--quick]
+// Every figure the docs claim, by one command: node bench/run.mjs [--only engine,cold,network,scheduling,memory,aocore,processes,operators,replay] [--quick]
 //   --quick      shorter logs and fewer runs: to see that everything works, not to quote
 //   --work DIR   where generated logs are kept for the next run (default: a folder in the system's temporary one)
 // Peers run beside us in the same call: the npm packages of test/node_modules, and the reference compute unit if CU_DIR names
@@ -235,15 +235,20 @@ async function processes () {
   } finally { await n.stop() }
 }
 
-// What an operator notices: replaying a log against the loader as units use it, a message to a live process, restarts, checkpoints,
-// one process flooded beside another, and following a log of another network.
-async function operators () {
+// The first of the figures for operators, also alone: replaying a log against the loader as units use it.
+function replay () {
   const ten = quick ? 1000 : 10000
   const ledger = log('transfer', ten, 'none')
   const ours = benchCU('S1_ledger', ledger, ten, 'cold').cold.cpu_s_per_msg
   const theirs = lastJSON(sh(NODE[0], [NODE[1], join(HERE, 'engine/bench-ao-loader.mjs'), '--deps', DEPS, '--log', ledger, '--n', quick ? '40' : '300', '--mode', 'copy'])).cpu_s_per_msg
   note('S1_ledger_loader', theirs)
   row(`S1 cold replay of ${ten} transfers by the whole unit, CPU a message; loader copies the memory`, r3(ours * 1000) + ' ms', r3(theirs * 1000) + ' ms', '1/' + r3(theirs / ours), '1/40')
+}
+
+// What else an operator notices: a message to a live process, restarts, checkpoints, one process flooded beside another, and
+// following a log of another network.
+async function operators () {
+  const ten = quick ? 1000 : 10000
   const hot = benchCU('S3', log('tick', 1000, 'none'), 1000, 'hot', { AGO_CACHE: cache }).hot_ms
   row('S3 a new message to a live process over HTTP, p50 / p99', hot.p50 + ' / ' + hot.p99 + ' ms', '539 ms (published)', '', '5 ms')
   const back = note('S6', lastJSON(sh(RESTART, ['-bin', BIN, '-module', MODULE, '-n', String(ten), '-runs', String(runs)])))
@@ -284,6 +289,7 @@ if (want('cold')) cold()
 if (want('network')) await network()
 if (want('scheduling')) await scheduling()
 if (want('memory')) await memory()
+if (want('operators') || want('replay')) replay()
 if (want('operators')) await operators()
 if (want('aocore')) await aocore()
 if (want('aocore') || want('processes')) { overhead(); await processes() }
