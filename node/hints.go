@@ -30,10 +30,11 @@ type hints struct {
 	known    map[message.ID]string
 }
 
+const rowHint byte = 'y' // second byte in the node's table: process -> url
+
 const (
-	rowHint   byte = 'y' // second byte in the node's table: process -> url
-	hintsMax       = 4096
-	hintBytes      = 2048
+	hintsMax  = 4096
+	hintBytes = 2048
 )
 
 // besides gives the networks that nodes of others may be reached in beside the public one.
