@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"runtime"
 	"strings"
-	"sync"
 	"time"
 
 	"ago/clock"
@@ -31,14 +30,12 @@ func askers(h http.Handler, c *crowd) http.Handler {
 			h.ServeHTTP(w, r)
 			return
 		}
-		leave, err := c.enter(r.Context(), subject(about))
+		leave, err := c.pass(r.Context(), subject(about))
 		if err != nil {
 			legacy.Fail(w, err)
 			return
 		}
-		leave = sync.OnceFunc(leave)
 		defer leave()
-		defer time.AfterFunc(askedLong, leave).Stop()
 		h.ServeHTTP(w, r)
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"ago/budget"
 	"ago/clock"
 	"ago/fault"
 	"ago/message"
@@ -47,14 +48,26 @@ func newCrowd(c clock.Clock, share int, p *pace) *crowd {
 	return out
 }
 
-// turn serves the faces. What is for processes that are not known here waits as if it were for one: ids cost nothing.
+// turn serves the faces. What is for processes that are not known here waits for what else the address sends for such: ids cost
+// nothing. It may have to ask others before it is taken, as for the module of a new process.
 func (c *crowd) turn(known func(context.Context, message.ID) bool) legacy.Turn {
 	return func(ctx context.Context, p message.ID) (func(), error) {
-		if !known(ctx, p) {
-			p = message.ID{}
+		if known(ctx, p) {
+			return c.enter(ctx, p)
 		}
-		return c.enter(ctx, p)
+		return c.pass(ctx, message.HashOf([]byte("unknown process of "+budget.Of(ctx).Who())))
 	}
+}
+
+// pass is enter for what may wait for somebody else: what takes long makes room for others that wait here.
+func (c *crowd) pass(ctx context.Context, p message.ID) (leave func(), err error) {
+	once, err := c.enter(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	once = sync.OnceFunc(once)
+	late := time.AfterFunc(askedLong, once)
+	return func() { late.Stop(); once() }, nil
 }
 
 // enter waits until a message for the process may be taken. The function tells that it was.

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"ago/budget"
 	"ago/clock"
 	"ago/fault"
 	"ago/message"
@@ -135,6 +136,49 @@ func TestWhoLeavesTheCrowdTakesNoTurn(t *testing.T) {
 		}
 		if len(c.processes) != 0 {
 			t.Fatalf("left behind: %+v", c.processes)
+		}
+	})
+}
+
+// TestWhatTakesLongMakesRoom: messages for processes that are not known may wait for somebody else, as for a module of a far gateway.
+// They keep neither others of their address waiting nor those of another one.
+func TestWhatTakesLongMakesRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrowd(clock.System{}, crowdShare, idlePace())
+		turn := c.turn(func(_ context.Context, p message.ID) bool { return p == message.ID{1} })
+		at := func(who string) context.Context {
+			return budget.With(t.Context(), budget.New(1).Open(who))
+		}
+		var leaves []func()
+		take := func(who string, p message.ID) time.Duration {
+			start := time.Now()
+			leave, err := turn(at(who), p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			leaves = append(leaves, leave)
+			return time.Since(start)
+		}
+		take("a", message.ID{1}) // somebody is there
+		for i := range crowdShare {
+			take("a", message.ID{2, byte(i)})
+		}
+		if waited := take("b", message.ID{3}); waited != 0 {
+			t.Errorf("another address waits for %v", waited)
+		}
+		if waited := take("a", message.ID{4}); waited == 0 || waited > askedLong {
+			t.Errorf("one more of the address waits for %v", waited)
+		}
+		for range 2 * crowdShare {
+			take("a", message.ID{1}) // a known one has a throng of its own
+			leaves[len(leaves)-1]()
+		}
+		for _, leave := range leaves[1 : len(leaves)-2*crowdShare] {
+			leave()
+		}
+		leaves[0]()
+		if len(c.processes) != 0 || c.waiting() != 0 {
+			t.Errorf("left behind: %+v", c.processes)
 		}
 	})
 }

@@ -94,7 +94,7 @@ func (m *MessengerUnit) start(ctx context.Context, c MessengerConfig) error {
 		store: m.store, f: m.follower, cu: m.puller.cu, pusher: m.pusher, every: cmp.Or(c.TimerEvery, polledEvery), log: m.c.Log, wake: make(chan struct{}, 1),
 	}
 	crowd := newCrowd(clock.System{}, crowdShare, m.pace) // whether there is such a process only a scheduler could tell
-	face := &legacy.MU{Turn: crowd.enter, Scheduler: posted{m.remote}, Archive: archive, Monitors: monitors, Verifier: m.verifier, Admit: door.admit}
+	face := &legacy.MU{Turn: crowd.pass, Scheduler: posted{m.remote}, Archive: archive, Monitors: monitors, Verifier: m.verifier, Admit: door.admit}
 	m.metrics.registry.MustRegister(m.pusher)
 	m.metrics.counter("ao_mu_results_total", "Results that were taken from the compute unit.", func() float64 { return float64(m.puller.taken.Load()) })
 	m.metrics.counter("ao_mu_result_failures_total", "Times that a result could not be had.", func() float64 { return float64(m.puller.failed.Load()) })
