@@ -97,19 +97,18 @@ func TestWhatIsBehindIsNoted(t *testing.T) {
 		m.Limits = push.Limits{DelayFirst: time.Millisecond, AttemptsMax: 1}
 	})
 	old := time.Now().Add(-10 * time.Minute)
-	a.su.tip.silent.Store(&old)
 	var b store.Batch
 	b.Set(uploadKey(old.UnixNano(), message.ID{1}), nil)
 	b.Set(pullKey(message.ID{2}, 1), make([]byte, 32))
 	if err := a.su.store.Apply(&b, true); err != nil {
 		t.Fatal(err)
 	}
-	notes := strings.Join(readyIs(t, a.su.URL(), 200).Notes, "\n")
-	for _, want := range []string{"no gateway has told the newest block for 10m0s", "items wait for the bundler at " + refusing.URL + ", the oldest for 10m0s"} {
-		if !strings.Contains(notes, want) {
-			t.Errorf("the scheduler notes %q, and not %q", notes, want)
-		}
-	}
+	waitFor(t, "both notes of the scheduler", func() bool {
+		a.su.tip.silent.Store(&old) // the gateway answers: whenever it is asked it is not silent any more
+		notes := strings.Join(readyIs(t, a.su.URL(), 200).Notes, "\n")
+		return strings.Contains(notes, "no gateway has told the newest block for 10m0s") &&
+			strings.Contains(notes, "items wait for the bundler at "+refusing.URL+", the oldest for 10m0s")
+	})
 	if err := a.mu.store.Apply(&b, true); err != nil {
 		t.Fatal(err)
 	}
