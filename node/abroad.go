@@ -38,8 +38,7 @@ func (a *abroad) alone(p message.ID) bool {
 	if len(a.n.c.Peers) > 0 || a.places.any() {
 		return false
 	}
-	_, hinted := a.hints.peer(p)
-	return !hinted
+	return len(a.hints.peers(p)) == 0
 }
 
 // own tells whether this node gives the slots of a process.
@@ -54,10 +53,8 @@ func (a *abroad) definition(ctx context.Context, p message.ID) (process.Definiti
 	if err == nil || fault.KindOf(err) != fault.NotFound || a.alone(p) {
 		return def, err
 	}
-	if _, hinted := a.hints.peer(p); hinted {
-		if def, hintErr := a.hints.definition(ctx, p); hintErr == nil {
-			return def, nil
-		}
+	if def, hintErr := a.hints.definition(ctx, p); hintErr == nil {
+		return def, nil
 	}
 	v, readErr := a.n.deviceNode().Contents.Read(ctx, p.String())
 	if fault.KindOf(readErr) == fault.NotFound {
@@ -140,7 +137,8 @@ func (a *abroad) read(ctx context.Context, p message.ID, to slotlog.Slot) error 
 	if err != nil {
 		return err
 	}
-	for _, peer := range at {
+	for i, peer := range at {
+		first := head.Next
 		for {
 			slots, more, askErr := peer.Schedule(ctx, p, head.Next, to)
 			if err = askErr; err != nil || len(slots) == 0 {
@@ -150,24 +148,37 @@ func (a *abroad) read(ctx context.Context, p message.ID, to slotlog.Slot) error 
 				break
 			}
 		}
-		if err == nil {
-			if hinted, ok := a.hints.peer(p); ok && hinted.URL == peer.URL && head.Next > 0 {
-				err = a.hints.proved(p, peer.URL)
-			}
-			return err
+		if err == nil && peer.hinted && head.Next > first {
+			err = a.hints.proved(p, peer.URL)
+		}
+		if err == nil && (head.Next > 0 || i == len(at)-1) {
+			return nil
 		}
 		a.n.c.Log.Warn("the log of another scheduler is not read on", "process", p, "from", peer.URL, "slot", head.Next, "err", err)
 	}
 	return err
 }
 
-// of gives the nodes that may have a process: the one that was named for it first.
-func (a *abroad) of(ctx context.Context, def process.Definition) ([]client.Peer, error) {
-	at, err := a.places.of(ctx, def)
-	if hinted, ok := a.hints.peer(def.ID); ok {
-		return append([]client.Peer{hinted}, at...), nil
+// place is a node that may have a process.
+type place struct {
+	client.Peer
+	hinted bool // by anybody, who may be wrong
+}
+
+// of gives the nodes that may have a process: those that its schedulers signed for come before those that somebody named.
+func (a *abroad) of(ctx context.Context, def process.Definition) ([]place, error) {
+	signed, err := a.places.of(ctx, def)
+	var out []place
+	for _, peer := range signed {
+		out = append(out, place{Peer: peer})
 	}
-	return at, err
+	for _, peer := range a.hints.peers(def.ID) {
+		out = append(out, place{Peer: peer, hinted: true})
+	}
+	if len(out) > 0 {
+		return out, nil
+	}
+	return nil, err
 }
 
 // submit brings a message to the scheduler of its process, and gives the assignment, whose signature holds.
@@ -187,16 +198,20 @@ func (a *abroad) submit(ctx context.Context, p message.ID, v commitment.Verified
 	if err != nil {
 		return message.Message{}, err
 	}
+	var failed error
 	for _, peer := range at {
-		got, askErr := call(ctx, func(ctx context.Context) (message.Message, error) { return peer.Submit(ctx, def.ID, m) })
-		if err = askErr; err == nil {
-			return a.assignment(ctx, def, process.ContentOfMessage(m).ID, got)
+		got, err := call(ctx, func(ctx context.Context) (message.Message, error) { return peer.Submit(ctx, def.ID, m) })
+		if err == nil {
+			got, err = a.assignment(ctx, def, process.ContentOfMessage(m).ID, got)
 		}
-		if fault.KindOf(err) != fault.Unavailable {
-			return message.Message{}, err
+		if err == nil || !peer.hinted && fault.KindOf(err) != fault.Unavailable {
+			return got, err
+		}
+		if failed == nil {
+			failed = err // what those say who come later counts less
 		}
 	}
-	return message.Message{}, err
+	return message.Message{}, failed
 }
 
 // assignment gives that of a message from what the node of its scheduler answered. The message may have signed a path to another key

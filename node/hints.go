@@ -87,19 +87,21 @@ func (h *hints) Hint(p message.ID, text string) {
 	h.known[p] = at
 }
 
-// peer gives the node that was named for a process.
-func (h *hints) peer(p message.ID) (client.Peer, bool) {
+// peers gives the nodes that were named for a process: the one that led to its log, and the last one that somebody named. The first
+// stays the first, or anybody could lead a node away from a process that it has found.
+func (h *hints) peers(p message.ID) []client.Peer {
+	var out []client.Peer
+	raw, err := h.n.store.Get(hintKey(p))
+	if err == nil {
+		out = append(out, client.Peer{URL: string(raw), HTTP: &h.to.client})
+	}
 	h.mu.Lock()
 	at := h.known[p]
 	h.mu.Unlock()
-	if at == "" {
-		raw, err := h.n.store.Get(hintKey(p))
-		if err != nil {
-			return client.Peer{}, false
-		}
-		at = string(raw)
+	if at != "" && at != string(raw) {
+		out = append(out, client.Peer{URL: at, HTTP: &h.to.client})
 	}
-	return client.Peer{URL: at, HTTP: &h.to.client}, true
+	return out
 }
 
 func hintKey(p message.ID) []byte { return append([]byte{store.TableNode, rowHint}, p[:]...) }
@@ -114,12 +116,20 @@ func (h *hints) proved(p message.ID, at string) error {
 	return h.n.store.Apply(&b, false)
 }
 
-// definition asks the node that was named for a process for it: by its id, or as the message of its first slot.
+// definition asks the nodes that were named for a process for it: by its id, or as the message of its first slot.
 func (h *hints) definition(ctx context.Context, p message.ID) (process.Definition, error) {
-	at, ok := h.peer(p)
-	if !ok {
-		return process.Definition{}, fault.New(fault.NotFound, "process-unknown", "nobody told where process %s is", p)
+	failed := error(fault.New(fault.NotFound, "process-unknown", "nobody told where process %s is", p))
+	for _, at := range h.peers(p) {
+		def, err := definitionAt(ctx, at, p)
+		if err == nil {
+			return def, nil
+		}
+		failed = err
 	}
+	return process.Definition{}, failed
+}
+
+func definitionAt(ctx context.Context, at client.Peer, p message.ID) (process.Definition, error) {
 	v, err := at.Fetch(ctx, p)
 	m, isMessage := v.(message.Message)
 	if err != nil || !isMessage {

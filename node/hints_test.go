@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -114,6 +115,42 @@ func TestAHintLeadsToAProcess(t *testing.T) {
 	}
 	if code, _, body := careful.atNode(t, "GET", "/~scheduler@1.0/slot/current?target="+p+"&hint="+url.QueryEscape(one.Addresses().Node), nil, nil); code != 200 || body != "-1" {
 		t.Errorf("%d %s", code, body)
+	}
+}
+
+// TestAWrongHintLeadsNowhereElse: a process that was found stays found, whatever strangers name for it, and what is sent to it arrives.
+func TestAWrongHintLeadsNowhereElse(t *testing.T) {
+	quick := push.Limits{DelayFirst: 20 * time.Millisecond, DelayMax: 100 * time.Millisecond}
+	one := startNetwork(t, func(c *Config) { c.Push = quick })
+	p := one.spawnLua(t, one.program(t, ballProgram), "one")
+	one.hit(t, p, p, 1, 0)
+	answers := map[string]http.HandlerFunc{
+		"nothing":   func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("x", "y") },
+		"a refusal": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadRequest) },
+		"an error":  func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) },
+	}
+	hint := func(n *network, at string) {
+		n.atNode(t, "GET", "/~scheduler@1.0/slot/current?target="+p+"&hint="+url.QueryEscape(at), nil, nil)
+	}
+	// One node has found the process by a hint, the other by the record of its scheduler.
+	byHint := startNetwork(t, func(c *Config) { c.Push, c.Key = quick, seeded(t, "2") })
+	byRecord := startNetwork(t, func(c *Config) { c.Push, c.Key, c.Peers = quick, seeded(t, "3"), []string{one.Addresses().Node} })
+	byHint.program(t, ballProgram)
+	byRecord.program(t, ballProgram)
+	hint(byHint, one.Addresses().Node)
+	ball, want := 1, "1,"
+	for name, answer := range answers {
+		server := httptest.NewServer(answer)
+		for _, n := range []*network{byHint, byRecord} {
+			hint(n, server.URL)
+			ball++
+			n.hit(t, p, p, ball, 0)
+			want += strconv.Itoa(ball) + ","
+			if code, _, body := n.atNode(t, "GET", "/"+p+"~process@1.0/now/got", nil, nil); code != 200 || body != want {
+				t.Errorf("after a hint to who answers %s: %d %s, want %s", name, code, body, want)
+			}
+		}
+		server.Close()
 	}
 }
 
