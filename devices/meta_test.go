@@ -32,12 +32,18 @@ func TestOnlyOperatorsChangeSettings(t *testing.T) {
 	}
 	right := post("/~meta@1.0/info")
 	tampered := signed(t, right, operator).With("recorded-key", message.Bytes("evil")).With("commitments", signed(t, right, operator).Commitments())
+	part, err := httpsig.Commit(signed(t, right, operator), stranger, httpsig.Terms{Keys: []string{"method", "path"}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		name    string
 		keys    message.Message
 		options message.Message
 		want    string
 	}{
+		{"the operator, and a stranger for a part of it", part, message.Message{}, "!commitments-disagree"},
+		{"the operator, and a stranger for all of it", signed(t, signed(t, right, operator), stranger), message.Message{}, `{"body":"Node message updated. History: 1updates.","history-length":1}`},
 		{"the operator", signed(t, right, operator), message.Message{}, `{"body":"Node message updated. History: 1updates.","history-length":1}`},
 		{"a stranger", signed(t, right, stranger), message.Message{}, "!status 400: Unauthorized"},
 		{"nobody", right, message.Message{}, "!status 400: Unauthorized"},

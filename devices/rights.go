@@ -34,10 +34,32 @@ func signedAsk(c *device.Call, req message.Message) (signedRequest, error) {
 		return signedRequest{}, nil
 	}
 	s := signedRequest{message: m.OnlyCommitted(), signers: signers}
+	if err := s.whole(m); err != nil {
+		return signedRequest{}, err
+	}
 	if path := s.message.Text("path"); strings.Contains(path, "/") && !strings.Contains(path, c.Device) {
 		return signedRequest{}, nil
 	}
 	return s, nil
+}
+
+// whole refuses a request, sent as m, of which a signature covers more than is left: who adds a signature over a part of what another signed
+// would have that part done in his name, and the whole refused as one that comes again.
+func (s signedRequest) whole(m message.Message) error {
+	for id, v := range s.message.Commitments().All() {
+		entry, _ := v.(message.Message)
+		list, _ := entry.Get("committed")
+		keys, _ := list.(message.List)
+		for _, key := range keys {
+			text, _ := key.(message.Bytes)
+			_, sent := m.Get(string(text))
+			if _, left := s.message.Get(string(text)); sent && !left && text != message.KeyTypes && entry.Text("committer") != "" {
+				return fault.New(fault.Malformed, "commitments-disagree", "the commitment %.60s covers %.60q, which another leaves out", id, string(text)).
+					WithHint("let all signatures cover the same keys")
+			}
+		}
+	}
+	return nil
 }
 
 // bound refuses a right to those whose signature does not say what they ask for: whoever has a message of theirs could post it to
