@@ -47,6 +47,7 @@ type Following struct {
 	// Refused is why the log is not read on; what came before is here. It is tried again later.
 	Refused string `json:"refused,omitempty"`
 	Code    string `json:"code,omitempty"`
+	Hint    string `json:"hint,omitempty"`    // what to do about what was refused
 	Failing string `json:"failing,omitempty"` // why nothing was read last time, or evaluation does not go on for now
 }
 
@@ -153,9 +154,9 @@ func (m *mirror) run(ctx context.Context) {
 			m.log.Warn("the log could not be read", "err", err)
 		}
 		m.note(func(s *Following) {
-			s.Refused, s.Code, s.Failing, s.Current = "", "", "", err == nil
+			s.Refused, s.Code, s.Hint, s.Failing, s.Current = "", "", "", "", err == nil
 			if refused {
-				s.Refused, s.Code = err.Error(), innermost(err)
+				s.Refused, s.Code, s.Hint = err.Error(), innermost(err), fault.HintOf(err)
 			} else if err != nil {
 				s.Failing = err.Error()
 			}

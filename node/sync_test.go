@@ -153,7 +153,7 @@ func TestALogOfAnotherSchedulerIsFollowed(t *testing.T) {
 		next := follow(t, n, Follow{SU: m.Addresses().SU, Gateway: m.Addresses().Gateway, Signers: signers}, func(c *Config) { c.Upstream = []string{m.Addresses().Gateway} })
 		if signers == nil {
 			f := until(t, next, "the refusal", func(f Following) bool { return f.Refused != "" })
-			if f.Code != "scheduler-is-another" || f.Read != 306 {
+			if f.Code != "scheduler-is-another" || f.Read != 306 || !strings.Contains(f.Hint, "--signer") {
 				t.Errorf("%+v", f)
 			}
 			continue

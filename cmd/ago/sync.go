@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -154,7 +155,8 @@ func (c *syncCommand) tell(o *out, n *node.Node, stop <-chan struct{}) error {
 		if c.Once && (done || now.Refused != "") {
 			progress(o.stderr, now, last, time.Since(printed))
 			if now.Refused != "" {
-				return fault.New(fault.Forged, now.Code, "%s", now.Refused).WithHint("what came before is here; look at the scheduler's log at that slot")
+				return fault.New(fault.Forged, now.Code, "%s", now.Refused).
+					WithHint("%s; what came before is here", cmp.Or(now.Hint, "look at the scheduler's log at that slot"))
 			}
 			return nil
 		}
@@ -188,6 +190,9 @@ func progress(w io.Writer, now, last node.Following, since time.Duration) {
 	switch {
 	case now.Refused != "":
 		line += ": " + now.Refused
+		if now.Hint != "" {
+			line += " (" + now.Hint + ")"
+		}
 	case now.Failing != "":
 		line += ": " + now.Failing
 	}

@@ -7,6 +7,9 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
+
+	"ago/node"
 )
 
 // TestWhatCannotBeMovedIsRefused: the commands say what is wrong, and the data of a node hands nothing over.
@@ -66,5 +69,14 @@ func TestSyncEndsWithTheReason(t *testing.T) {
 				t.Errorf("exit code %d: %s", code, said)
 			}
 		})
+	}
+}
+
+// TestProgressSaysWhatToDo about a slot that is refused.
+func TestProgressSaysWhatToDo(t *testing.T) {
+	var said strings.Builder
+	progress(&said, node.Following{Evaluated: 2, Read: 2, Known: 3, Refused: "slot 2 is refused", Hint: "name it with --signer"}, node.Following{}, time.Second)
+	if want := "slot 2 of 3, 2 read: slot 2 is refused (name it with --signer)\n"; said.String() != want {
+		t.Errorf("said %q, want %q", said.String(), want)
 	}
 }
