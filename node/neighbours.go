@@ -47,15 +47,17 @@ const (
 	neighbourNone  = 10 * time.Second // a process may be made, and a location announced, at any time
 )
 
-func newNeighbours(c SchedulerConfig, key *commitment.Key, k clock.Clock) *neighbours {
+// newNeighbours asks gateways, of which there is one at least. graphQL is where they are asked, whole; "" is /graphql of each. public
+// is where the scheduler itself answers.
+func newNeighbours(gateways []string, graphQL, public string, key *commitment.Key, k clock.Clock) *neighbours {
 	n := &neighbours{
-		network: &client.Network{Gateway: c.Gateways[0]}, own: []string{key.Address().String(), key.ProcessAddress()}, url: strings.TrimRight(c.PublicURL, "/"),
+		network: &client.Network{Gateway: gateways[0]}, own: []string{key.Address().String(), key.ProcessAddress()}, url: strings.TrimRight(public, "/"),
 		clock: k, places: make(chan struct{}, neighbourAsks), known: map[message.ID]neighbour{},
 	}
-	if c.GraphQL != "" {
-		n.network.GraphQL = []string{c.GraphQL}
+	if graphQL != "" {
+		n.network.GraphQL = []string{graphQL}
 	} else {
-		for _, g := range c.Gateways {
+		for _, g := range gateways {
 			n.network.GraphQL = append(n.network.GraphQL, g+"/graphql")
 		}
 	}

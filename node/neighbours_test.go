@@ -134,6 +134,37 @@ func TestAProcessOfAnotherSchedulerIsThere(t *testing.T) {
 	}
 }
 
+// TestANodeSendsToOtherSchedulers: the scheduler of a node that stands on another gateway does what one alone does.
+func TestANodeSendsToOtherSchedulers(t *testing.T) {
+	t.Parallel()
+	a := startApart(t, nil)
+	n, err := Start(t.Context(), Config{Upstream: []string{a.gateway.URL()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	closing(t, n.Close)
+	p, raw := a.item(t, message.ID{}, a.su.Address())
+	if status, _, text := step(t, "POST", a.su.URL(), raw); status != 200 {
+		t.Fatal(status, text)
+	}
+	waitFor(t, "the upload of the process", func() bool {
+		_, base, err := a.client.Locate(t.Context(), p)
+		return err == nil && base == a.su.URL()
+	})
+	for _, path := range []string{"/" + p.String() + "?from-nonce=0&limit=5", "/processes/" + p.String(), "/" + p.String() + "/latest"} {
+		if status, place, text := step(t, "GET", n.Addresses().SU+path, nil); status != http.StatusTemporaryRedirect || place != a.su.URL()+path {
+			t.Errorf("%s: %d to %q %s", path, status, place, text)
+		}
+	}
+	_, msg := a.item(t, p, "")
+	if status, place, text := step(t, "POST", n.Addresses().SU+"/", msg); status != http.StatusTemporaryRedirect || place != a.su.URL()+"/" {
+		t.Errorf("a message: %d to %q %s", status, place, text)
+	}
+	if status, _, text := step(t, "GET", n.Addresses().SU+"/"+message.HashOf([]byte("nowhere")).String(), nil); status != http.StatusNotFound {
+		t.Errorf("what nobody has: %d %s", status, text)
+	}
+}
+
 func itemOf(t testing.TB, raw []byte) *ans104.Item {
 	t.Helper()
 	it, err := ans104.DecodeItem(raw)

@@ -108,7 +108,7 @@ func (s *SchedulerUnit) start(ctx context.Context, c SchedulerConfig) error {
 		Admit: admit, PageBytes: c.PageBytes, HandedOver: s.handedOver(strings.TrimRight(c.PublicURL, "/")),
 	}
 	if c.Redirects {
-		face.Elsewhere = newNeighbours(c, s.c.Key, clock.System{}).find
+		face.Elsewhere = newNeighbours(c.Gateways, c.GraphQL, c.PublicURL, s.c.Key, clock.System{}).find
 	}
 	s.condition = func() (reasons, notes []string) { return door.reasons(), append(s.tip.notes(), s.uploads.notes()...) }
 	if s.url, err = s.listen("su", s.c.Port, face.Handler()); err != nil {
