@@ -45,6 +45,7 @@ type world struct {
 	wallet    string     // a key as JSON
 	address   string     // of it
 	cache     string
+	asNode    bool // a unit that is started is the face of a node that is all units
 }
 
 const probeFormat = "wasm32-unknown-emscripten3"
@@ -122,12 +123,24 @@ func (w *world) item(t *testing.T, p message.ID, data string, tags ...node.Tag) 
 	return it.Raw
 }
 
+func itemID(t *testing.T, raw []byte) message.ID {
+	t.Helper()
+	it, err := ans104.DecodeItem(raw)
+	check(t, err)
+	return it.ID()
+}
+
 // spawnItem makes a process of a scheduler.
 func (w *world) spawnItem(t *testing.T, scheduler string) (message.ID, []byte) {
 	t.Helper()
+	return w.processItem(t, scheduler, message.HashOf([]byte("probe")))
+}
+
+func (w *world) processItem(t *testing.T, scheduler string, module message.ID) (message.ID, []byte) {
+	t.Helper()
 	it, err := ans104.Sign(ans104.Draft{Anchor: nextAnchor(), Data: []byte(" "), Tags: []node.Tag{
 		{Name: "Data-Protocol", Value: "ao"}, {Name: "Variant", Value: "ao.TN.1"}, {Name: "Type", Value: "Process"},
-		{Name: "Module", Value: message.HashOf([]byte("probe")).String()}, {Name: "Scheduler", Value: scheduler},
+		{Name: "Module", Value: module.String()}, {Name: "Scheduler", Value: scheduler},
 	}}, w.key)
 	check(t, err)
 	return it.ID(), it.Raw
@@ -156,6 +169,9 @@ func (w *world) start(t *testing.T, u settings.Unit, e env) *running {
 
 func (w *world) try(t *testing.T, u settings.Unit, e env) (*running, error) {
 	t.Helper()
+	if w.asNode {
+		return w.tryNode(t, u, e)
+	}
 	a := w.node.Addresses()
 	dir := t.TempDir()
 	base := env{"AGO_DATA": dir, "AGO_CACHE": w.cache, "AGO_" + strings.ToUpper(string(u)) + "_PORT": "0", "GATEWAY_URL": a.Gateway}
@@ -175,6 +191,12 @@ func (w *world) try(t *testing.T, u settings.Unit, e env) (*running, error) {
 			delete(base, name)
 		}
 	}
+	return w.run(t, u, dir, base, e)
+}
+
+// run starts a unit with an environment before which nothing else counts.
+func (w *world) run(t *testing.T, u settings.Unit, dir string, base, e env) (*running, error) {
+	t.Helper()
 	maps.Copy(base, e)
 	l, err := settings.Load(u, settings.Sources{Environ: base, Vars: map[string]string{"home": dir}})
 	if err != nil {
