@@ -120,6 +120,43 @@ func (l *Loaded) judge(name string, mine bool) (Problem, verdict) {
 	return Problem{}, nothing
 }
 
+// elsewhere checks the variables of the .env file that only other units have: whoever wrote them may mean one of these.
+func (l *Loaded) elsewhere(src Sources) {
+	for _, name := range envNames(src.EnvFile) {
+		var wrong []Problem
+		good := false
+		for _, u := range Units {
+			s, ok := settingOf(u, name)
+			if !ok {
+				continue
+			}
+			if u == l.Unit {
+				good = true // or it is among the problems
+				break
+			}
+			value, _ := src.EnvFile.lookup(name)
+			other := &Loaded{Unit: u}
+			other.load(s, Sources{Environ: map[string]string{name: value}, Vars: src.Vars})
+			good = good || len(other.Problems) == 0
+			wrong = append(wrong, other.Problems...)
+		}
+		if !good && len(wrong) > 0 {
+			wrong[0].Where = src.EnvFile.Where(name)
+			l.Elsewhere = append(l.Elsewhere, wrong[0])
+		}
+	}
+}
+
+// settingOf finds the setting of a unit that a variable is for.
+func settingOf(u Unit, name string) (Setting, bool) {
+	for _, s := range Of(u) {
+		if slices.Contains(s.Env(u), name) || slices.ContainsFunc(s.legacyOf(u), func(old Legacy) bool { return old.Name == name }) {
+			return s, true
+		}
+	}
+	return Setting{}, false
+}
+
 // ours tells names that only a unit of ao would have.
 func ours(name string) bool {
 	for _, prefix := range []string{"PROCESS_WASM_", "PROCESS_MEMORY_", "PROCESS_CHECKPOINT_", "WASM_EVALUATION_", "CHECKPONT_", "SU_DB", "DRY_RUN_", "IP_WALLET_"} {

@@ -46,6 +46,8 @@ type Loaded struct {
 	// Notes tell of variables that change nothing, of names of the older units, and of names that look misspelt.
 	Notes    []Problem
 	Problems []Problem
+	// Elsewhere are values in the .env file that this unit does not read, and that none of the units which do can start with.
+	Elsewhere []Problem
 }
 
 // Load gives the settings of a unit. The error is the first of the problems; all are in Loaded.
@@ -57,6 +59,7 @@ func Load(u Unit, src Sources) (*Loaded, error) {
 	l.derive()
 	l.agree()
 	l.note(src)
+	l.elsewhere(src)
 	if len(l.Problems) > 0 {
 		return l, l.Problems[0]
 	}

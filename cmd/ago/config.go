@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/alecthomas/kong"
@@ -82,7 +84,8 @@ type configCheckCommand struct {
 // Help is shown by ago config check --help.
 func (configCheckCommand) Help() string {
 	return `Prints what is wrong, each with its place, and fails if something is. Names in the environment that look like settings and are
-none are told too; they are no failure. In a .env file, which is for this unit, they are.
+none are told too; they are no failure. In a .env file, which is for this unit, they are. What a .env file says for other units is
+checked by their rules.
 
   ago config check ago.toml
   ago config check --unit cu --env-file .env.production`
@@ -103,12 +106,13 @@ func (c *configCheckCommand) Run(o *out, all *commands) error {
 	for _, p := range problems {
 		seen[p] = true
 	}
-	for _, u := range c.units(file) {
+	units := c.units(file)
+	for _, u := range units {
 		l, err := loadSettings(u, envFileFlags(c.EnvFile), file)
 		if l == nil {
 			return malformed(err)
 		}
-		for _, p := range append(l.Problems, wrongWallets(l)...) {
+		for _, p := range slices.Concat(l.Problems, l.Elsewhere, wrongWallets(l)) {
 			if !seen[p] {
 				seen[p] = true
 				problems = append(problems, p)
@@ -122,7 +126,7 @@ func (c *configCheckCommand) Run(o *out, all *commands) error {
 		}
 	}
 	if o.json {
-		if err := o.encode(map[string]any{"problems": append([]settings.Problem{}, problems...), "notes": notes}); err != nil {
+		if err := o.encode(map[string]any{"units": units, "problems": append([]settings.Problem{}, problems...), "notes": notes}); err != nil {
 			return err
 		}
 	} else {
@@ -135,18 +139,35 @@ func (c *configCheckCommand) Run(o *out, all *commands) error {
 	}
 	if len(problems) == 0 {
 		if !o.json {
-			fmt.Fprintln(o.sink(), "The settings are good.")
+			fmt.Fprintf(o.sink(), "The settings are good for %s.%s\n", commandsOf(units), c.others())
 		}
 		return nil
 	}
-	return malformed(settings.Problem{Text: fmt.Sprintf("%d of the settings are wrong", len(problems)), Hint: "correct what is listed as wrong"})
+	return malformed(settings.Problem{Text: fmt.Sprintf("%d of the settings are wrong for %s", len(problems), commandsOf(units)), Hint: "correct what is listed as wrong." + c.others()})
+}
+
+// commandsOf names units as they are started.
+func commandsOf(units []settings.Unit) string {
+	var names []string
+	for _, u := range units {
+		names = append(names, "ago "+string(u))
+	}
+	return strings.Join(names, ", ")
+}
+
+// others says how another unit is checked, to those who named none.
+func (c *configCheckCommand) others() string {
+	if c.Unit != "" {
+		return ""
+	}
+	return " --unit checks what another unit would run with."
 }
 
 // wrongWallets opens the files of keys that the settings name: a unit that has none of them does not start.
 func wrongWallets(l *settings.Loaded) (out []settings.Problem) {
 	if l.WalletFile != "" && l.WalletText == "" {
 		if _, err := unitKey(l); err != nil {
-			out = append(out, settings.Problem{Where: l.Source("wallet"), Text: err.Error(), Hint: "name a wallet (JWK) that is there, or make one: ago wallet create FILE"})
+			out = append(out, settings.Problem{Where: l.Source("wallet"), Text: strings.TrimPrefix(err.Error(), l.Source("wallet")+" "), Hint: "name a wallet (JWK) that is there, or make one: ago wallet create FILE"})
 		}
 	}
 	if _, err := coreKey(l.CoreWallet); err != nil {
