@@ -456,7 +456,7 @@ func (n *Node) listen(context.Context) error {
 	n.addresses = Addresses{Scheduler: own, Authority: n.c.Key.ProcessAddress(), Data: n.c.Dir, Module: builtin.ID().String()}
 	su := &legacy.SU{Scheduler: n.scheduler, Verifier: n.verifier, Clock: n.c.Clock, Height: n.gateway.Blocks().Height, Address: own}
 	if len(n.c.Upstream) > 0 { // a process of another scheduler is there
-		su.Elsewhere = newNeighbours(n.c.Upstream, n.c.UpstreamGraphQL, n.c.PublicURL, n.c.Key, n.c.Clock).find
+		su.Elsewhere = newNeighbours(n.c.Upstream, n.c.UpstreamGraphQL, n.c.PublicURL, n.c.Key, clock.System{}).find
 	}
 	mu := &legacy.MU{Scheduler: n.scheduler, Archive: archive{n.gateway}, Monitors: n.monitors, Verifier: n.verifier}
 	cu := &legacy.CU{Computer: n.computer, Places: n.scheduler, Clock: n.c.Clock, Address: own, Patience: n.c.Patience, Busy: n.c.Busy}
